@@ -1,0 +1,17 @@
+"""What we promise: the shape of everything that crosses a package boundary.
+
+Read this package and you know the product. Nothing here reads a file, knows the time or imports
+another package of ours.
+
+    workspace.py        the folder a user keeps in git, and what stands in `answerable.yaml`
+    feeds.py            a feed: where its files are, how to read them, which events they tell of
+    odcs.py             a feed's contract: the part of ODCS v3.2 that we keep
+    accountability.py   the map: stages, touchpoints, seats, people, rules, metrics, goals
+    map_checks.py       the map held against itself: every contradiction at once
+    predicates.py       the small language of `where:`, shared by rules and metrics
+    events.py           the canonical event, and the codes it is stored with
+    tables/             every table that BI tools read, one class each, each with its grain
+    dictionary.py       those classes as documentation and as Arrow schemas
+    documents.py        YAML with line numbers, bound to typed models
+    errors.py           every error we raise on purpose, in one tree
+"""

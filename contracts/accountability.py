@@ -1,0 +1,325 @@
+"""The accountability map: who answers for every moment a customer lives through.
+
+Stages hold touchpoints; seats hold touchpoints; people hold seats for dated intervals. Rules say
+which events belong to which touchpoint, metrics how it is judged, goals how well it should do.
+People write it as YAML in the `map/` folder; any file may hold any section.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from contracts.documents import Declaration, Moment
+from contracts.predicates import Where
+
+NOBODY = "nobody"
+UNMATCHED = "unmatched"
+RESERVED = frozenset({NOBODY, UNMATCHED, "all"})
+
+Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+"""A stable, opaque name: it never changes once events have been credited to it."""
+
+
+def _one_or_many(written: object) -> object:
+    return [written] if isinstance(written, str) else written
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+"""One name or a list of names."""
+
+
+class Stage(Declaration):
+    """A part of the customer's journey; the order they are written in is their order."""
+
+    id: Id
+    name: str
+
+
+class Team(Declaration):
+    """A team. `groups` are its names as feeds record them, e.g. a help desk's queues."""
+
+    id: Id
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+class Person(Declaration):
+    """A person who can be accountable, while active."""
+
+    id: Id
+    name: str
+    active_from: Moment | None = Field(default=None, alias="from")
+    active_until: Moment | None = Field(default=None, alias="until")
+
+
+class Holding(Declaration):
+    """A time in which a person holds a seat, or in which it is vacant on record."""
+
+    person: str | None = None
+    vacant: bool = False
+    held_from: Moment | None = Field(default=None, alias="from")
+    held_until: Moment | None = Field(default=None, alias="until")
+    why: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Holding":
+        if (self.person is None) != self.vacant:
+            message = "Name either a 'person' or 'vacant: true'."
+            raise ValueError(message)
+        return self
+
+
+class Seat(Declaration):
+    """A position that can be accountable for touchpoints, whoever holds it."""
+
+    id: Id
+    name: str
+    team: str
+    holders: tuple[Holding, ...] = Field(min_length=1)
+
+
+class Assignment(Declaration):
+    """A time in which a seat is accountable for a touchpoint, or nobody is, on record."""
+
+    seat: str | None = None
+    unowned: bool = False
+    assigned_from: Moment | None = Field(default=None, alias="from")
+    assigned_until: Moment | None = Field(default=None, alias="until")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Assignment":
+        if (self.seat is None) != self.unowned:
+            message = "Name either a 'seat' or 'unowned: true'."
+            raise ValueError(message)
+        return self
+
+
+def _assignments(written: object) -> object:
+    if written == NOBODY:
+        return [{"unowned": True}]
+    return [{"seat": written}] if isinstance(written, str) else written
+
+
+class Goal(Declaration):
+    """How well a touchpoint should do: metric, level, since when, due when, and why.
+
+    Exactly one of `at_least` and `at_most`, in the metric's unit.
+    """
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+    in_force_from: Moment | None = Field(default=None, alias="from")
+    in_force_until: Moment | None = Field(default=None, alias="until")
+    due: Moment
+    why: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Goal":
+        if (self.at_least is None) == (self.at_most is None):
+            message = "Write either 'at_least' or 'at_most'."
+            raise ValueError(message)
+        return self
+
+    @property
+    def level(self) -> float:
+        """The level to reach, in the metric's unit."""
+        return self.at_least if self.at_least is not None else float(self.at_most or 0.0)
+
+
+class Touchpoint(Declaration):
+    """A named moment in one stage, with exactly one accountable seat at every instant."""
+
+    id: Id
+    name: str
+    stage: str
+    accountable: Annotated[tuple[Assignment, ...], BeforeValidator(_assignments), Field(min_length=1)]
+    responsible: Names = ()
+    consulted: Names = ()
+    informed: Names = ()
+    metrics: Names = ()
+    goals: tuple[Goal, ...] = ()
+    priority: bool = False
+    exists_from: Moment | None = Field(default=None, alias="from")
+    exists_until: Moment | None = Field(default=None, alias="until")
+
+
+class Rule(Declaration):
+    """Which events belong to a touchpoint. Rules are ordered; the first that matches wins.
+
+    `kind` may end in `*`. An absent selector accepts everything.
+    """
+
+    id: Id
+    touchpoint: str
+    feed: Names = ()
+    kind: Names = ()
+    channel: Names = ()
+    where: Where = Field(default_factory=dict)
+
+
+Estimator = Literal["nps", "csat", "ces", "share", "mean", "sum", "count", "quantile"]
+Milestone = Literal["opened", "resolved", "closed"]
+
+
+class Metric(Declaration):
+    """How a touchpoint is judged: a quotient of additive sums, or a quantile of cases.
+
+    Attributes:
+        id: Stable name; goals and scorecards use it.
+        name: What people call it.
+        estimator: nps, csat, ces (share of scores from `top` up), share (of `good`), mean, sum,
+            count, quantile.
+        of: Judged over events, or over cases (a ticket from opening to closing).
+        at: Which moment of a case counts: its day and the owner in force then.
+        where: Which events (or cases) are in the base.
+        value: Column that is scored, averaged, summed or ranked.
+        good: For `share`: what makes an event or case good.
+        top: For csat and ces: lowest score that counts as good.
+        low: Lowest score of the scale; anything outside the scale is excluded and counted.
+        high: Highest score of the scale.
+        quantile: For `quantile`: which one, in 0..1.
+        step: For mean and sum: the smallest difference kept (sums are exact in whole steps).
+        unit: Unit of the value: points, share, hours, minutes, count or a currency code.
+        direction: Which way is better.
+        by: Dimensions to publish this metric by: `channel` or an attribute.
+    """
+
+    id: Id
+    name: str
+    estimator: Estimator
+    of: Literal["events", "cases"] = "events"
+    at: Milestone = "opened"
+    where: Where = Field(default_factory=dict)
+    value: str | None = None
+    good: Where = Field(default_factory=dict)
+    top: int | None = None
+    low: int | None = None
+    high: int | None = None
+    quantile: float | None = Field(default=None, gt=0, lt=1)
+    step: float = Field(default=0.001, gt=0)
+    unit: str = "share"
+    direction: Literal["higher", "lower"] = "higher"
+    by: Names = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, written: object) -> object:
+        if isinstance(written, dict):
+            return {**_DEFAULTS.get(str(written.get("estimator")), {}), **written}
+        return written
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Metric":
+        if self.estimator in ("mean", "sum", "quantile") and self.value is None:
+            message = f"Add 'value': the column whose {self.estimator} it is."
+            raise ValueError(message)
+        if self.estimator == "quantile" and (self.quantile is None or self.of != "cases"):
+            message = "A quantile needs 'quantile: 0.5' and 'of: cases'."
+            raise ValueError(message)
+        if self.estimator == "share" and not self.good:
+            message = "Add 'good': the conditions that make one count as good."
+            raise ValueError(message)
+        return self
+
+
+_SCORE = {"value": "score"}
+_DEFAULTS: dict[str, dict[str, object]] = {
+    "nps": {**_SCORE, "low": 0, "high": 10, "unit": "points"},
+    "csat": {**_SCORE, "low": 1, "high": 5, "top": 4},
+    "ces": {**_SCORE, "low": 1, "high": 7, "top": 5},
+    "count": {"unit": "count"},
+    "quantile": {"unit": "hours", "direction": "lower"},
+}
+
+
+class Integrator(Declaration):
+    """The seat that answers for the work handed between two teams."""
+
+    between: tuple[str, str]
+    seat: str
+
+
+Reduction = Literal["first", "last", "min", "max"]
+
+
+class Cases(Declaration):
+    """How events about one subject become one case.
+
+    Attributes:
+        subject: The subject type of the events, e.g. `ticket`.
+        opened: Kinds whose first event opens the case.
+        responded: Kinds whose first event is the first response.
+        resolved: Kinds whose last event resolves it.
+        closed: Kinds whose last event closes it.
+        reopened: Kinds that reopen it; each one counts.
+        attributes: Attributes kept on the case, and which of its events' values is kept.
+    """
+
+    subject: str = "ticket"
+    opened: Names = ("ticket.opened",)
+    responded: Names = ("ticket.replied", "ticket.worked")
+    resolved: Names = ("ticket.resolved",)
+    closed: Names = ("ticket.closed",)
+    reopened: Names = ("ticket.reopened",)
+    attributes: dict[str, Reduction] = Field(default_factory=dict)
+
+
+class Review(Declaration):
+    """A forum that meets on a cadence and looks at some stages or touchpoints."""
+
+    id: Id
+    name: str
+    every: Literal["week", "month", "quarter"]
+    chair: str
+    touchpoints: Names = ()
+
+
+FIVE_E = tuple(Stage(id=name, name=name.title()) for name in ("entice", "enter", "engage", "extend", "exit"))
+
+
+class MapFile(Declaration):
+    """What one YAML file of the `map/` folder may hold: any of these sections."""
+
+    stages: tuple[Stage, ...] = ()
+    teams: tuple[Team, ...] = ()
+    people: tuple[Person, ...] = ()
+    seats: tuple[Seat, ...] = ()
+    touchpoints: tuple[Touchpoint, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    integrators: tuple[Integrator, ...] = ()
+    cases: tuple[Cases, ...] = ()
+    reviews: tuple[Review, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountabilityMap:
+    """The whole map, checked: ids are unique, every reference resolves, nobody overlaps.
+
+    Attributes:
+        zone: Time zone of every date without an offset.
+        version: Content hash of the files it was read from.
+        origin: `file:line` of each thing, by section and id, e.g. `("touchpoints", "delivery")`.
+    """
+
+    zone: ZoneInfo
+    version: str = ""
+    stages: tuple[Stage, ...] = FIVE_E
+    teams: tuple[Team, ...] = ()
+    people: tuple[Person, ...] = ()
+    seats: tuple[Seat, ...] = ()
+    touchpoints: tuple[Touchpoint, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    integrators: tuple[Integrator, ...] = ()
+    cases: tuple[Cases, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    origin: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def where(self, section: str, name: str) -> str:
+        """`file:line` of one thing, or the section's name when it was not read from a file."""
+        return self.origin.get((section, name), section)

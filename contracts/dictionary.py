@@ -1,0 +1,106 @@
+"""The tables' classes as documentation and as Arrow schemas: descriptions travel with the data."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from contracts.tables.base import Column, Table
+
+HEADINGS = ("Grain", "Scope", "Late data", "Known limits", "Used by")
+
+
+def ordered_columns(table: type[Table], extra: Mapping[str, Column] | None = None) -> list[str]:
+    """Columns in published order: the grain, the table's own, what it shares with its like, extras."""
+    grain = table.primary_key()
+    inherited = {
+        name for base in table.__mro__[1:] if issubclass(base, Table) for name in base.column_names()
+    }
+    own = [name for name in table.column_names() if name not in inherited and name not in grain]
+    shared = [name for name in table.column_names() if name in inherited and name not in grain]
+    return [*grain, *own, *shared, *(extra or {})]
+
+
+def summary(table: type[Table]) -> str:
+    """The first sentence of a table's docstring."""
+    return (inspect.getdoc(table) or "").partition("\n")[0]
+
+
+def sections(table: type[Table]) -> dict[str, str]:
+    """The fixed headings of a table's docstring and what they say."""
+    found: dict[str, str] = {}
+    heading = ""
+    for line in (inspect.getdoc(table) or "").splitlines():
+        name, colon, rest = line.partition(":")
+        if colon and name in HEADINGS:
+            heading, found[name] = name, rest.strip()
+        elif heading and line.startswith(" "):
+            found[heading] += " " + line.strip()
+    return found
+
+
+def column_notes(table: type[Table], extra: Mapping[str, Column] | None = None) -> dict[str, dict[str, Any]]:
+    """Description, unit, type and nullability of every column, in published order."""
+    columns = table.columns()
+    notes: dict[str, dict[str, Any]] = {}
+    for name in ordered_columns(table, extra):
+        if name in columns:
+            column = columns[name]
+            unit = (column.metadata or {}).get("unit")
+            notes[name] = {
+                "type": _type_name(column.dtype),
+                "unit": unit,
+                "nullable": column.nullable,
+                "description": column.description,
+            }
+        else:
+            added = (extra or {})[name]
+            notes[name] = {
+                "type": _type_name(added.dtype),
+                "unit": added.unit,
+                "nullable": True,
+                "description": added.description,
+            }
+    return notes
+
+
+def arrow_schema(table: type[Table], extra: Mapping[str, Column] | None = None) -> pa.Schema:
+    """The table's Arrow schema: every field carries its description and unit."""
+    types = {**table.published_schema(), **{n: c.dtype for n, c in (extra or {}).items()}}
+    notes = column_notes(table, extra)
+    plain = pl.DataFrame(schema={name: types[name] for name in notes})
+    fields = plain.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    return pa.schema(
+        [
+            field.with_metadata({k: v for k in ("description", "unit") if (v := notes[field.name][k])})
+            for field in fields
+        ]
+    )
+
+
+def parquet_metadata(table: type[Table], extra: Mapping[str, Column] | None = None) -> dict[str, str]:
+    """Key-value metadata of the table's file: what it is and what its columns mean."""
+    return {
+        "answerable.table": table.table_name(),
+        "answerable.summary": summary(table),
+        "answerable.grain": ", ".join(table.primary_key()),
+        "answerable.columns": json.dumps(column_notes(table, extra)),
+    }
+
+
+def _type_name(kind: pl.DataType) -> str:
+    if isinstance(kind, pl.Enum):
+        return " | ".join(kind.categories)
+    if isinstance(kind, pl.Datetime):
+        return "instant, UTC"
+    names = {
+        pl.String: "text",
+        pl.Int64: "integer",
+        pl.Float64: "number",
+        pl.Boolean: "boolean",
+        pl.Date: "date",
+    }
+    return names.get(type(kind), str(kind))

@@ -1,0 +1,38 @@
+"""What a feed's file gave when it was read: rows as texts, and what could not be read as rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+REJECTS = {"line": pl.UInt32, "reasons": pl.String, "raw": pl.String}
+"""Columns of rejects. line: in the file, from 1. reasons: rules broken, joined by `, `. raw: what was
+delivered, with whatever tells a person replaced by its token."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A line that is no row.
+
+    Attributes:
+        line: Its number in the file, from 1.
+        reason: What is wrong with it, as `line.<what>`.
+        raw: The line as text; of one that is too long, where it stands.
+    """
+
+    line: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file's rows.
+
+    Attributes:
+        rows: One text column per property of the contract, under the property's name, and `line`.
+        unreadable: Lines that are no rows.
+    """
+
+    rows: pl.DataFrame
+    unreadable: Sequence[Unreadable] = ()

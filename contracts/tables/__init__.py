@@ -1,0 +1,95 @@
+"""Every table that BI tools read: one class each, each with its grain. A new class is a new table."""
+
+from contracts.tables.base import Column, Table
+from contracts.tables.dimensions import (
+    BridgeAssignment,
+    DimGoal,
+    DimMetric,
+    DimPerson,
+    DimSeat,
+    DimStage,
+    DimTeam,
+    DimTouchpoint,
+)
+from contracts.tables.facts import (
+    FactCase,
+    FactHandoff,
+    FactIssueFlow,
+    MeasureDaily,
+    ScoreDistribution,
+)
+from contracts.tables.findings import (
+    DataTrust,
+    FactEventUnmatched,
+    GapFinding,
+    QuarantineReason,
+    RuleHit,
+)
+from contracts.tables.scorecards import (
+    Scorecard,
+    ScorecardCompany,
+    ScorecardOwner,
+    ScorecardSegment,
+    ScorecardStage,
+    ScorecardTeam,
+    ScorecardTouchpoint,
+)
+
+TABLES: tuple[type[Table], ...] = (
+    ScorecardTouchpoint,
+    ScorecardOwner,
+    ScorecardTeam,
+    ScorecardStage,
+    ScorecardCompany,
+    ScorecardSegment,
+    MeasureDaily,
+    ScoreDistribution,
+    FactCase,
+    FactHandoff,
+    FactIssueFlow,
+    FactEventUnmatched,
+    GapFinding,
+    RuleHit,
+    DataTrust,
+    QuarantineReason,
+    BridgeAssignment,
+    DimTouchpoint,
+    DimStage,
+    DimSeat,
+    DimPerson,
+    DimTeam,
+    DimMetric,
+    DimGoal,
+)
+"""Every published table, in the order people read them."""
+
+__all__ = [
+    "TABLES",
+    "BridgeAssignment",
+    "Column",
+    "DataTrust",
+    "DimGoal",
+    "DimMetric",
+    "DimPerson",
+    "DimSeat",
+    "DimStage",
+    "DimTeam",
+    "DimTouchpoint",
+    "FactCase",
+    "FactEventUnmatched",
+    "FactHandoff",
+    "FactIssueFlow",
+    "GapFinding",
+    "MeasureDaily",
+    "QuarantineReason",
+    "RuleHit",
+    "ScoreDistribution",
+    "Scorecard",
+    "ScorecardCompany",
+    "ScorecardOwner",
+    "ScorecardSegment",
+    "ScorecardStage",
+    "ScorecardTeam",
+    "ScorecardTouchpoint",
+    "Table",
+]

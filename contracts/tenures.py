@@ -1,0 +1,146 @@
+"""Who is accountable when: interval algebra over the map.
+
+A tenure is a half-open stretch of time in which one touchpoint has one accountable person, or, on
+record, nobody. The tenures of a touchpoint follow each other without gap or overlap from the moment
+it exists until the moment it ends.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from contracts.accountability import AccountabilityMap, Seat, Touchpoint
+
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+State = Literal["owned", "vacant", "unowned"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Generic[T]):
+    """A half-open stretch of time [start, end) and what holds in it. UTC."""
+
+    start: datetime
+    end: datetime
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """One touchpoint's accountability over a half-open stretch of time.
+
+    Attributes:
+        touchpoint: Id of the touchpoint.
+        start: First instant, UTC; `EARLIEST` when unbounded.
+        end: First instant after, UTC; `LATEST` when unbounded.
+        state: owned, vacant (the seat has no holder) or unowned (no seat), both on record.
+        seat: Accountable seat; None when unowned.
+        team: The seat's team; None when unowned.
+        person: Accountable person; None when vacant or unowned.
+    """
+
+    touchpoint: str
+    start: datetime
+    end: datetime
+    state: State
+    seat: str | None
+    team: str | None
+    person: str | None
+
+
+def instant(moment: datetime | None, zone: ZoneInfo, default: datetime) -> datetime:
+    """The moment as a UTC instant; a moment without an offset is local to `zone`."""
+    if moment is None:
+        return default
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def overlaps(spans: Iterable[Span[T]]) -> list[tuple[Span[T], Span[T]]]:
+    """Pairs of neighbouring spans that share an instant, in the order of time."""
+    ordered = sorted(spans, key=lambda span: (span.start, span.end))
+    found, open_span = [], None
+    for span in ordered:
+        if open_span is not None and span.start < open_span.end:
+            found.append((open_span, span))
+        if open_span is None or span.end > open_span.end:
+            open_span = span
+    return found
+
+
+def gaps(spans: Iterable[Span[T]], start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Stretches of [start, end) that no span covers, in the order of time."""
+    found, reached = [], start
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start > reached:
+            found.append((reached, min(span.start, end)))
+        reached = max(reached, span.end)
+        if reached >= end:
+            return found
+    return [*found, (reached, end)] if reached < end else found
+
+
+def holdings(seat: Seat, zone: ZoneInfo) -> list[Span[int]]:
+    """The seat's holders as spans; the value is the index in `seat.holders`."""
+    return [
+        Span(instant(holder.held_from, zone, EARLIEST), instant(holder.held_until, zone, LATEST), index)
+        for index, holder in enumerate(seat.holders)
+    ]
+
+
+def assignments(touchpoint: Touchpoint, zone: ZoneInfo) -> list[Span[int]]:
+    """The touchpoint's assignments as spans; the value is the index in `accountable`."""
+    start = instant(touchpoint.exists_from, zone, EARLIEST)
+    end = instant(touchpoint.exists_until, zone, LATEST)
+    return [
+        Span(instant(one.assigned_from, zone, start), instant(one.assigned_until, zone, end), index)
+        for index, one in enumerate(touchpoint.accountable)
+    ]
+
+
+def tenures(atlas: AccountabilityMap) -> list[Tenure]:
+    """Every touchpoint's tenures, by touchpoint in the map's order, then by time.
+
+    The map must have been checked: overlaps are not looked for here.
+    """
+    seats = {seat.id: seat for seat in atlas.seats}
+    return [
+        tenure
+        for touchpoint in atlas.touchpoints
+        for tenure in _merged(_of_touchpoint(touchpoint, seats, atlas.zone))
+    ]
+
+
+def _of_touchpoint(touchpoint: Touchpoint, seats: dict[str, Seat], zone: ZoneInfo) -> Iterator[Tenure]:
+    for span in sorted(assignments(touchpoint, zone), key=lambda span: span.start):
+        seat = seats.get(touchpoint.accountable[span.value].seat or "")
+        if seat is None:
+            yield Tenure(touchpoint.id, span.start, span.end, "unowned", None, None, None)
+            continue
+        for held in sorted(holdings(seat, zone), key=lambda held: held.start):
+            start, end = max(span.start, held.start), min(span.end, held.end)
+            if start < end:
+                person = seat.holders[held.value].person
+                state: State = "owned" if person else "vacant"
+                yield Tenure(touchpoint.id, start, end, state, seat.id, seat.team, person)
+
+
+def _merged(found: Iterable[Tenure]) -> Iterator[Tenure]:
+    last: Tenure | None = None
+    for tenure in found:
+        if last and last.end == tenure.start and _same_owner(last, tenure):
+            last = Tenure(
+                last.touchpoint, last.start, tenure.end, last.state, last.seat, last.team, last.person
+            )
+            continue
+        if last:
+            yield last
+        last = tenure
+    if last:
+        yield last
+
+
+def _same_owner(one: Tenure, other: Tenure) -> bool:
+    return (one.seat, one.person, one.state) == (other.seat, other.person, other.state)

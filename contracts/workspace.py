@@ -1,0 +1,65 @@
+"""The workspace: the folder a user keeps in git, and what stands in its `answerable.yaml`."""
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field
+
+from contracts.documents import Declaration, Moment
+
+FILE = "answerable.yaml"
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        message = "Write a name of the time zone database, like 'Europe/Berlin' or 'UTC'."
+        raise ValueError(message)
+    return name
+
+
+class Identity(Declaration):
+    """How customers of several feeds become one.
+
+    Attributes:
+        key: `environment` reads the secret from ANSWERABLE_IDENTITY_KEY. `public` uses a published
+            key: for synthetic or already anonymous data only.
+        shared_key_limit: An e-mail or phone that links more external ids than this is a shared one
+            (info@, a switchboard) and joins nobody.
+        phone_region: Region of phone numbers written without a country code, like `DE`.
+    """
+
+    key: Literal["environment", "public"] = "environment"
+    shared_key_limit: int = Field(default=3, ge=1)
+    phone_region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+
+
+class Retention(Declaration):
+    """How long unreferenced files and old releases are kept."""
+
+    releases: int = Field(default=30, ge=2)
+    grace_hours: int = Field(default=24, ge=1)
+
+
+class Workspace(Declaration):
+    """Settings of one workspace.
+
+    Attributes:
+        name: The company's name, as pages and tables print it.
+        timezone: Where a day begins and ends, and how dates without an offset are read.
+        clock: A fixed "now", for data that has stopped; the real time when absent.
+        warehouse: Folder, relative to the workspace, that holds everything the product makes.
+        expect_future_minutes: An event further in the future than this is rejected.
+    """
+
+    name: str = Field(min_length=1)
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    clock: Moment | None = None
+    identity: Identity = Identity()
+    retention: Retention = Retention()
+    warehouse: str = "warehouse"
+    expect_future_minutes: int = Field(default=60, ge=0)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The workspace's time zone."""
+        return ZoneInfo(self.timezone)
