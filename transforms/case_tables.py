@@ -1,0 +1,136 @@
+"""Cases and handoffs with names for codes, as BI tools read them."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from contracts.accountability import AccountabilityMap, Cases
+from contracts.events import ATTRIBUTE, Codebook
+from contracts.tables import Column, FactHandoff, FactIssueFlow
+from transforms.cases import issue_flow
+from transforms.credit import Scoring, named
+from transforms.slots import Slots
+
+ALL = "all"
+_MILESTONES = ("opened", "resolved", "closed")
+
+
+def with_slots(cases: pl.LazyFrame, slots: Slots) -> pl.LazyFrame:
+    """Cases with slot_opened, slot_resolved and slot_closed; null where it has not come to that."""
+    return cases.with_columns(
+        pl.when(pl.col(f"{name}_at").is_not_null())
+        .then(slots.find(pl.col(f"{name}_at").fill_null(datetime(1970, 1, 1, tzinfo=UTC))))
+        .alias(f"slot_{name}")
+        for name in _MILESTONES
+    )
+
+
+def attribute_columns(specs: Sequence[Cases], codebook: Codebook) -> dict[str, Column]:
+    """The columns that the workspace's attributes add to FactCase."""
+    kept = {name: how for spec in specs for name, how in spec.attributes.items()}
+    return {
+        ATTRIBUTE + name: Column(
+            pl.Float64() if codebook.attributes.get(name) == "number" else pl.String(),
+            f"Attribute {name!r} of its events: the {how} value.",
+        )
+        for name, how in kept.items()
+    }
+
+
+def fact_case(
+    cases: pl.LazyFrame, scoring: Scoring, codebook: Codebook, customers: pl.DataFrame
+) -> pl.LazyFrame:
+    """FactCase's rows and the attributes' columns, unsorted.
+
+    Args:
+        cases: Cases with slots, codes for names.
+        scoring: Touchpoints, owners, teams.
+        codebook: What the codes stand for.
+        customers: customer, customer_key.
+    """
+    at_opening = scoring.credited(cases.with_columns(slot=pl.col("slot_opened")))
+    keys = pl.Series([None, *customers["customer_key"]], dtype=pl.String)
+    texts = [name for name, kind in codebook.attributes.items() if kind == "text"]
+    there = cases.collect_schema().names()
+    return at_opening.with_columns(
+        feed=codebook.decoded("feed"),
+        case_id=codebook.decoded("subject_id"),
+        channel=codebook.decoded("channel"),
+        first_group=_group("first_group", codebook),
+        last_group=_group("last_group", codebook),
+        customer_key=pl.lit(keys).gather(pl.col("customer").fill_null(0)),
+        touchpoint_id=named("touchpoint", scoring.touchpoints),
+        owner_id=named("owner", scoring.owners),
+        team_id=named("team", scoring.teams),
+        **{
+            ATTRIBUTE + name: codebook.decoded(ATTRIBUTE + name)
+            for name in texts
+            if ATTRIBUTE + name in there
+        },
+    )
+
+
+def fact_handoff(handoffs: pl.LazyFrame, scoring: Scoring, codebook: Codebook) -> pl.LazyFrame:
+    """FactHandoff's rows, unsorted: handoffs added up by week and pair of groups."""
+    dated = scoring.credited(handoffs).with_columns(week_start=pl.col("date").dt.truncate("1w"))
+    counted = dated.group_by("week_start", "from_group", "to_group").agg(
+        handoff_count=pl.len().cast(pl.Int64),
+        case_count=pl.struct("feed", "subject_id").n_unique().cast(pl.Int64),
+        return_count=pl.col("is_return").sum().cast(pl.Int64),
+        # Whole microseconds add up the same in any order.
+        held_hours=pl.col("held_microseconds").sum() / 3_600_000_000,
+    )
+    named_groups = counted.with_columns(
+        from_group=_group("from_group", codebook), to_group=_group("to_group", codebook)
+    )
+    return _with_teams(named_groups, scoring.atlas).select(FactHandoff.column_names())
+
+
+def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFrame:
+    team_of = {group: team.id for team in atlas.teams for group in team.groups}
+    integrator = {frozenset(one.between): one.seat for one in atlas.integrators}
+    pairs = pl.LazyFrame(
+        [
+            {"from_team_id": one, "to_team_id": other, "integrator_seat_id": seat}
+            for pair, seat in integrator.items()
+            for one in pair
+            for other in pair - {one}
+        ],
+        schema=dict.fromkeys(("from_team_id", "to_team_id", "integrator_seat_id"), pl.String),
+    )
+    return handoffs.with_columns(
+        from_team_id=pl.col("from_group").replace_strict(team_of, default=None, return_dtype=pl.String),
+        to_team_id=pl.col("to_group").replace_strict(team_of, default=None, return_dtype=pl.String),
+    ).join(pairs, on=["from_team_id", "to_team_id"], how="left")
+
+
+def fact_issue_flow(cases: pl.LazyFrame, first: date, last: date, zone: ZoneInfo) -> pl.LazyFrame:
+    """FactIssueFlow's rows, unsorted.
+
+    Args:
+        cases: FactCase.
+        first: First day to report.
+        last: Last day to report.
+        zone: Where days end.
+    """
+    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    ends = [datetime.combine(d + timedelta(days=1), time(), zone).astimezone(UTC) for d in days]
+    calendar = pl.LazyFrame({"date": days, "ends_at": ends}).with_columns(
+        pl.col("ends_at").dt.cast_time_unit("us")
+    )
+    dated = cases.select(
+        "touchpoint_id",
+        *(pl.col(f"{name}_at") for name in _MILESTONES),
+        *(
+            pl.col(f"{name}_at").dt.convert_time_zone(str(zone)).dt.date().alias(f"{name}_date")
+            for name in _MILESTONES
+        ),
+    )
+    every = pl.concat([dated, dated.with_columns(touchpoint_id=pl.lit(ALL))])
+    return issue_flow(every, calendar).select(FactIssueFlow.column_names())
+
+
+def _group(column: str, codebook: Codebook) -> pl.Expr:
+    return pl.lit(codebook.series("actor_team")).gather(pl.col(column)).alias(column)

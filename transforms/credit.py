@@ -1,0 +1,120 @@
+"""Sums credited to the owner in force, and the names that their numbers stand for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from contracts.accountability import UNMATCHED, AccountabilityMap, Metric
+from transforms.estimate import EVENTS
+from transforms.measure import ADDITIVE
+from transforms.periods import Calendar
+from transforms.slots import Slots, microseconds
+
+PARTS = ("touchpoint", "owner", "team", "metric", "dimension", "segment")
+"""Keys of the credited sums, besides time: numbers, see `Scoring`."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What scoring needs to know besides the sums.
+
+    Attributes:
+        atlas: The map.
+        slots: The slots that the sums are credited by.
+        calendar: The days that are reported on.
+        now: The instant it is.
+        goals: DimGoal.
+        segments: What the numbers of dimensions stand for: metric, dimension, segment,
+            dimension_name, segment_name.
+    """
+
+    atlas: AccountabilityMap
+    slots: Slots
+    calendar: Calendar
+    now: datetime
+    goals: pl.DataFrame
+    segments: pl.DataFrame
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The map's metrics; the first has number 1, and 0 is `events`."""
+        return self.atlas.metrics
+
+    @cached_property
+    def owners(self) -> list[str]:
+        """Ids of people by number."""
+        return sorted(set(self.slots.owners()["owner_id"]))
+
+    @cached_property
+    def teams(self) -> list[str]:
+        """Ids of teams by number."""
+        return sorted(set(self.slots.owners()["team_id"]))
+
+    @cached_property
+    def touchpoints(self) -> list[str]:
+        """Ids of touchpoints by number; 0 is `unmatched`."""
+        return [UNMATCHED, *(touchpoint.id for touchpoint in self.atlas.touchpoints)]
+
+    @cached_property
+    def metric_ids(self) -> list[str]:
+        """Ids of metrics by number."""
+        return [EVENTS.id, *(metric.id for metric in self.metrics)]
+
+    def credited(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Rows with `slot` and `touchpoint`, and who they are credited to: date, owner, team."""
+        by_tenure = self.slots.owners()
+        owner, team = (
+            number_of(by_tenure["owner_id"], self.owners),
+            number_of(by_tenure["team_id"], self.teams),
+        )
+        return frame.with_columns(self.slots.credited()).with_columns(
+            date=pl.lit(self.slots.frame()["date"]).gather(pl.col("slot")),
+            owner=pl.lit(owner).gather(pl.col("tenure")),
+            team=pl.lit(team).gather(pl.col("tenure")),
+        )
+
+    def closing_owner(self) -> pl.Expr:
+        """The tenure in force when a period closed, or now if it is still open.
+
+        From the columns `touchpoint` and `period_end`.
+        """
+        days = np.arange(self.slots.dates[0], self.slots.dates[-1] + 2)
+        before = np.searchsorted(self.slots.dates, days, side="left") - 1
+        now = np.searchsorted(self.slots.starts, microseconds(self.now), side="right") - 1
+        closing = pl.Series(np.clip(np.minimum(before, now), 0, None), dtype=pl.UInt32)
+        day = pl.col("period_end").cast(pl.Int32).clip(int(days[0]), int(days[-1])) - int(days[0])
+        table = pl.Series(self.slots.tenure_of.reshape(-1), dtype=pl.UInt32)
+        row = pl.col("touchpoint").cast(pl.UInt32) * self.slots.tenure_of.shape[1]
+        return pl.lit(table).gather(row + pl.lit(closing).gather(day))
+
+    def owner_since(self) -> pl.Series:
+        """Since when the person of each tenure has been accountable without a break; by tenure index."""
+        since: list[datetime | None] = [None]
+        for index, tenure in enumerate(self.slots.tenures):
+            before = self.slots.tenures[index - 1] if index else None
+            goes_on = (
+                before is not None
+                and (before.touchpoint, before.person) == (tenure.touchpoint, tenure.person)
+                and before.end == tenure.start
+            )
+            since.append(since[-1] if goes_on else tenure.start if tenure.person else None)
+        return pl.Series(since, dtype=pl.Datetime("us", "UTC"))
+
+
+def number_of(names: pl.Series, known: Sequence[str]) -> pl.Series:
+    """Names as their numbers in a list."""
+    return names.replace_strict(known, range(len(known)), return_dtype=pl.UInt16)
+
+
+def named(column: str, names: Sequence[str | None]) -> pl.Expr:
+    """A column of numbers as the names they stand for."""
+    return pl.lit(pl.Series(names, dtype=pl.String)).gather(pl.col(column))
+
+
+def credited_daily(sums: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Sums by day and by who they are credited to: date, `PARTS`, the additive columns."""
+    return scoring.credited(sums).group_by("date", *PARTS).agg(pl.col(*ADDITIVE).sum())

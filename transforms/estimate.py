@@ -1,0 +1,197 @@
+"""Sums to values with intervals, one estimator after the other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from contracts.accountability import Metric
+from contracts.tables.scorecards import METHODS
+from transforms import intervals
+
+CONFIDENCE = 0.95
+ONE_SIDED = 0.90
+"""A two-sided 90 % interval: each end is a one-sided 95 % bound, which the breach rule asks for."""
+
+METHOD = pl.Enum(METHODS)
+EVENTS = Metric(id="events", name="Events", estimator="count")
+"""Metric 0: how much happened."""
+
+ESTIMATED = (
+    "numerator",
+    "denominator",
+    "sum",
+    "sum_of_squares",
+    "promoters",
+    "passives",
+    "detractors",
+    "value",
+    "value_low",
+    "value_high",
+    "bound_low",
+    "bound_high",
+    "interval_method",
+)
+"""Columns that an estimate adds. bound_low and bound_high are one-sided 95 % bounds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How one estimator reads its sums.
+
+    Attributes:
+        method: Name of the interval.
+        numerator: Sum above the line.
+        has_denominator: Whether n stands below the line.
+        scale: What the quotient is multiplied by.
+        ends: The interval at a confidence.
+    """
+
+    method: str
+    numerator: pl.Expr
+    has_denominator: bool
+    scale: float
+    ends: Callable[[float], intervals.Ends]
+
+
+_n = pl.col("n")
+
+
+def _proportion(confidence: float) -> intervals.Ends:
+    return intervals.wilson(pl.col("good"), _n, intervals.z_of(confidence))
+
+
+def _nps(confidence: float) -> intervals.Ends:
+    z = intervals.z_of(confidence)
+    return intervals.adjusted_wald_nps(pl.col("promoters"), pl.col("detractors"), _n, z)
+
+
+def _mean(confidence: float) -> intervals.Ends:
+    spread = pl.col("sum_of_squares") - pl.col("sum") ** 2 / _n
+    variance = spread.clip(0, None) / (_n - 1)
+    t = (_n - 1).map_batches(
+        lambda freedom: intervals.t_quantiles(freedom, confidence),
+        return_dtype=pl.Float64,
+        is_elementwise=True,
+    )
+    return intervals.student_t(pl.col("sum") / _n, variance, _n, t)
+
+
+def _count(confidence: float) -> intervals.Ends:
+    return intervals.byar(_n, intervals.z_of(confidence))
+
+
+def _sum(confidence: float) -> intervals.Ends:
+    z = intervals.z_of(confidence)
+    return intervals.compound_poisson(pl.col("sum"), pl.col("sum_of_squares"), z)
+
+
+def _of(
+    method: str, numerator: pl.Expr, ends: Callable[[float], intervals.Ends], *, scale: float = 1
+) -> Estimate:
+    adds_only = method in ("compound_poisson", "byar")
+    return Estimate(method, numerator, not adds_only, scale, ends)
+
+
+_net = pl.col("promoters") - pl.col("detractors")
+ESTIMATES: Mapping[str, Estimate] = {
+    "nps": _of("adjusted_wald", _net, _nps, scale=100),
+    "csat": _of("wilson", pl.col("good"), _proportion),
+    "ces": _of("wilson", pl.col("good"), _proportion),
+    "share": _of("wilson", pl.col("good"), _proportion),
+    "mean": _of("student_t", pl.col("sum"), _mean),
+    "sum": _of("compound_poisson", pl.col("sum"), _sum),
+    "count": _of("byar", _n, _count),
+}
+
+
+def estimate(sums: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
+    """Sums with their values and intervals.
+
+    Args:
+        sums: Rows with `metric` (number; 0 is `events`) and the additive columns of the sums.
+        metrics: The map's metrics, from number 1.
+
+    Returns:
+        The rows of every metric but quantiles, with the `ESTIMATED` columns, grouped by estimator.
+    """
+    every = [EVENTS, *metrics]
+    per_unit = pl.lit(pl.Series([round(1 / metric.step, 9) for metric in every])).gather(pl.col("metric"))
+    in_units = sums.with_columns(
+        sum=pl.col("total") / per_unit, sum_of_squares=pl.col("squares").cast(pl.Float64) / per_unit**2
+    )
+    parts = []
+    for name, how in ESTIMATES.items():
+        numbers = [number for number, metric in enumerate(every) if metric.estimator == name]
+        if numbers:
+            parts.append(_estimated(in_units.filter(pl.col("metric").is_in(numbers)), how, name))
+    return pl.concat(parts)
+
+
+def _estimated(rows: pl.LazyFrame, how: Estimate, estimator: str) -> pl.LazyFrame:
+    known = _n > 0
+    numerator = how.numerator.cast(pl.Float64)
+    denominator = _n.cast(pl.Float64) if how.has_denominator else pl.lit(None, dtype=pl.Float64)
+    low, high = how.ends(CONFIDENCE)
+    bound_low, bound_high = how.ends(ONE_SIDED)
+    is_nps, has_sum = pl.lit(estimator == "nps"), pl.lit(estimator not in ("count", "share"))
+    return rows.with_columns(
+        numerator=numerator,
+        denominator=denominator,
+        value=pl.when(known).then(how.scale * numerator / denominator.fill_null(1.0)),
+        value_low=pl.when(known).then(low),
+        value_high=pl.when(known).then(high),
+        bound_low=pl.when(known).then(bound_low),
+        bound_high=pl.when(known).then(bound_high),
+        interval_method=pl.lit(how.method, dtype=METHOD),
+        passives=pl.when(is_nps).then(_n - pl.col("promoters") - pl.col("detractors")),
+    ).with_columns(
+        pl.when(has_sum).then(pl.col("sum", "sum_of_squares")).name.keep(),
+        pl.when(is_nps).then(pl.col("promoters", "detractors")).name.keep(),
+    )
+
+
+def estimate_quantiles(
+    values: pl.LazyFrame, metrics: Sequence[Metric], keys: Sequence[str]
+) -> pl.LazyFrame | None:
+    """Quantiles of cases with their intervals.
+
+    Args:
+        values: Rows with `metric`, the keys and `value` (null where the case has not come to that).
+        metrics: The map's metrics, from number 1.
+        keys: Columns that make up one quantile, besides the metric.
+
+    Returns:
+        keys, metric, n, excluded and the `ESTIMATED` columns; None when no metric is a quantile. The
+        value interpolates linearly (Hyndman and Fan's type 7).
+    """
+    parts = []
+    for number, metric in enumerate(metrics, start=1):
+        if metric.estimator == "quantile" and metric.quantile is not None:
+            ranked = (
+                values.filter(pl.col("metric") == number)
+                .group_by(*keys, "metric")
+                .agg(
+                    n=pl.col("value").count().cast(pl.Int64),
+                    excluded=pl.col("value").null_count().cast(pl.Int64),
+                    value=pl.col("value").quantile(metric.quantile, "linear"),
+                    __ordered=pl.col("value").drop_nulls().sort(),
+                )
+            )
+            parts.append(_with_ranks(ranked, metric.quantile))
+    return pl.concat(parts) if parts else None
+
+
+def _with_ranks(ranked: pl.LazyFrame, quantile: float) -> pl.LazyFrame:
+    ends: dict[str, pl.Expr] = {}
+    for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
+        low, high = intervals.order_statistic_ranks(_n, quantile, intervals.z_of(confidence))
+        for name, rank in (("low", low), ("high", high)):
+            ordered = pl.col("__ordered").list
+            ends[f"{prefix}_{name}"] = ordered.get(rank.cast(pl.Int64), null_on_oob=True)
+    empty = [
+        pl.lit(None, dtype=pl.Float64).alias(c) for c in ("numerator", "denominator", "sum", "sum_of_squares")
+    ]
+    empty += [pl.lit(None, dtype=pl.Int64).alias(c) for c in ("promoters", "passives", "detractors")]
+    method = pl.lit("order_statistic", dtype=METHOD).alias("interval_method")
+    return ranked.with_columns(**ends).with_columns(method, *empty).drop("__ordered")

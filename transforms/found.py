@@ -1,0 +1,72 @@
+"""Rules that matched and events that none did, with a rule to paste for them."""
+
+import polars as pl
+
+from contracts.accountability import AccountabilityMap
+from contracts.events import Codebook
+from contracts.tables import FactEventUnmatched, RuleHit
+from transforms.rules import Decision
+
+NONE = "(none)"
+
+
+def rule_hits(
+    counted: pl.LazyFrame, recent: pl.LazyFrame, decision: Decision, atlas: AccountabilityMap
+) -> pl.LazyFrame:
+    """RuleHit's rows, unsorted.
+
+    Args:
+        counted: rule (number), n: events of the whole history.
+        recent: rule (number), n: events of the last 28 days.
+        decision: The compiled rules.
+        atlas: The map.
+    """
+    rules = pl.LazyFrame(
+        [
+            {
+                "rule": number,
+                "rule_id": rule.id,
+                "touchpoint_id": rule.touchpoint,
+                "position": number,
+                "is_shadowed": rule.id in decision.shadowed_by,
+                "shadowed_by": ", ".join(decision.shadowed_by.get(rule.id, [])) or None,
+            }
+            for number, rule in enumerate(atlas.rules, start=1)
+        ],
+        schema={"rule": pl.UInt16, **RuleHit.published_schema()},
+    ).drop("event_count", "event_28d_count")
+    ever = counted.group_by("rule").agg(event_count=pl.col("n").sum())
+    lately = recent.group_by("rule").agg(event_28d_count=pl.col("n").sum())
+    return (
+        rules.join(ever, on="rule", how="left")
+        .join(lately, on="rule", how="left")
+        .with_columns(pl.col("event_count", "event_28d_count").fill_null(0))
+        .select(RuleHit.column_names())
+    )
+
+
+def events_unmatched(parts: pl.LazyFrame, codebook: Codebook) -> pl.LazyFrame:
+    """FactEventUnmatched's rows, unsorted.
+
+    Args:
+        parts: feed, kind, channel (codes), customer, n, first_at, last_at.
+        codebook: What the codes stand for.
+    """
+    signature = ["feed", "kind", "channel"]
+    summed = (
+        parts.group_by(*signature, "customer")
+        .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
+        .group_by(signature)
+        .agg(
+            event_count=pl.col("n").sum(),
+            customer_count=(pl.col("customer") > 0).sum().cast(pl.Int64),
+            first_at=pl.col("first_at").min(),
+            last_at=pl.col("last_at").max(),
+        )
+        .with_columns(codebook.decoded(name) for name in signature)
+        .with_columns(pl.col("channel").fill_null(NONE))
+    )
+    slug = pl.col("kind").str.replace_all(r"[^a-z0-9_]+", "_")
+    rule = pl.format("id: {}, touchpoint: ..., feed: {}, kind: {}", slug, "feed", "kind")
+    braced = pl.concat_str(pl.lit("{"), rule, pl.lit("}"))
+    return summed.with_columns(suggested_rule=braced).select(FactEventUnmatched.column_names())

@@ -1,0 +1,212 @@
+"""Customers: what tells a person becomes a token, tokens of one person become one customer.
+
+Only equality counts, never likeness: a wrong merge puts a complaint on the wrong customer. E-mail,
+phone and external ids are normalised, then hashed with a secret key before anything lands. A token
+that links too many people (info@, a switchboard) is shared: it joins nobody.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from contracts.events import TOKENS
+from contracts.identity import Resolution
+
+_TAG = re.compile(r"\+[^@]*(?=@)")
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_PREFIX = {"external_id": "id_", "email": "mail_", "phone": "tel_"}  # sorts the strongest first
+TOKEN_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Hasher:
+    """Makes tokens with one secret key.
+
+    Attributes:
+        secret: The key; whoever has it can tell whether a known person is in the data.
+        region: Region of phone numbers without a country code, like `DE`; None when unknown.
+    """
+
+    secret: bytes
+    region: str | None = None
+
+    def tokens(self, values: pl.Series, identity: str, feed: str) -> pl.Series:
+        """The tokens of one column; null where a value tells nobody.
+
+        Args:
+            values: Texts as delivered.
+            identity: email, phone, or external_id[:feed].
+            feed: Feed that delivered them: whose external ids they are unless `identity` says so.
+        """
+        kind, _, namespace = identity.partition(":")
+        normal = self._normaliser(kind, namespace or feed)
+        distinct = values.unique().drop_nulls()
+        made = pl.Series([self._token(kind, normal(value)) for value in distinct], dtype=pl.String)
+        return values.replace_strict(distinct, made, default=None, return_dtype=pl.String)
+
+    def fingerprint(self) -> str:
+        """What tells this hasher from one with another key or region, without telling the key."""
+        return hmac.new(self.secret, f"fingerprint {self.region}".encode(), hashlib.sha256).hexdigest()[:8]
+
+    def redact(self, text: str) -> str:
+        """A text with everything that reads as an e-mail or a phone number replaced by its token."""
+        import phonenumbers  # noqa: PLC0415 - a large table, loaded only when a line is unreadable
+
+        for found in reversed(list(phonenumbers.PhoneNumberMatcher(text, self.region))):
+            token = self._token("phone", _e164(found.number)) or ""
+            text = text[: found.start] + token + text[found.end :]
+        return _EMAIL.sub(lambda found: self._token("email", normal_email(found[0])) or "", text)
+
+    def _normaliser(self, kind: str, namespace: str) -> Callable[[str], str | None]:
+        if kind == "email":
+            return normal_email
+        if kind == "phone":
+            return lambda value: normal_phone(value, self.region)
+        return lambda value: f"{namespace}:{value.strip()}" if value.strip() else None
+
+    def _token(self, kind: str, value: str | None) -> str | None:
+        if value is None:
+            return None
+        digest = hmac.new(self.secret, f"{kind}:{value}".encode(), hashlib.sha256)
+        return _PREFIX[kind] + digest.hexdigest()[:TOKEN_LENGTH]
+
+
+def normal_email(value: str) -> str | None:
+    """An e-mail address without blanks, capitals and `+tag`; None when it is none."""
+    plain = _TAG.sub("", value.strip().lower())
+    return plain if "@" in plain[1:-1] else None
+
+
+def normal_phone(value: str, region: str | None) -> str | None:
+    """A phone number as E.164, e.g. +491701234567; None when it is none in that region."""
+    import phonenumbers  # noqa: PLC0415 - a large table, loaded only when a feed has phones
+
+    try:
+        parsed = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return _e164(parsed)
+
+
+def _e164(number: Any) -> str:  # noqa: ANN401 - a parsed number; its library loads late
+    import phonenumbers  # noqa: PLC0415
+
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def resolve(links: pl.DataFrame, known: Resolution, shared_key_limit: int) -> Resolution:
+    """Join tokens that occurred together into customers.
+
+    Args:
+        links: Distinct combinations of tokens ever seen in one row: the columns `TOKENS`.
+        known: The last resolution; a customer keeps the code it was given.
+        shared_key_limit: A token that occurs with more people than this joins nobody.
+
+    Returns:
+        The new resolution. A customer that turned out to be two known ones takes the older code; the
+        younger becomes an alias. Independent of the order of `links`.
+    """
+    shared = _shared_tokens(links, shared_key_limit)
+    private = links.select(
+        pl.when(~pl.col(name).is_in(shared.implode())).then(name).alias(name) for name in TOKENS
+    ).filter(pl.any_horizontal(pl.col(*TOKENS).is_not_null()))
+    grouped = _components(private)
+    coded = grouped.join(known.tokens.filter(~pl.col("is_shared")), on="token", how="left")
+    chosen = _chosen_codes(coded, known.customers.height)
+    tokens = pl.concat(
+        [
+            coded.join(chosen, on="component").select(
+                "token", pl.col("code").alias("customer"), pl.lit(value=False).alias("is_shared")
+            ),
+            pl.DataFrame({"token": shared}).select(
+                "token", pl.lit(0, pl.UInt32).alias("customer"), pl.lit(value=True).alias("is_shared")
+            ),
+        ]
+    ).sort("token")
+    fresh = chosen.filter(pl.col("code") > known.customers.height).select(
+        pl.col("code").alias("customer"),
+        customer_key=pl.lit("c_") + pl.col("first").str.replace("^[a-z]+_", ""),
+    )
+    aliases = (
+        coded.join(chosen, on="component")
+        .filter(pl.col("customer").is_not_null() & (pl.col("customer") != pl.col("code")))
+        .select("customer", pl.col("code").alias("merged_into"))
+    )
+    # A code that some component still uses is no alias: its customer was split, not merged.
+    aliases = aliases.filter(~pl.col("customer").is_in(chosen["code"].implode()))
+    return Resolution(
+        tokens,
+        pl.concat([known.customers, fresh]).sort("customer"),
+        pl.concat([known.aliases, aliases]).unique("customer", keep="last").sort("customer"),
+        links,
+    )
+
+
+def _shared_tokens(links: pl.DataFrame, limit: int) -> pl.Series:
+    """Weak tokens that occur with more than `limit` stronger ones."""
+    found = []
+    for weak, strong in (
+        ("token_email", "token_external_id"),
+        ("token_phone", "token_external_id"),
+        ("token_phone", "token_email"),
+    ):
+        people = links.filter(pl.col(weak).is_not_null()).group_by(weak).agg(pl.col(strong).n_unique())
+        # A null among the stronger tokens is no further person.
+        with_null = links.filter(pl.col(weak).is_not_null() & pl.col(strong).is_null())[weak].unique()
+        counted = people.with_columns(
+            people=pl.col(strong).cast(pl.Int64) - pl.col(weak).is_in(with_null.implode()).cast(pl.Int64)
+        )
+        found.append(counted.filter(pl.col("people") > limit)[weak].alias("token"))
+    return pl.concat(found).unique().sort()
+
+
+def _components(links: pl.DataFrame) -> pl.DataFrame:
+    """token, component: connected tokens share a component."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - only when customers are joined
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
+    every = pl.concat([links[name].alias("token") for name in TOKENS]).drop_nulls().unique().sort()
+    number = pl.DataFrame({"token": every}).with_row_index("node")
+    pairs = [
+        links.select(pl.col(a).alias("one"), pl.col(b).alias("two")).drop_nulls().unique()
+        for a, b in ((TOKENS[0], TOKENS[1]), (TOKENS[0], TOKENS[2]), (TOKENS[1], TOKENS[2]))
+    ]
+    edges = (
+        pl.concat(pairs)
+        .join(number.rename({"token": "one", "node": "from"}), on="one")
+        .join(number.rename({"token": "two", "node": "to"}), on="two")
+    )
+    size = number.height
+    graph = coo_array(
+        (np.ones(edges.height), (edges["from"].to_numpy(), edges["to"].to_numpy())), (size, size)
+    )
+    _, labels = connected_components(graph, directed=False)
+    return number.select("token", component=pl.Series(labels, dtype=pl.UInt32))
+
+
+def _chosen_codes(coded: pl.DataFrame, given_out: int) -> pl.DataFrame:
+    """component, first (its strongest token), code: the oldest known one nobody else took, or a new one."""
+    named = coded.group_by("component").agg(first=pl.col("token").min(), code=pl.col("customer").min())
+    named = named.sort("first")
+    taken = pl.col("code").is_not_null() & ~pl.struct("code").is_first_distinct()
+    named = named.with_columns(code=pl.when(~taken).then("code"))
+    fresh = pl.col("code").is_null().cum_sum() + given_out
+    return named.with_columns(code=pl.coalesce("code", fresh).cast(pl.UInt32))
+
+
+def customer_of(tokens: pl.DataFrame) -> pl.Expr:
+    """The customer's code of an event by its strongest token that is not shared; 0 for unknown."""
+    known = tokens.filter(pl.col("customer") > 0)
+    found = [
+        pl.col(name).replace_strict(known["token"], known["customer"], default=None, return_dtype=pl.UInt32)
+        for name in TOKENS
+    ]
+    return pl.coalesce(*found, pl.lit(0, dtype=pl.UInt32)).alias("customer")

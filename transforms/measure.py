@@ -1,0 +1,199 @@
+"""The only pass over events: sums by slot and touchpoint, from which every scorecard is made.
+
+Sums are exact: values are counted in whole steps of the metric, so their order never matters and the
+same events give the same bytes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import polars as pl
+
+from contracts.accountability import Metric
+from contracts.events import Codebook
+from transforms.predicates import where_coded
+
+SCORED = ("nps", "csat", "ces")
+
+SUMS: Mapping[str, pl.DataType] = {
+    "slot": pl.UInt32(),
+    "touchpoint": pl.UInt16(),
+    "metric": pl.UInt16(),
+    "dimension": pl.UInt8(),
+    "segment": pl.UInt32(),
+    "n": pl.Int64(),
+    "excluded": pl.Int64(),
+    "good": pl.Int64(),
+    "total": pl.Int64(),
+    "squares": pl.Int128(),
+    "promoters": pl.Int64(),
+    "detractors": pl.Int64(),
+}
+"""Columns of the sums. Grain: slot, touchpoint, metric, dimension, segment.
+
+metric: number of the metric, from 1; 0 is `events`, the count of what happened. dimension: number of
+the dimension in the metric's `by`, from 1; 0 for the whole. segment: code of the dimension's value.
+total, squares: in steps of the metric and their squares.
+"""
+
+ADDITIVE = ("n", "excluded", "good", "total", "squares", "promoters", "detractors")
+
+
+def count_events(matched: pl.LazyFrame) -> pl.LazyFrame:
+    """How many events every rule put where: slot, rule, touchpoint, n."""
+    return matched.group_by("slot", "rule", "touchpoint").agg(n=pl.len().cast(pl.Int64))
+
+
+def volume(counted: pl.LazyFrame) -> pl.LazyFrame:
+    """Counted events as sums of metric 0."""
+    summed = counted.group_by("slot", "touchpoint").agg(pl.col("n").sum())
+    zeros = [pl.lit(0).alias(name) for name in SUMS if name not in ("slot", "touchpoint", "n")]
+    return _shaped(summed.with_columns(zeros))
+
+
+def measure_events(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """Sums of every metric over events.
+
+    Args:
+        matched: Stored events with `slot` and `touchpoint`; those without a touchpoint are left out.
+        metrics: The map's metrics; those over cases are skipped here.
+        codebook: What the stored codes stand for.
+
+    Returns:
+        `SUMS`, unsorted; sums of parts of the events may be concatenated and added up.
+    """
+    owned = matched.filter(pl.col("touchpoint") > 0)
+    made = [
+        part
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "events" and metric.estimator != "quantile"
+        for part in _sums(owned.filter(where_coded(metric.where, codebook)), metric, number, codebook)
+    ]
+    return pl.concat(made) if made else pl.LazyFrame(schema=dict(SUMS))
+
+
+def measure_cases(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """Sums of every metric over cases, except quantiles.
+
+    Args:
+        cases: Cases with `touchpoint` and `slot_opened`, `slot_resolved`, `slot_closed` (null where
+            it has not come to that).
+        metrics: The map's metrics; those over events are skipped here.
+        codebook: What the codes of attributes stand for.
+    """
+    made = [
+        part
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "cases" and metric.estimator != "quantile"
+        for part in _sums(judged_cases(cases, metric, codebook), metric, number, codebook)
+    ]
+    return pl.concat(made) if made else pl.LazyFrame(schema=dict(SUMS))
+
+
+def case_values(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """Observations of every quantile: slot, touchpoint, metric, dimension, segment, value."""
+    made = []
+    for number, metric in enumerate(metrics, start=1):
+        if metric.estimator != "quantile":
+            continue
+        base = judged_cases(cases, metric, codebook)
+        for index, dimension in enumerate(["", *metric.by]):
+            segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
+            made.append(
+                base.select(
+                    "slot",
+                    "touchpoint",
+                    metric=pl.lit(number, dtype=pl.UInt16),
+                    dimension=pl.lit(index, dtype=pl.UInt8),
+                    segment=segment.cast(pl.UInt32),
+                    value=pl.col(codebook.column(metric.value or "")).cast(pl.Float64),
+                )
+            )
+    keys = ("slot", "touchpoint", "metric", "dimension", "segment")
+    return (
+        pl.concat(made) if made else pl.LazyFrame(schema={**{k: SUMS[k] for k in keys}, "value": pl.Float64})
+    )
+
+
+def judged_cases(cases: pl.LazyFrame, metric: Metric, codebook: Codebook) -> pl.LazyFrame:
+    """The cases in a metric's base, with the `slot` in which they count."""
+    slot = pl.col(f"slot_{metric.at}")
+    base = cases.filter(where_coded(metric.where, codebook), slot.is_not_null(), pl.col("touchpoint") > 0)
+    return base.with_columns(slot.alias("slot"))
+
+
+def answers(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """How many answers every score got: slot, touchpoint, metric, score, n. Scored metrics only."""
+    owned = matched.filter(pl.col("touchpoint") > 0)
+    made = [
+        owned.filter(where_coded(metric.where, codebook), _in_scale(metric, codebook))
+        .group_by("slot", "touchpoint", _value(metric, codebook).cast(pl.Int64).alias("score"))
+        .agg(n=pl.len().cast(pl.Int64))
+        .with_columns(metric=pl.lit(number, dtype=pl.UInt16))
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "events" and metric.estimator in SCORED
+    ]
+    schema = {
+        "slot": pl.UInt32,
+        "touchpoint": pl.UInt16,
+        "score": pl.Int64,
+        "n": pl.Int64,
+        "metric": pl.UInt16,
+    }
+    return pl.concat(made) if made else pl.LazyFrame(schema=schema)
+
+
+def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """Sums by fewer keys."""
+    return sums.group_by(keys).agg(pl.col(*ADDITIVE).sum())
+
+
+def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -> Iterator[pl.LazyFrame]:
+    valued = base.with_columns(_observed(metric, codebook))
+    for index, dimension in enumerate(["", *metric.by]):
+        segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
+        steps = pl.col("__steps").cast(pl.Int128)
+        summed = valued.group_by("slot", "touchpoint", segment.cast(pl.UInt32).alias("segment")).agg(
+            n=pl.col("__valid").sum(),
+            excluded=(~pl.col("__valid")).sum(),
+            good=pl.col("__good").sum(),
+            total=pl.col("__steps").sum(),
+            squares=(steps * steps).sum(),
+            promoters=pl.col("__promoter").sum(),
+            detractors=pl.col("__detractor").sum(),
+        )
+        yield _shaped(summed.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
+
+
+def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
+    """What one row adds: whether it counts, whether it is good, its value in steps."""
+    no = pl.lit(value=False)
+    value, valid = _value(metric, codebook), _in_scale(metric, codebook)
+    steps = pl.when(valid).then((value / metric.step).round()).cast(pl.Int64).fill_null(0)
+    is_nps, is_scored = metric.estimator == "nps", metric.estimator in ("csat", "ces")
+    top = value >= metric.top if is_scored and metric.top is not None else no
+    better = where_coded(metric.good, codebook) if metric.estimator == "share" else top
+    return [
+        valid.alias("__valid"),
+        (valid & better).fill_null(value=False).alias("__good"),
+        steps.alias("__steps"),
+        ((valid & (value >= 9)) if is_nps else no).fill_null(value=False).alias("__promoter"),
+        ((valid & (value <= 6)) if is_nps else no).fill_null(value=False).alias("__detractor"),
+    ]
+
+
+def _value(metric: Metric, codebook: Codebook) -> pl.Expr:
+    if metric.value is None:
+        return pl.lit(0.0)
+    return pl.col(codebook.column(metric.value)).cast(pl.Float64)
+
+
+def _in_scale(metric: Metric, codebook: Codebook) -> pl.Expr:
+    value = _value(metric, codebook)
+    inside = value.is_not_null()
+    if metric.low is not None and metric.high is not None:
+        inside = value.is_between(metric.low, metric.high)
+    return inside.fill_null(value=False)
+
+
+def _shaped(summed: pl.LazyFrame) -> pl.LazyFrame:
+    return summed.select(pl.col(name).cast(kind) for name, kind in SUMS.items())

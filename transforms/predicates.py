@@ -1,0 +1,81 @@
+"""Conditions as expressions: over stored codes for events, over plain values for cases."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+import polars as pl
+
+from contracts.events import Codebook
+from contracts.predicates import Condition, Operator, Scalar, Where
+
+COMPARE = {
+    ">=": pl.Expr.ge,
+    ">": pl.Expr.gt,
+    "<=": pl.Expr.le,
+    "<": pl.Expr.lt,
+}
+
+
+def all_hold(conditions: Iterable[pl.Expr]) -> pl.Expr:
+    """All conditions at once; true when there is none."""
+    return pl.all_horizontal(pl.lit(value=True), *conditions)
+
+
+def coded(column: str, condition: Condition, codebook: Codebook) -> pl.Expr:
+    """The condition over a stored column: codes for texts, numbers as they are. Never null."""
+    name = codebook.column(column)
+    stored = pl.col(name)
+    if not codebook.is_coded(name):
+        return plain(name, condition)
+    codes = accepted_codes(name, condition, codebook)
+    if condition.bounds:
+        # A text attribute that holds numbers: compare its values once, then select codes.
+        values = codebook.series(name).cast(pl.Float64, strict=False)
+        kept = _bounded(pl.col(name), condition.bounds)
+        codes = pl.DataFrame({name: values}).select(kept.fill_null(value=False).arg_true())[name].to_list()
+    return stored.cast(pl.UInt32).is_in(pl.Series(codes, dtype=pl.UInt32).implode())
+
+
+def accepted_codes(column: str, condition: Condition, codebook: Codebook) -> list[int]:
+    """Codes of the values that equality accepts; `*` in a value stands for any text."""
+    known = codebook.values.get(column, ())
+    missing = [0] if None in condition.any_of else []
+    texts = [as_text(value) for value in condition.any_of if value is not None]
+    return missing + [
+        code for code, value in enumerate(known, start=1) if any(fnmatchcase(value, t) for t in texts)
+    ]
+
+
+def as_text(value: Scalar) -> str:
+    """A scalar of YAML as the text a feed would have: 3, not 3.0; true, not True."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def plain(column: str, condition: Condition) -> pl.Expr:
+    """The condition over a column of plain values. Never null."""
+    stored = pl.col(column)
+    if condition.bounds:
+        return _bounded(stored, condition.bounds).fill_null(value=False)
+    given = [value for value in condition.any_of if value is not None]
+    accepted = [stored == value for value in given]
+    if None in condition.any_of:
+        accepted.append(stored.is_null())
+    return pl.any_horizontal(*accepted).fill_null(value=False)
+
+
+def where_coded(where: Where, codebook: Codebook) -> pl.Expr:
+    """All conditions over stored events."""
+    return all_hold(coded(column, condition, codebook) for column, condition in where.items())
+
+
+def where_plain(where: Where) -> pl.Expr:
+    """All conditions over plain values."""
+    return all_hold(plain(column, condition) for column, condition in where.items())
+
+
+def _bounded(values: pl.Expr, bounds: Iterable[tuple[Operator, float]]) -> pl.Expr:
+    return all_hold(COMPARE[operator](values, limit) for operator, limit in bounds)

@@ -1,0 +1,54 @@
+"""What is at stake: the events and customers behind a gap.
+
+Counting customers does not add over parts of the events, so parts keep one row per customer until
+they are put together.
+"""
+
+from datetime import timedelta
+
+import polars as pl
+
+from transforms.periods import ROLLING_DAYS, Calendar
+from transforms.slots import Slots
+
+COUNTED = ("events", "customers")
+
+
+def recent_events(matched: pl.LazyFrame, slots: Slots, calendar: Calendar) -> pl.LazyFrame:
+    """touchpoint, rule, customer, n: events of the last 28 days, the running day included."""
+    frame = slots.frame()
+    since = calendar.today - timedelta(days=ROLLING_DAYS)
+    later = frame.filter(pl.col("date") >= since)["slot"]
+    first = later[0] if later.len() else frame.height
+    return _counted(matched.filter(pl.col("slot") >= first), "touchpoint", "rule")
+
+
+def disowned_events(matched: pl.LazyFrame, slots: Slots) -> pl.LazyFrame:
+    """tenure, customer, n: events of a touchpoint while nobody was accountable for it."""
+    empty = pl.Series([False, *(tenure.person is None for tenure in slots.tenures)])
+    credited = matched.filter(pl.col("touchpoint") > 0).with_columns(slots.credited())
+    return _counted(credited.filter(pl.lit(empty).gather(pl.col("tenure"))), "tenure")
+
+
+def unmatched_events(matched: pl.LazyFrame) -> pl.LazyFrame:
+    """feed, kind, channel (codes), customer, n, first_at, last_at: events that no rule matched."""
+    when = pl.col("occurred_at")
+    return (
+        matched.filter(pl.col("touchpoint") == 0)
+        .group_by("feed", "kind", "channel", "customer")
+        .agg(n=pl.len().cast(pl.Int64), first_at=when.min(), last_at=when.max())
+    )
+
+
+def together(parts: pl.LazyFrame, *keys: str) -> pl.LazyFrame:
+    """Parts put together: the keys, events and customers (unknown customers are not counted)."""
+    return (
+        parts.group_by(*keys, "customer")
+        .agg(pl.col("n").sum())
+        .group_by(*keys)
+        .agg(events=pl.col("n").sum(), customers=(pl.col("customer") > 0).sum().cast(pl.Int64))
+    )
+
+
+def _counted(matched: pl.LazyFrame, *keys: str) -> pl.LazyFrame:
+    return matched.group_by(*keys, "customer").agg(n=pl.len().cast(pl.Int64))

@@ -1,0 +1,59 @@
+"""What the feeds delivered: every row accounted for, and whether it came in time."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from contracts.deliveries import Delivery
+from contracts.feeds import Feed, Stream
+from contracts.tables import DataTrust, QuarantineReason
+
+_HOUR = 3600
+
+
+def data_trust(feeds: Sequence[Feed], deliveries: Sequence[Delivery], now: datetime) -> pl.DataFrame:
+    """DataTrust: one row per stream, delivered or not."""
+    rows = [_stream(feed, stream, deliveries, now) for feed in feeds for stream in feed.declared.streams]
+    return pl.DataFrame(rows, schema=DataTrust.published_schema())
+
+
+def quarantine_reasons(deliveries: Sequence[Delivery]) -> pl.DataFrame:
+    """QuarantineReason: why rows wait in quarantine."""
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for delivery in deliveries:
+        for reason, count in delivery.reasons.items():
+            counted[(delivery.feed, delivery.stream, reason)] += count
+    rows = [(*where, count) for where, count in counted.items()]
+    return pl.DataFrame(rows, schema=QuarantineReason.published_schema(), orient="row")
+
+
+def _stream(feed: Feed, stream: Stream, deliveries: Sequence[Delivery], now: datetime) -> dict[str, Any]:
+    own = [d for d in deliveries if (d.feed, d.stream) == (feed.name, stream.name)]
+    told = [d.newest_event_at for d in deliveries if d.feed == feed.name and d.newest_event_at]
+    newest = max((datetime.fromisoformat(moment) for moment in told), default=None)
+    age = (now - newest).total_seconds() / _HOUR if newest else None
+    limit = feed.freshness_hours
+    read, quarantined = _sum(own, "rows_read"), _sum(own, "rows_quarantined")
+    return {
+        "feed": feed.name,
+        "stream": stream.name,
+        "owner_seat_id": feed.declared.owner,
+        "file_count": sum(d.state != "held" for d in own),
+        "held_file_count": sum(d.state == "held" for d in own),
+        "rows_read": read,
+        "rows_accepted": _sum(own, "rows_accepted"),
+        "rows_quarantined": quarantined,
+        "rows_duplicate": _sum(own, "rows_duplicate"),
+        "quarantine_share": quarantined / read if read else None,
+        "newest_event_at": newest,
+        "age_hours": age,
+        "age_max_hours": limit,
+        "is_late": limit is not None and (age is None or age > limit),
+    }
+
+
+def _sum(deliveries: Sequence[Delivery], name: str) -> int:
+    return sum(getattr(delivery, name) for delivery in deliveries)
