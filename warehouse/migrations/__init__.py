@@ -1,0 +1,1 @@
+"""Migrations of the ledger, run by `warehouse.ledger` when its database is behind."""

@@ -1,0 +1,419 @@
+"""The event store: canonical events by month, coded small, and everything needed to decode them.
+
+commits/00000007.json          which files make up the store, and every delivery's account
+events/2026-05-<hash>.parquet  a month's events, one row group per bucket of customers
+codes/<column>-<hash>.parquet  what the codes of a column stand for
+identity/<part>-<hash>.parquet who is who
+landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from contracts.deliveries import Delivery
+from contracts.errors import StoreError
+from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
+from contracts.identity import Resolution
+from warehouse.files import keep, sweep
+from warehouse.manifests import Manifests
+
+BUCKET_ROWS = 65_536
+BUCKETS_MAX = 64
+_IDENTITY = ("tokens", "customers", "aliases", "links")
+
+
+@dataclass(frozen=True)
+class Month:
+    """One month's file.
+
+    Attributes:
+        path: Below the store.
+        rows: Events in it.
+        first_at: First event.
+        last_at: Last event.
+    """
+
+    path: str
+    rows: int
+    first_at: str
+    last_at: str
+
+
+@dataclass(frozen=True)
+class State:
+    """One commit of the store.
+
+    Attributes:
+        folder: The store's folder.
+        number: The commit; 0 for an empty store.
+        months: Files by month of `occurred_at` (UTC), `2026-05`.
+        codes: Files of codes by column.
+        attributes: `text` or `number`, by attribute.
+        identity: Files of who is who, by part.
+        deliveries: Every delivery so far.
+    """
+
+    folder: Path
+    number: int = 0
+    months: Mapping[str, Month] = field(default_factory=dict)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, str] = field(default_factory=dict)
+    deliveries: Sequence[Delivery] = ()
+
+    @cached_property
+    def codebook(self) -> Codebook:
+        """What the stored codes stand for."""
+        values = {name: self._frame(path)["value"].to_list() for name, path in self.codes.items()}
+        return Codebook(values, self.attributes)
+
+    @cached_property
+    def resolution(self) -> Resolution:
+        """Who is who."""
+        return Resolution(**{part: self._frame(path) for part, path in self.identity.items()})
+
+    @property
+    def rows(self) -> int:
+        """How many events the store holds."""
+        return sum(month.rows for month in self.months.values())
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """First and last event; None when there is none."""
+        if not self.months:
+            return None
+        first = min(month.first_at for month in self.months.values())
+        last = max(month.last_at for month in self.months.values())
+        return datetime.fromisoformat(first), datetime.fromisoformat(last)
+
+    def scan(self, columns: Sequence[str], months: Sequence[str] | None = None) -> pl.LazyFrame:
+        """Stored events of some months, as codes, with customers known to be one under one code.
+
+        A month written before an attribute existed has it missing.
+        """
+        schema = stored_schema({**_unknown_attributes(columns), **self.attributes})
+        wanted = sorted(self.months) if months is None else months
+        if not wanted:
+            return pl.LazyFrame(schema={name: schema[name] for name in columns})
+        parts = [self._scan_month(self.months[month], columns, schema) for month in wanted]
+        frame = pl.concat(parts)
+        aliases = self.resolution.aliases if "customer" in columns and self.identity else None
+        if aliases is None or aliases.is_empty():
+            return frame
+        merged = pl.col("customer").replace(aliases["customer"], aliases["merged_into"])
+        return frame.with_columns(merged)
+
+    def _scan_month(
+        self, month: Month, columns: Sequence[str], schema: Mapping[str, pl.DataType]
+    ) -> pl.LazyFrame:
+        scanned = pl.scan_parquet(self.folder / month.path)
+        there = scanned.collect_schema().names() if any(c.startswith(ATTRIBUTE) for c in columns) else columns
+        missing = [pl.lit(_missing(schema[c]), dtype=schema[c]).alias(c) for c in columns if c not in there]
+        return scanned.select([c for c in columns if c in there]).with_columns(missing).select(columns)
+
+    def _frame(self, path: str) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / path)
+
+    def files(self) -> set[Path]:
+        """Every file that the commit refers to."""
+        named = [*self.codes.values(), *self.identity.values()]
+        named += [month.path for month in self.months.values()]
+        named += [path for delivery in self.deliveries for path in delivery.parts.values()]
+        return {self.folder / path for path in named}
+
+
+@dataclass(frozen=True)
+class Absorbed:
+    """What became of the events of some deliveries.
+
+    Attributes:
+        state: The store after.
+        new: Events that were not known.
+        repeated: Events that were known, just so.
+        corrected: Events that were known otherwise; the new telling replaced the old.
+        withdrawn: Known events that their delivery, read anew, no longer tells of.
+    """
+
+    state: State
+    new: int = 0
+    repeated: int = 0
+    corrected: int = 0
+    withdrawn: int = 0
+
+
+class EventStore:
+    """The event store in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifests = Manifests(folder / "commits")
+
+    def head(self) -> State:
+        """The newest commit."""
+        number = self.manifests.head()
+        return self._state(self.manifests.read(number)) if number else State(self.folder)
+
+    def _state(self, manifest: Mapping[str, Any]) -> State:
+        return State(
+            self.folder,
+            manifest["number"],
+            {name: Month(**month) for name, month in manifest["months"].items()},
+            manifest["codes"],
+            manifest["attributes"],
+            manifest["identity"],
+            tuple(Delivery.from_dict(delivery) for delivery in manifest["deliveries"]),
+        )
+
+    def land(self, feed: str, stream: str, part: str, frame: pl.DataFrame) -> str:
+        """Keep a frame of a delivery; returns its path below the store."""
+        folder = self.folder / "landing" / feed / stream
+        path, _, _ = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3))
+        return str(path.relative_to(self.folder))
+
+    def landed(self, path: str) -> pl.DataFrame:
+        """A frame of a delivery."""
+        return pl.read_parquet(self.folder / path)
+
+    def absorb(
+        self,
+        state: State,
+        events: pl.DataFrame,
+        deliveries: Sequence[Delivery],
+        resolution: Resolution,
+        *,
+        superseded: frozenset[str] = frozenset(),
+    ) -> Absorbed:
+        """Add events to the store and commit.
+
+        Args:
+            state: The commit to build on.
+            events: Events as `EVENT` plus attributes and `customer` (code); one row per event_id.
+            deliveries: Every delivery after this, those of `state` that still count included.
+            resolution: Who is who after this.
+            superseded: Ids of deliveries whose events are dropped first: they were read anew.
+        """
+        coder = _Coder(state)
+        coded = coder.encode(events)
+        known = self._known(state, coded["event_id"], superseded, coder)
+        told = coded.join(known, on="event_id", how="anti")
+        same = _unchanged(coded, known)
+        changed = coded.join(known, on="event_id", how="semi").join(same, on="event_id", how="anti")
+        fresh = pl.concat([told, changed])
+        months, withdrawn = self._months(state, fresh, changed["event_id"], superseded, coder)
+        codes = coder.written(self.folder)
+        committed = State(
+            self.folder,
+            state.number + 1,
+            months,
+            codes,
+            coder.attributes,
+            self._identity(resolution),
+            tuple(deliveries),
+        )
+        self._commit(state, committed)
+        return Absorbed(committed, told.height, same.height, changed.height, withdrawn)
+
+    def _known(
+        self, state: State, ids: pl.Series, superseded: frozenset[str], coder: "_Coder"
+    ) -> pl.DataFrame:
+        """Stored events with these ids, whatever the month they stand in."""
+        stored = state.scan(list(stored_schema(state.attributes)))
+        dropped = coder.codes_of("landing", superseded)
+        wanted = pl.LazyFrame({"event_id": ids.unique()})
+        kept = stored.filter(~pl.col("landing").is_in(dropped.implode()))
+        return kept.join(wanted, on="event_id", how="semi").collect()
+
+    def _months(
+        self,
+        state: State,
+        fresh: pl.DataFrame,
+        replaced: pl.Series,
+        superseded: frozenset[str],
+        coder: "_Coder",
+    ) -> tuple[dict[str, Month], int]:
+        """The month files after: those that nothing touches stay as they are."""
+        months, withdrawn = dict(state.months), 0
+        dropped = coder.codes_of("landing", superseded)
+        columns = list(stored_schema(coder.attributes))
+        by_month = fresh.with_columns(pl.col("occurred_at").dt.strftime("%Y-%m").alias("__month"))
+        parts = {
+            str(key[0]): part.drop("__month")
+            for key, part in by_month.partition_by("__month", as_dict=True).items()
+        }
+        for name in sorted({*months, *parts}):
+            before = self._stored_month(state, name, columns, coder)
+            stays = ~(
+                pl.col("landing").is_in(dropped.implode()) | pl.col("event_id").is_in(replaced.implode())
+            )
+            # Without corrections or deliveries read anew, a month without fresh events needs no look.
+            if name not in parts and not (superseded or replaced.len()):
+                continue
+            kept = before.filter(stays)
+            if name not in parts and kept.height == before.height:
+                continue
+            withdrawn += before.height - kept.height
+            after = pl.concat([kept, parts.get(name, kept.clear()).select(columns)])
+            if after.is_empty():
+                months.pop(name, None)
+            else:
+                months[name] = self._write_month(name, after)
+        return months, max(withdrawn - replaced.len(), 0)
+
+    def _stored_month(self, state: State, name: str, columns: list[str], coder: "_Coder") -> pl.DataFrame:
+        schema = stored_schema(coder.attributes)
+        if name not in state.months:
+            return pl.DataFrame(schema=schema)
+        there = [
+            c for c in columns if c.removeprefix(ATTRIBUTE) in state.attributes or not c.startswith(ATTRIBUTE)
+        ]
+        missing = [pl.lit(_missing(schema[c]), dtype=schema[c]).alias(c) for c in columns if c not in there]
+        return state.scan(there, [name]).with_columns(missing).select(columns).collect()
+
+    def _write_month(self, name: str, events: pl.DataFrame) -> Month:
+        buckets = bucket_count(events.height)
+        ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
+            "__bucket", "customer", "occurred_at", "event_id"
+        )
+        groups = ordered.partition_by("__bucket", maintain_order=True, include_key=False)
+
+        def write(path: Path) -> None:
+            schema = groups[0].to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+            with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
+                for group in groups:
+                    table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
+                    writer.write_table(table, row_group_size=max(group.height, 1))
+
+        path, _, _ = keep(self.folder / "events", name, ".parquet", write)
+        when = events["occurred_at"]
+        span = (cast("datetime", when.min()), cast("datetime", when.max()))
+        first, last = (moment.astimezone(UTC).isoformat() for moment in span)
+        return Month(str(path.relative_to(self.folder)), events.height, first, last)
+
+    def _identity(self, resolution: Resolution) -> dict[str, str]:
+        written = {}
+        for part in _IDENTITY:
+            frame: pl.DataFrame = getattr(resolution, part)
+            path, _, _ = keep(self.folder / "identity", part, ".parquet", frame.write_parquet)
+            written[part] = str(path.relative_to(self.folder))
+        return written
+
+    def _commit(self, parent: State, state: State) -> None:
+        self.manifests.commit(
+            parent.number,
+            {
+                "months": {name: vars(month) for name, month in state.months.items()},
+                "codes": dict(state.codes),
+                "attributes": dict(state.attributes),
+                "identity": dict(state.identity),
+                "deliveries": [delivery.as_dict() for delivery in state.deliveries],
+            },
+        )
+
+    def sweep(self, older_than: float, commits: int = 5) -> int:
+        """Delete files that none of the last commits refers to and that are older than an instant."""
+        numbers = self.manifests.numbers()
+        kept: set[Path] = set()
+        for number in numbers[-commits:]:
+            kept |= self._state(self.manifests.read(number)).files()
+        folders = ("events", "codes", "identity", "landing")
+        return sum(
+            sweep(self.folder / name, kept, older_than) for name in folders if (self.folder / name).exists()
+        )
+
+
+def bucket_count(rows: int) -> int:
+    """How many buckets of customers a month of so many events has: a power of two."""
+    return min(BUCKETS_MAX, 1 << max((rows // BUCKET_ROWS).bit_length() - 1, 0)) if rows else 1
+
+
+def _unknown_attributes(columns: Sequence[str]) -> dict[str, str]:
+    """Attributes that a feed declares but no event has had yet."""
+    return {c.removeprefix(ATTRIBUTE): "text" for c in columns if c.startswith(ATTRIBUTE)}
+
+
+def _missing(kind: pl.DataType) -> int | None:
+    return None if kind == pl.Float64() else 0
+
+
+def _unchanged(coded: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """event_id of events told just as they are known; where they came from does not matter."""
+    facts = [c for c in coded.columns if c in known.columns and c not in ("landing", "row")]
+    return (
+        coded.select(facts)
+        .join(known.select(facts), on=facts, how="semi", nulls_equal=True)
+        .select("event_id")
+    )
+
+
+class _Coder:
+    """Turns texts into codes, giving new texts new codes."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._values: dict[str, list[str]] = {c: list(v) for c, v in state.codebook.values.items()}
+        self._grown: set[str] = set()
+        self.attributes: dict[str, str] = dict(state.attributes)
+
+    def encode(self, events: pl.DataFrame) -> pl.DataFrame:
+        self._learn_attributes(events)
+        schema = stored_schema(self.attributes)
+        coded = [*SMALL_CODES, *LARGE_CODES]
+        coded += [ATTRIBUTE + name for name, kind in self.attributes.items() if kind == "text"]
+        columns = []
+        for name, kind in schema.items():
+            if name in coded and name in events.columns:
+                columns.append(self._coded(events[name], kind))
+            elif name in events.columns:
+                columns.append(events[name].cast(kind))
+            else:
+                columns.append(pl.Series(name, [_missing(kind)], dtype=kind).new_from_index(0, events.height))
+        return pl.DataFrame(columns).with_columns(pl.col("sequence").fill_null(0))
+
+    def codes_of(self, column: str, values: frozenset[str]) -> pl.Series:
+        known = self._values.get(column, [])
+        codes = [known.index(value) + 1 for value in sorted(values) if value in known]
+        return pl.Series(codes, dtype=pl.UInt32)
+
+    def written(self, folder: Path) -> dict[str, str]:
+        paths = dict(self._state.codes)
+        for column in sorted(self._grown):
+            frame = pl.DataFrame({"value": self._values[column]}, schema={"value": pl.String})
+            path, _, _ = keep(folder / "codes", column, ".parquet", frame.write_parquet)
+            paths[column] = str(path.relative_to(folder))
+        return paths
+
+    def _coded(self, values: pl.Series, kind: pl.DataType) -> pl.Series:
+        known = self._values.setdefault(values.name, [])
+        seen = pl.Series(values.name, known, dtype=pl.String)
+        fresh = values.unique().drop_nulls()
+        fresh = fresh.filter(~fresh.is_in(seen.implode())).sort().to_list()
+        if fresh:
+            known.extend(fresh)
+            self._grown.add(values.name)
+        if kind == pl.UInt16() and len(known) >= 2**16:
+            raise StoreError.at(
+                values.name,
+                f"has {len(known):,} different values.",
+                "It is meant for a few: use an attribute.",
+            )
+        every = pl.Series(known, dtype=pl.String)
+        return values.replace_strict(
+            every, pl.int_range(1, len(known) + 1, eager=True), default=0, return_dtype=kind
+        )
+
+    def _learn_attributes(self, events: pl.DataFrame) -> None:
+        for column, kind in events.schema.items():
+            if column.startswith(ATTRIBUTE):
+                name, found = column.removeprefix(ATTRIBUTE), "number" if kind.is_numeric() else "text"
+                if self.attributes.setdefault(name, found) != found:
+                    raise StoreError.at(
+                        f"attribute {name!r}",
+                        f"is {found} in one feed and {self.attributes[name]} in another.",
+                        "Cast it, or give it another name.",
+                    )
