@@ -1,0 +1,1 @@
+"""One module per command. What they print is made by `views`."""

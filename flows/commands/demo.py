@@ -1,0 +1,115 @@
+"""`answerable demo`."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from contracts.errors import AnswerableError
+from contracts.tables import ScorecardTouchpoint
+from contracts.workspace import FILE
+from examples.larkspur import found
+from flows.console import out, progress
+from flows.embedded import prepare
+from flows.passes import credited_events
+from flows.report import print_summary
+from flows.workspace import LoadedWorkspace, load
+from views.terminal import planted_and_found, scorecard
+from warehouse.releases import Releases
+from warehouse.store import EventStore
+
+_COMPANY = Path(found.__file__).parent
+
+
+class DemoError(AnswerableError):
+    """The demo did not find what was planted, or found what was not."""
+
+
+def demo(folder: Path = Path("build/demo"), *, scale: float = 1.0, inline: bool = False) -> None:
+    """Generate a synthetic company, run it, and hold what was planted against what was found.
+
+    Larkspur is an online retailer with delivery and a help desk: 18 months, 40,000 customers, about
+    600,000 events, and a list of planted truths. Ends with exit code 1 when a truth that should be found
+    is not, or when something is found that was not planted.
+
+    Args:
+        folder: Where to put the company. A second demo there reuses its data.
+        scale: Share of its customers.
+        inline: Run in this process instead of as a Prefect flow on its embedded server.
+    """
+    with progress() as tell:
+        _prepare(folder, scale, lambda what: tell(what, 0, 1))
+        if inline:
+            from flows.report import summarize  # noqa: PLC0415
+            from flows.run import run_inline  # noqa: PLC0415
+
+            summary = summarize(run_inline(load(folder), tell))
+        else:
+            prepare((folder / ".prefect").resolve())
+            from flows.pipeline import run_workspace  # noqa: PLC0415 - Prefect reads its settings when imported
+
+            tell("Prefect flow on its embedded server", 0, 1)
+            summary = run_workspace(str(folder.resolve()))
+    workspace = load(folder)
+    releases = Releases(workspace.warehouse / "published")
+    release = releases.read(summary["release"])
+    print_scorecard(releases.frame(release, ScorecardTouchpoint.table_name()))
+    print_summary(folder, summary)
+    truths = json.loads((folder / "truth/truths.json").read_text())
+    lines = found.compare(truths, lambda table: releases.frame(release, table))
+    out.print(planted_and_found((line.planted, line.status, line.said) for line in lines))
+    extra = found.unplanted(truths, lambda table: releases.frame(release, table))
+    wrong = _attribution(workspace, folder)
+    _judge(lines, extra, wrong)
+
+
+def print_scorecard(card: pl.DataFrame) -> None:
+    """Print the judged touchpoints of the last 28 days."""
+    last = card.filter(pl.col("period") == "rolling_28d", pl.col("metric") != "events")
+    last = last.filter(pl.col("period_end") == pl.col("period_end").max(), pl.col("goal").is_not_null())
+    first, end = last["period_start"].min(), last["period_end"].max()
+    order = (
+        pl.col("verdict").cast(pl.String).replace_strict({"missed": 0, "cannot_tell": 1, "met": 2}, default=3)
+    )
+    out.print(scorecard(last.sort(order, "touchpoint_name"), f"28 days, {first} until {end}"))
+
+
+def _prepare(folder: Path, scale: float, tell: found.Callable[[str], None]) -> None:
+    from examples.larkspur.generate import generate  # noqa: PLC0415 - loaded when needed
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_COMPANY / FILE, folder / FILE)
+    for part in ("map", "feeds", "contracts"):
+        shutil.copytree(_COMPANY / part, folder / part, dirs_exist_ok=True)
+    made = folder / "truth/summary.json"
+    if not made.exists() or json.loads(made.read_text())["scale"] != scale:
+        shutil.rmtree(folder / "inbox", ignore_errors=True)
+        generate(folder, scale=scale, progress=tell)
+
+
+def _attribution(workspace: LoadedWorkspace, folder: Path) -> int:
+    """Hold every event's owner against the generator's plan; returns how many are wrong."""
+    state = EventStore(workspace.warehouse / "store").head()
+    credited = credited_events(workspace, state)
+    truth = pl.read_parquet(folder / "truth/owners.parquet")
+    checked = found.attribution(credited, truth)
+    out.print(
+        f"Attribution: {checked.events:,} events, {checked.wrong:,} credited to the wrong person; "
+        f"crediting today's owner would be wrong for {checked.wrong_by_current / checked.events:.1%}."
+    )
+    return checked.wrong
+
+
+def _judge(lines: list[found.Line], extra: list[str], wrong: int) -> None:
+    missed = [line.planted for line in lines if line.status == "missed"]
+    looked_for = [line for line in lines if line.status != "not looked for yet"]
+    sys.stdout.write(
+        f"{len(looked_for) - len(missed)} of {len(looked_for)} truths found, {len(extra)} found that were not "
+        f"planted, {len(lines) - len(looked_for)} not looked for yet.\n"
+    )
+    if missed or extra or wrong:
+        raise DemoError.at(
+            "demo", "not everything is as it was planted:", "; ".join([*missed, *extra]) or "see above"
+        )

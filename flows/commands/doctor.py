@@ -1,0 +1,99 @@
+"""`answerable doctor`."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from contracts.errors import AnswerableError
+from flows.workspace import FILE, IDENTITY_VARIABLE, LoadedWorkspace, load
+
+Line = tuple[bool | None, str, str]
+_FREE_MIN = 1 << 30
+_FASTAPI_BROKEN = (0, 151)
+
+
+def doctor(folder: Path = Path()) -> None:
+    """Look for what is wrong with the installation and a workspace, and say what to do.
+
+    Ends with exit code 1 when something is wrong.
+
+    Args:
+        folder: The workspace.
+    """
+    from flows.console import out  # noqa: PLC0415
+    from views.terminal import checks  # noqa: PLC0415
+
+    lines = [*_installation(), *_workspace(folder)]
+    out.print(checks(lines))
+    if any(is_well is False for is_well, _, _ in lines):
+        sys.exit(1)
+
+
+def _installation() -> Iterator[Line]:
+    yield sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "3.11 or newer is needed"
+    for name in ("polars", "pyarrow", "sqlalchemy", "prefect"):
+        yield _installed(name)
+    fastapi = tuple(int(part) for part in version("fastapi").split(".")[:2])
+    yield (
+        fastapi < _FASTAPI_BROKEN,
+        f"fastapi {version('fastapi')}",
+        "from 0.151 on Prefect's server breaks: pip install 'fastapi>=0.139,<0.151'",
+    )
+    url = os.environ.get("PREFECT_API_URL")
+    yield None, f"Prefect server: {url or 'none, runs are inline'}", "set PREFECT_API_URL to use one"
+
+
+def _installed(name: str) -> Line:
+    try:
+        return True, f"{name} {version(name)}", ""
+    except PackageNotFoundError:
+        return False, f"{name} is not installed", "pip install answerable"
+
+
+def _workspace(folder: Path) -> Iterator[Line]:
+    if not (folder / FILE).is_file():
+        yield None, f"{folder.resolve()} is no workspace", "answerable init FOLDER makes one"
+        return
+    try:
+        workspace = load(folder)
+    except AnswerableError as error:
+        yield False, f"{len(error.problems)} problems in the workspace's files", "answerable check"
+        return
+    yield True, f"workspace {workspace.settings.name}, map {workspace.atlas.version}", ""
+    yield from _surroundings(workspace)
+    yield from _deliveries(workspace)
+
+
+def _surroundings(workspace: LoadedWorkspace) -> Iterator[Line]:
+    public = workspace.settings.identity.key == "public"
+    has_secret = bool(os.environ.get(IDENTITY_VARIABLE))
+    what = (
+        "identity key: public (synthetic or anonymous data)"
+        if public
+        else f"identity key in {IDENTITY_VARIABLE}"
+    )
+    yield public or has_secret, what, f"export {IDENTITY_VARIABLE}=$(openssl rand -hex 32), once"
+    free = shutil.disk_usage(workspace.root).free
+    yield free > _FREE_MIN, f"{free / 1e9:,.0f} GB free", "releases and events need room"
+    missing = [
+        f"{feed.name}.{stream.name}"
+        for feed in workspace.feeds
+        for stream in feed.declared.streams
+        if not any(workspace.root.glob(stream.files))
+    ]
+    shown = f"no file for {', '.join(missing)}" if missing else "every stream has files"
+    yield not missing, shown, "check 'files' in the feed's YAML, or deliver some"
+
+
+def _deliveries(workspace: LoadedWorkspace) -> Iterator[Line]:
+    from warehouse.releases import Releases  # noqa: PLC0415 - loads polars
+    from warehouse.store import EventStore  # noqa: PLC0415
+
+    release = Releases(workspace.warehouse / "published").head()
+    yield release is not None, f"release {release.number if release else 'none yet'}", "answerable run"
+    for delivery in EventStore(workspace.warehouse / "store").head().deliveries:
+        if delivery.state == "held":
+            yield False, f"held: {delivery.source}", delivery.reason or ""

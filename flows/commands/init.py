@@ -1,0 +1,23 @@
+"""`answerable init`."""
+
+import sys
+from pathlib import Path
+
+from contracts.errors import WorkspaceError
+
+
+def init(folder: Path) -> None:
+    """Make a new workspace that runs: a map of three touchpoints, one feed, some synthetic answers.
+
+    Read its files, change them to yours, and run it after every change.
+
+    Args:
+        folder: A folder that does not exist yet or is empty.
+    """
+    from examples.starter.create import create  # noqa: PLC0415 - loaded when needed
+
+    if folder.exists() and any(folder.iterdir()):
+        raise WorkspaceError.at(str(folder), "is not empty.", "Choose a new folder.")
+    for path in create(folder):
+        sys.stdout.write(f"{folder / path}\n")
+    sys.stdout.write(f"\nNow: answerable run {folder}\n")

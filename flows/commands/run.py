@@ -1,0 +1,70 @@
+"""`answerable run`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from contracts.errors import FeedError
+from flows.workspace import LoadedWorkspace, load
+
+URL = "PREFECT_API_URL"
+
+
+def run(folder: Path = Path(), *, dry_run: bool = False, quiet: bool = False, json_: bool = False) -> None:
+    """Read what the feeds delivered and publish a release.
+
+    Only what is new is read; a run that was killed is simply run again. With PREFECT_API_URL set the
+    stages run as a Prefect flow, else in this process. Ends with exit code 4 when a delivery was held:
+    the release is published all the same, with the feed's last good data.
+
+    Args:
+        folder: The workspace.
+        dry_run: Only say which files would be read.
+        quiet: No progress bars and no report.
+        json_: Print what happened as JSON.
+    """
+    workspace = load(folder)
+    if dry_run:
+        _plan(workspace, json_=json_)
+        return
+    # Imported here: a workspace that is wrong is told so before anything slow is loaded.
+    from flows.console import progress  # noqa: PLC0415
+
+    with progress(quiet=quiet or json_) as tell:
+        if os.environ.get(URL):
+            from flows.pipeline import run_workspace  # noqa: PLC0415
+
+            summary = run_workspace(str(folder.resolve()))
+        else:
+            from flows.report import summarize  # noqa: PLC0415
+            from flows.run import run_inline  # noqa: PLC0415
+
+            summary = summarize(run_inline(workspace, tell))
+    _report(folder, summary, quiet=quiet, json_=json_)
+    if summary["held"]:
+        raise FeedError.at(
+            "held", f"{len(summary['held'])} deliveries were left out.", "\n".join(summary["held"])
+        )
+
+
+def _plan(workspace: LoadedWorkspace, *, json_: bool) -> None:
+    from flows.report import planned  # noqa: PLC0415
+
+    plan = planned(workspace)
+    if json_:
+        sys.stdout.write(json.dumps(plan, indent=1) + "\n")
+        return
+    for one in plan:
+        sys.stdout.write(f"{one['what']:<10} {one['stream']:<24} {one['file']}\n")
+    fresh = sum(one["what"] != "known" for one in plan)
+    sys.stdout.write(f"{fresh} of {len(plan)} files would be read; nothing was written.\n")
+
+
+def _report(folder: Path, summary: dict, *, quiet: bool, json_: bool) -> None:
+    if json_:
+        sys.stdout.write(json.dumps(summary, indent=1) + "\n")
+    elif not quiet:
+        from flows.report import print_summary  # noqa: PLC0415
+
+        print_summary(folder, summary)

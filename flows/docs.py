@@ -1,0 +1,40 @@
+"""`python -m flows.docs` writes the generated pages; `--check` fails when they are out of date."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.cli import app
+from views.dictionary import markdown
+
+ROOT = Path(__file__).parent.parent
+
+
+def pages() -> Mapping[str, str]:
+    """Every generated page, by its path below the repository."""
+    commands = app.generate_docs(output_format="markdown", recursive=True)
+    note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
+    return {"docs/tables.md": markdown(), "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n"}
+
+
+def stale() -> list[str]:
+    """Pages that are not what the code says."""
+    return [
+        name
+        for name, text in pages().items()
+        if not (ROOT / name).exists() or (ROOT / name).read_text(encoding="utf-8") != text
+    ]
+
+
+def main() -> None:
+    """Write the pages, or with `--check` only compare them."""
+    if "--check" in sys.argv:
+        if old := stale():
+            sys.exit(f"out of date: {', '.join(old)}. Run 'make docs'.")
+        return
+    for name, text in pages().items():
+        (ROOT / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a run did, as plain values and in words."""
+
+from pathlib import Path
+from typing import Any
+
+from contracts.deliveries import Delivery
+from flows.console import out
+from flows.feeds import load as load_kind
+from flows.run import Outcome
+from flows.workspace import LoadedWorkspace, load
+from views.terminal import deliveries, findings
+from warehouse.releases import Releases
+from warehouse.store import EventStore
+
+Summary = dict[str, Any]
+
+
+def summarize(outcome: Outcome) -> Summary:
+    """What a run did, as plain values."""
+    tables = outcome.release.tables
+    return {
+        "release": outcome.release.number,
+        "path": str(outcome.release.folder),
+        "tables": len(tables),
+        "reused": sum(table.is_reused for table in tables),
+        "rows": {table.table: table.rows for table in tables},
+        "events": {
+            "stored": outcome.absorbed.state.rows,
+            "new": outcome.absorbed.new,
+            "repeated": outcome.absorbed.repeated,
+            "corrected": outcome.absorbed.corrected,
+            "withdrawn": outcome.absorbed.withdrawn,
+        },
+        "read": [delivery.as_dict() for delivery in outcome.read],
+        "held": [delivery.reason or delivery.source for delivery in outcome.held],
+        "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
+    }
+
+
+def print_summary(folder: Path, summary: Summary) -> None:
+    """Print what a run did: deliveries, what became of events, findings, the release."""
+    read = [Delivery.from_dict(values) for values in summary["read"]]
+    if read:
+        out.print(deliveries(read))
+    events = summary["events"]
+    told = ", ".join(
+        f"{events[name]:,} {name}" for name in ("new", "repeated", "corrected", "withdrawn") if events[name]
+    )
+    out.print(f"{events['stored']:,} events in the store ({told or 'nothing new'}).")
+    releases = Releases(load(folder).warehouse / "published")
+    found = releases.frame(releases.read(summary["release"]), "gap_finding")
+    if found.height:
+        out.print(findings(found))
+    out.print(release_line(summary))
+    out.print(f"Published: {_shown(Path(summary['path']))}, also as {_shown(releases.root / 'current')}")
+
+
+def release_line(summary: Summary) -> str:
+    """Which release it is and how much of it is new."""
+    tables, reused = summary["tables"], summary["reused"]
+    if reused == tables:
+        return f"Release {summary['release']}: nothing changed, all {tables} tables are byte-identical and reuse their files."
+    return f"Release {summary['release']}: {tables} tables, {tables - reused} of them new, {reused} byte-identical to published ones."
+
+
+def planned(workspace: LoadedWorkspace) -> list[dict[str, str]]:
+    """Which files a run would read: new, changed (its bytes or how it is read), or known."""
+    known = {
+        (d.feed, d.stream, d.source): d for d in EventStore(workspace.warehouse / "store").head().deliveries
+    }
+    plan = []
+    for feed in workspace.feeds:
+        for stream in feed.declared.streams:
+            for offer in load_kind(feed.declared.kind).offers(stream, workspace.root):
+                before = known.get((feed.name, stream.name, offer.name))
+                same = before is not None and before.sha256 == offer.sha256
+                what = "known" if same else "changed" if before else "new"
+                plan.append({"what": what, "stream": f"{feed.name}.{stream.name}", "file": offer.name})
+    return plan
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,197 @@
+"""One run: the stages in their order, each a method, so that Prefect can schedule them too."""
+
+import time
+import uuid
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+from contracts.deliveries import Delivery
+from contracts.errors import AnswerableError
+from contracts.feeds import Feed
+from contracts.tables import TABLES, FactCase
+from flows.landing import FeedLanding, land_feed
+from flows.passes import Measured, measure
+from flows.progress import Tell, silent
+from flows.stages import Tables, absorb, audited, case_attributes, put, score
+from flows.workspace import LoadedWorkspace
+from views.beside import beside_release
+from warehouse.ledger import Ledger
+from warehouse.lock import held
+from warehouse.releases import Release, Releases, TableFile
+from warehouse.store import Absorbed, EventStore, State
+
+CODE_VERSION = version("answerable")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did.
+
+    Attributes:
+        release: The release it published.
+        absorbed: What became of fresh events.
+        read: Deliveries that this run read.
+        seconds: Wall time by stage.
+    """
+
+    release: Release
+    absorbed: Absorbed
+    read: tuple[Delivery, ...]
+    seconds: dict[str, float]
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """Every delivery so far."""
+        return self.absorbed.state.deliveries
+
+    @property
+    def held(self) -> list[Delivery]:
+        """Deliveries that could not be read."""
+        return [delivery for delivery in self.deliveries if delivery.state == "held"]
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether every table has the bytes of a release before."""
+        return all(table.is_reused for table in self.release.tables)
+
+
+@dataclass
+class Run:
+    """A run under way.
+
+    Attributes:
+        workspace: The workspace.
+        tell: Told of progress.
+        id: The run's id.
+        seconds: Wall time by stage so far.
+    """
+
+    workspace: LoadedWorkspace
+    tell: Tell = silent
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        folder = self.workspace.warehouse
+        self.store = EventStore(folder / "store")
+        self.releases = Releases(folder / "published")
+        self.ledger = Ledger(folder)
+
+    @contextmanager
+    def underway(self) -> Generator[None]:
+        """Hold the workspace, note the run in the ledger, and how it ended.
+
+        Raises:
+            BusyError: Another run holds the workspace.
+        """
+        with held(self.workspace.warehouse):
+            self._begin()
+            try:
+                yield
+            except BaseException as error:
+                said = str(error) if isinstance(error, AnswerableError) else repr(error)
+                self.ledger.end_run(self.id, _now(), said[:2000])
+                raise
+
+    def land(self, feed: Feed) -> FeedLanding:
+        """Read what a feed offers."""
+        return self._timed(
+            "land", lambda: land_feed(self.workspace, feed, self.store, self.store.head(), self.tell)
+        )
+
+    def absorb(self, landings: Sequence[FeedLanding]) -> Absorbed:
+        """Add fresh events to the store."""
+        return self._timed("absorb", lambda: absorb(self.workspace, self.store, self.store.head(), landings))
+
+    def measure(self, state: State) -> Measured:
+        """Match every event and sum it up."""
+        return self._timed("measure", lambda: measure(self.workspace, state, self.tell))
+
+    def score(self, state: State, measured: Measured) -> Tables:
+        """Make scorecards, cases and daily measures."""
+        return self._timed("score", lambda: score(self.workspace, measured, state))
+
+    def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
+        """Hold the map against the events."""
+        return self._timed("audit", lambda: audited(self.workspace, measured, state, scored))
+
+    def publish(self, state: State, measured: Measured, *tables: Tables) -> Release:
+        """Check every table's promises, write it, and publish all as one release."""
+        return self._timed("publish", lambda: self._published(state, measured, tables))
+
+    def finish(self, landings: Sequence[FeedLanding], absorbed: Absorbed, release: Release) -> Outcome:
+        """Note the release in the ledger and sweep what nobody refers to any more."""
+        self._note_releases()
+        retention = self.workspace.settings.retention
+        old = (_now() - timedelta(hours=retention.grace_hours)).timestamp()
+        self.releases.sweep(retention.releases, old)
+        self.store.sweep(old)
+        commit, number = absorbed.state.number, release.number
+        self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
+        read = tuple(delivery for landing in landings for delivery in landing.read)
+        return Outcome(release, absorbed, read, self.seconds)
+
+    def _begin(self) -> None:
+        self.releases.repair(self._beside)
+        self._note_releases()
+        atlas = self.workspace.atlas
+        texts = {
+            p.name: p.read_text("utf-8-sig") for p in sorted((self.workspace.root / "map").glob("*.y*ml"))
+        }
+        self.ledger.note_map(atlas.version, _now(), texts)
+        self.ledger.start_run(self.id, _now(), CODE_VERSION, atlas.version)
+
+    def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
+        extra = case_attributes(self.workspace, measured)
+        every = {table: frame for part in tables for table, frame in part.items()}
+        files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
+        facts = {
+            "run": self.id,
+            "published_at": _now().isoformat(),
+            "as_of": self.workspace.now.isoformat(),
+            "map_version": self.workspace.atlas.version,
+            "store_commit": state.number,
+            "code_version": CODE_VERSION,
+        }
+        return self.releases.publish(
+            tuple(files), facts, lambda to: beside_release(to, TABLES, {FactCase: extra})
+        )
+
+    def _beside(self, folder: Path) -> dict[str, str]:
+        return dict(beside_release(folder))
+
+    def _note_releases(self) -> None:
+        manifests = self.releases.manifests
+        self.ledger.note_releases([manifests.read(number) for number in manifests.numbers()])
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        self.tell(stage, 0, 1)
+        try:
+            return work()
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+            self.tell(stage, 1, 1)
+
+
+def run_inline(workspace: LoadedWorkspace, tell: Tell = silent) -> Outcome:
+    """Run every stage in this process."""
+    run = Run(workspace, tell)
+    with run.underway():
+        landings = [run.land(feed) for feed in workspace.feeds]
+        absorbed = run.absorb(landings)
+        measured = run.measure(absorbed.state)
+        scored = run.score(absorbed.state, measured)
+        audits = run.audit(absorbed.state, measured, scored)
+        release = run.publish(absorbed.state, measured, scored, audits)
+        return run.finish(landings, absorbed, release)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the ledger notes the real time

@@ -1,0 +1,213 @@
+"""The stages of a run after landing: absorb, score, audit, publish. Each is callable without Prefect."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import polars as pl
+
+from contracts.accountability import UNMATCHED
+from contracts.events import TOKENS
+from contracts.tables import (
+    Column,
+    DataTrust,
+    FactCase,
+    FactEventUnmatched,
+    FactHandoff,
+    FactIssueFlow,
+    GapFinding,
+    MeasureDaily,
+    QuarantineReason,
+    RuleHit,
+    ScorecardTouchpoint,
+    ScoreDistribution,
+    Table,
+)
+from flows.landing import FeedLanding
+from flows.passes import Measured
+from flows.workspace import LoadedWorkspace
+from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
+from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
+from transforms.credit import Scoring, credited_daily
+from transforms.found import NONE, events_unmatched, rule_hits
+from transforms.identity import customer_of, resolve
+from transforms.land import last_told
+from transforms.map_tables import dim_goal, map_tables
+from transforms.score import by_period, measure_daily, score_distribution, scorecards, values_by_period
+from transforms.stakes import together
+from transforms.trust import data_trust, quarantine_reasons
+from warehouse.releases import Releases, TableFile
+from warehouse.store import Absorbed, EventStore, State
+
+Tables = dict[type[Table], pl.DataFrame]
+
+
+def absorb(
+    workspace: LoadedWorkspace, store: EventStore, state: State, landings: Sequence[FeedLanding]
+) -> Absorbed:
+    """Add the events of fresh deliveries to the store, in one commit.
+
+    Nothing fresh, nothing committed.
+    """
+    deliveries = [delivery for landing in landings for delivery in landing.deliveries]
+    known = {feed.name for feed in workspace.feeds}
+    # A feed that has left the workspace leaves the store too.
+    superseded = frozenset(d.id for d in state.deliveries if d.feed not in known)
+    superseded |= {name for landing in landings for name in landing.superseded}
+    if not superseded and tuple(deliveries) == tuple(state.deliveries):
+        return Absorbed(state)
+    fresh = [delivery for landing in landings for delivery in landing.fresh]
+    told = [store.landed(delivery.parts["events"]) for delivery in fresh]
+    links = [store.landed(d.parts["links"]) for d in fresh if "links" in d.parts]
+    every = pl.concat([state.resolution.links, *links]).unique().sort(TOKENS)
+    resolution = resolve(every, state.resolution, workspace.settings.identity.shared_key_limit)
+    events = last_told(pl.concat(told, how="diagonal")) if told else _no_events()
+    coded = events.with_columns(customer_of(resolution.tokens)).drop(TOKENS)
+    return store.absorb(state, coded, deliveries, resolution, superseded=superseded)
+
+
+def _no_events() -> pl.DataFrame:
+    from contracts.events import EVENT  # noqa: PLC0415
+
+    return pl.DataFrame(schema=dict(EVENT))
+
+
+def scoring_of(workspace: LoadedWorkspace, measured: Measured) -> Scoring:
+    """What scoring needs besides the sums."""
+    return Scoring(
+        workspace.atlas,
+        measured.slots,
+        measured.calendar,
+        workspace.now,
+        dim_goal(workspace.atlas),
+        _segments(workspace, measured),
+    )
+
+
+def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
+    """Scorecards, daily measures, cases, handoffs and issue flow."""
+    scoring = scoring_of(workspace, measured)
+    daily = credited_daily(measured.sums.lazy(), scoring).collect()
+    periods, values = pl.collect_all(
+        [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
+    )
+    plans: dict[type[Table], pl.LazyFrame] = scorecards(periods.lazy(), values.lazy(), scoring)
+    plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
+    plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
+    plans |= _case_plans(workspace, measured, state, scoring)
+    return dict(zip(plans, pl.collect_all(list(plans.values())), strict=True))
+
+
+def _case_plans(
+    workspace: LoadedWorkspace, measured: Measured, state: State, scoring: Scoring
+) -> dict[type[Table], pl.LazyFrame]:
+    if measured.cases.is_empty():
+        return {table: table.empty().lazy() for table in (FactCase, FactHandoff, FactIssueFlow)}
+    customers = state.resolution.customers
+    cases = fact_case(measured.cases.lazy(), scoring, measured.codebook, customers).collect()
+    zone = workspace.settings.zone
+    first = cast("datetime", cases["opened_at"].min()).astimezone(zone).date()
+    last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
+    return {
+        FactCase: cases.lazy(),
+        FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
+        FactIssueFlow: fact_issue_flow(cases.lazy(), first, last_event, zone),
+    }
+
+
+def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables) -> Tables:
+    """The gap audit and what it rests on: rule hits, unmatched events, trust in the feeds, the map."""
+    hits, unmatched = pl.collect_all(
+        [
+            rule_hits(
+                measured.counted.lazy(), measured.recent.lazy(), measured.matcher.decision, workspace.atlas
+            ),
+            events_unmatched(measured.unmatched.lazy(), measured.codebook),
+        ]
+    )
+    found: Tables = {
+        RuleHit: hits,
+        FactEventUnmatched: unmatched,
+        DataTrust: data_trust(workspace.feeds, state.deliveries, workspace.now),
+    }
+    return {
+        GapFinding: audit(_evidence(workspace, measured, state, scored, found)),
+        **found,
+        QuarantineReason: quarantine_reasons(state.deliveries),
+        **map_tables(workspace.atlas, workspace.tenures, workspace.now),
+    }
+
+
+def _recent_handoffs(workspace: LoadedWorkspace, scored: Tables) -> pl.DataFrame:
+    today = workspace.now.astimezone(workspace.settings.zone).date()
+    since = pl.lit(today).dt.offset_by(f"-{HANDOFF_DAYS}d")
+    return scored[FactHandoff].filter(pl.col("week_start") > since)
+
+
+def _evidence(
+    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, found: Tables
+) -> Evidence:
+    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
+    recent, disowned = pl.collect_all(
+        [together(measured.recent.lazy(), "touchpoint"), together(measured.disowned.lazy(), "tenure")]
+    )
+    daily = scored[MeasureDaily].filter(pl.col("n") > 0)
+    seen = scored[ScorecardTouchpoint].filter(pl.col("period") == "to_date", pl.col("n") > 0)
+    observed = pl.concat([frame.select("touchpoint_id", "metric") for frame in (daily, seen)]).unique()
+    return Evidence(
+        atlas=workspace.atlas,
+        tenures=workspace.tenures,
+        now=workspace.now,
+        observed=frozenset(observed.iter_rows()),
+        recent={touchpoints[code]: _stake(stake) for code, *stake in recent.iter_rows()},
+        disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
+        unmatched=found[FactEventUnmatched],
+        shadowed_by=measured.matcher.decision.shadowed_by,
+        hits=dict(found[RuleHit].select("rule_id", "event_count").iter_rows()),
+        handoffs=_recent_handoffs(workspace, scored),
+        trust=found[DataTrust],
+        shared_tokens=state.resolution.tokens.filter("is_shared").height,
+    )
+
+
+def _stake(values: Sequence[int]) -> Stake:
+    return values[0], values[1]
+
+
+def put(releases: Releases, tables: Tables, extra: Mapping[str, Column]) -> list[TableFile]:
+    """Write tables' files, every promise checked; no release names them yet."""
+    return [releases.put(t, frame, extra if t is FactCase else None) for t, frame in tables.items()]
+
+
+def case_attributes(workspace: LoadedWorkspace, measured: Measured) -> dict[str, Column]:
+    """The columns that the workspace adds to FactCase."""
+    return attribute_columns(workspace.atlas.cases, measured.codebook) if measured.cases.height else {}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What one number of a dimension stands for."""
+
+    metric: int
+    dimension: int
+    segment: int
+    dimension_name: str
+    segment_name: str
+
+
+def _segments(workspace: LoadedWorkspace, measured: Measured) -> pl.DataFrame:
+    rows = [
+        Segment(number, place, code, name, value or NONE)
+        for number, metric in enumerate(workspace.atlas.metrics, start=1)
+        for place, name in enumerate(metric.by, start=1)
+        for code, value in enumerate(measured.codebook.series(measured.codebook.column(name)))
+    ]
+    schema = {
+        "metric": pl.UInt16,
+        "dimension": pl.UInt8,
+        "segment": pl.UInt32,
+        "dimension_name": pl.String,
+        "segment_name": pl.String,
+    }
+    return pl.DataFrame([vars(row) for row in rows], schema=schema)

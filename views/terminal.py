@@ -1,0 +1,155 @@
+"""Tables and reports for the terminal, as rich renderables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+from rich.text import Text
+
+from contracts.deliveries import Delivery
+
+_STYLES = {
+    "met": "green",
+    "missed": "bold red",
+    "cannot_tell": "yellow",
+    "no_goal": "dim",
+    "no_data": "dim",
+    "critical": "bold red",
+    "warning": "yellow",
+    "info": "dim",
+    "found": "green",
+    "not looked for yet": "dim",
+}
+_FORMATS = {"share": "{:.1%}", "points": "{:+.0f}", "count": "{:,.0f}"}
+_WORDS = {"cannot_tell": "cannot tell yet", "no_goal": "no goal", "no_data": "no data"}
+
+
+def any_table(frame: pl.DataFrame, title: str, limit: int) -> Table:
+    """A frame as a table, its first rows only."""
+    table = Table(title=title, title_justify="left", caption=_caption(frame, limit), caption_justify="left")
+    for name, kind in frame.schema.items():
+        table.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
+    for row in frame.head(limit).iter_rows():
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def scorecard(card: pl.DataFrame, title: str) -> Table:
+    """The judged touchpoints of one period.
+
+    Args:
+        card: Rows of scorecard_touchpoint, one period.
+        title: What stands above.
+    """
+    table = Table(title=title, title_justify="left")
+    left, right = ("touchpoint", "accountable", "metric", "verdict"), ("n", "value", "95 % interval", "goal")
+    for name in ("touchpoint", "accountable", "metric", *right, "verdict"):
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in left)
+    for row in card.iter_rows(named=True):
+        table.add_row(
+            row["touchpoint_name"],
+            Text("nobody", "bold red") if row["owner_id"] == "nobody" else row["owner_name"],
+            row["metric"],
+            f"{row['n']:,}",
+            value_text(row["value"], row["unit"]),
+            _interval(row),
+            value_text(row["goal"], row["unit"]) if row["goal"] is not None else "",
+            _verdict(row),
+        )
+    return table
+
+
+def findings(found: pl.DataFrame, title: str = "What nobody owns, measures or aims for") -> Table:
+    """The gap audit."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("severity")
+    table.add_column("finding", overflow="fold")
+    table.add_column("events", justify="right")
+    table.add_column("customers", justify="right")
+    for row in found.sort("severity", "customer_count", descending=[False, True]).iter_rows(named=True):
+        counts = [f"{row[name]:,}" if row[name] else "" for name in ("event_count", "customer_count")]
+        table.add_row(_styled(row["severity"]), row["sentence"], *counts)
+    return table
+
+
+def deliveries(read: Sequence[Delivery]) -> Table:
+    """What a run read, stream by stream."""
+    table = Table(title="Deliveries read", title_justify="left")
+    for name in ("stream", "files", "rows read", "accepted", "quarantined", "duplicates", "events"):
+        table.add_column(name, justify="left" if name == "stream" else "right")
+    streams: dict[str, list[Delivery]] = {}
+    for one in read:
+        streams.setdefault(f"{one.feed}.{one.stream}", []).append(one)
+    for stream, own in streams.items():
+        sums = [
+            sum(getattr(one, name) for one in own)
+            for name in ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate", "event_count")
+        ]
+        table.add_row(stream, f"{len(own):,}", *(f"{total:,}" for total in sums))
+    return table
+
+
+def planted_and_found(lines: Iterable[tuple[str, str, str]]) -> Table:
+    """Truths and what became of them: planted, status, what the tables say."""
+    table = Table(title="Planted and found", title_justify="left", show_lines=True)
+    table.add_column("planted", overflow="fold", ratio=5)
+    table.add_column("", no_wrap=True)
+    table.add_column("what the tables say", overflow="fold", ratio=5)
+    for planted, status, said in lines:
+        table.add_row(planted, _styled(status), said)
+    return table
+
+
+def checks(lines: Iterable[tuple[bool | None, str, str]]) -> Table:
+    """Doctor's findings: whether it is well (None: does not apply), what was looked at, what to do."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    marks = {True: Text("ok", "green"), False: Text("wrong", "bold red"), None: Text("-", "dim")}
+    for is_well, what, remedy in lines:
+        table.add_row(marks[is_well], what, Text("" if is_well else remedy, "dim" if is_well is None else ""))
+    return table
+
+
+def value_text(value: float | None, unit: str) -> str:
+    """A value with its unit, as people say it."""
+    if value is None:
+        return "-"
+    if unit in ("hours", "minutes", "days"):
+        return f"{value:,.1f} {unit[0]}"
+    return _FORMATS.get(unit, "{:,.2f}").format(value)
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row["value_low"] is None:
+        return ""
+    return f"{value_text(row['value_low'], row['unit'])} to {value_text(row['value_high'], row['unit'])}"
+
+
+def _verdict(row: Mapping[str, Any]) -> Text:
+    said = _styled(row["verdict"])
+    if row["answers_needed"]:
+        said.append(f": {row['answers_needed']:,} more", "dim")
+        if row["answers_expected_date"]:
+            said.append(f", by {row['answers_expected_date']}", "dim")
+    return said
+
+
+def _styled(word: str) -> Text:
+    return Text(_WORDS.get(word, word), _STYLES.get(word, "bold red" if word == "missed" else ""))
+
+
+def _caption(frame: pl.DataFrame, limit: int) -> str | None:
+    return f"{frame.height - limit:,} more rows: raise --limit" if frame.height > limit else None
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)
