@@ -1,0 +1,1 @@
+"""Worked examples: synthetic companies with known truths."""

@@ -1,0 +1,305 @@
+"""What was planted against what was found: every truth held against the published tables.
+
+A finder looks at published tables only, as anybody could. A truth that no published table can tell
+yet is "not looked for yet", and a gap that was found but not planted is reported too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import polars as pl
+
+Tables = Callable[[str], pl.DataFrame]
+Status = Literal["found", "missed", "not looked for yet"]
+Truth = Mapping[str, Any]
+
+REASONS = {
+    "unknown_stage": "stage.enum",
+    "unreadable_time": "changed_at.type",
+    "negative_amount": "amount_eur.minimum",
+    "missing_customer": "customer_id.required",
+    "time_before_1970": "occurred_at.before_1970",
+    "time_in_future": "occurred_at.in_the_future",
+    "reused_id": "primary_key.unique",
+    "csat_out_of_range": "csat.maximum",
+    "cut_row": "line.too_few_fields",
+    "not_utf8": "line.not_utf8",
+    "not_json": "line.not_json",
+    "missing_at": "changed_at.required",
+}
+"""The contract rule that each kind of planted fault breaks."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One truth and what became of it.
+
+    Attributes:
+        planted: The truth, in one sentence.
+        status: found, missed, or not looked for yet.
+        said: What the tables say.
+    """
+
+    planted: str
+    status: Status
+    said: str
+
+
+def compare(truths: Sequence[Truth], tables: Tables) -> list[Line]:
+    """Every truth, in the order they were planted, with what the tables say of it."""
+    lines = []
+    for truth in truths:
+        finder = FINDERS.get(truth["kind"])
+        if finder is None:
+            lines.append(Line(truth["sentence"], "not looked for yet", ""))
+            continue
+        is_found, said = finder(truth, tables)
+        lines.append(Line(truth["sentence"], "found" if is_found else "missed", said))
+    return lines
+
+
+def unplanted(truths: Sequence[Truth], tables: Tables) -> list[str]:
+    """Gaps and breaches that were found but not planted."""
+    planted = {_gap_key(truth) for truth in truths}
+    extra = [
+        row["sentence"]
+        for row in tables("gap_finding").iter_rows(named=True)
+        if (row["rule"], row["object_id"].partition("@")[0]) not in planted
+    ]
+    dropped = {t["where"]["touchpoint"] for t in truths if t["kind"] == "metric_drop"}
+    breached = _weeks(tables).filter(pl.col("is_breach"), ~pl.col("touchpoint_id").is_in(list(dropped)))
+    return extra + [
+        f"{row['touchpoint_id']}: {row['metric']} is said to miss its goal in the week of {row['period_start']}."
+        for row in breached.iter_rows(named=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Owners credited, held against the plan.
+
+    Attributes:
+        events: Events compared.
+        wrong: Events credited to another person than the plan's, or to nobody when there was one.
+        wrong_by_current: Events whose owner then is not the owner today.
+    """
+
+    events: int
+    wrong: int
+    wrong_by_current: int
+
+
+def attribution(credited: pl.DataFrame, truth: pl.DataFrame) -> Attribution:
+    """Hold the owner of every event against the generator's plan.
+
+    Args:
+        credited: event_id, touchpoint_id, owner_id, current_owner_id of every stored event.
+        truth: feed, native_id, touchpoint, person: one row per planted event.
+
+    Raises:
+        ValueError: An event is stored that was not planted, or the other way round.
+    """
+    parts = pl.col("event_id").str.split("|").list
+    native = credited.with_columns(
+        feed=parts.get(0), native_id=parts.get(2).str.replace("~", "#", literal=True)
+    )
+    joined = native.join(truth, on=["feed", "native_id"], how="full", coalesce=True)
+    if joined["event_id"].has_nulls() or joined.height != truth.height:
+        message = f"{truth.height:,} events were planted, {credited.height:,} are stored"
+        raise ValueError(message)
+    person = pl.col("person").fill_null("nobody")
+    touchpoint = pl.col("touchpoint").fill_null("unmatched")
+    is_wrong = (pl.col("owner_id") != person) | (pl.col("touchpoint_id") != touchpoint)
+    wrong, by_current = joined.select(
+        is_wrong.sum().alias("wrong"), (pl.col("current_owner_id") != person).sum().alias("current")
+    ).row(0)
+    return Attribution(joined.height, wrong, by_current)
+
+
+def _gap_key(truth: Truth) -> tuple[str, str]:
+    """Rule and object of the gap that a truth should show as; empty when it shows elsewhere."""
+    rule, named = GAPS.get(truth["kind"], ("", lambda _: ""))
+    return rule, named(truth["where"])
+
+
+GAPS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    "vacancy": ("vacant_seat", lambda where: where["seat"]),
+    "unowned_touchpoint": ("unowned_touchpoint", lambda where: where["touchpoint"]),
+    "no_metric": ("touchpoint_without_metric", lambda where: where["touchpoint"]),
+    "no_goal": ("touchpoint_without_goal", lambda where: where["touchpoint"]),
+    "shadowed_rule": ("shadowed_rule", lambda where: where["rule"]),
+    "unmatched_kind": ("unmatched_kind", lambda where: f"{where['feed']}:{where['kind']}"),
+    "ping_pong": ("handoff_without_integrator", lambda where: "+".join(sorted(where["teams"]))),
+    "late_feed": ("late_feed", lambda where: where["feed"]),
+    "shared_identifiers": ("shared_identifier", lambda _: "shared"),
+}
+"""The gap that each kind of truth should show as: its rule, and its object from the truth's place."""
+
+
+def _gap(truth: Truth, tables: Tables) -> dict[str, Any] | None:
+    rule, thing = _gap_key(truth)
+    found = tables("gap_finding").filter(
+        pl.col("rule") == rule, pl.col("object_id").str.split("@").list.first() == thing
+    )
+    return found.row(0, named=True) if found.height == 1 else None
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _owner_change(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    held = tables("bridge_assignment").filter(pl.col("touchpoint_id") == truth["where"]["touchpoint"])
+    by_owner = _events_by_owner(tables, truth["where"]["touchpoint"])
+    before, after = truth["expect"]["before"], truth["expect"]["after"]
+    change = held.filter(pl.col("owner_id") == after)["valid_from_at"].to_list()
+    is_found = change == [_instant(truth["when"])] and by_owner == truth["expect"]["events"]
+    counted = ", ".join(f"{owner} {by_owner.get(owner, 0):,}" for owner in (before, after))
+    return is_found, f"changed hands at {change[0]:%Y-%m-%d %H:%M} UTC; events credited: {counted}"
+
+
+def _events_by_owner(tables: Tables, touchpoint: str) -> dict[str, int]:
+    daily = tables("measure_daily").filter(
+        pl.col("touchpoint_id") == touchpoint, pl.col("metric") == "events"
+    )
+    return dict(daily.group_by("owner_id").agg(pl.col("n").sum()).iter_rows())
+
+
+def _vacancy(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    gap = _gap(truth, tables)
+    if gap is None:
+        return False, "no such gap"
+    planted = (_instant(truth["when"]["from"]), _instant(truth["when"]["until"]))
+    expected = truth["expect"]["events_of_nobody"]
+    is_found = (gap["since_at"], gap["until_at"]) == planted and gap["event_count"] == expected
+    return is_found, f"{gap['event_count']:,} events of {gap['customer_count']:,} customers belong to nobody"
+
+
+def _unowned(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    gap = _gap(truth, tables)
+    if gap is None:
+        return False, "no such gap"
+    return gap["event_count"] == truth["expect"][
+        "events_of_nobody"
+    ], f"{gap['event_count']:,} events without owner"
+
+
+def _named_gap(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    gap = _gap(truth, tables)
+    return gap is not None, gap["sentence"] if gap else "no such gap"
+
+
+def _shadowed(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    row = tables("rule_hit").filter(pl.col("rule_id") == truth["where"]["rule"]).row(0, named=True)
+    is_found = row["shadowed_by"] == truth["expect"]["shadowed_by"] and row["event_count"] == 0
+    return is_found and _gap(truth, tables) is not None, f"{row['shadowed_by']} wins in its place"
+
+
+def _unmatched(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    gap = _gap(truth, tables)
+    if gap is None:
+        return False, "no such gap"
+    return gap["event_count"] == truth["expect"]["events"], f"{gap['event_count']:,} events matched nothing"
+
+
+def _ping_pong(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    teams, expect = truth["where"]["teams"], truth["expect"]
+    between = tables("fact_handoff").filter(
+        pl.col("from_team_id").is_in(teams), pl.col("to_team_id").is_in(teams)
+    )
+    handed = int(between["handoff_count"].sum())
+    returned = tables("fact_case").filter(pl.col("is_ping_pong")).height
+    is_found = (handed, returned) == (expect["handoffs"], expect["tickets_returned"])
+    said = f"{handed:,} handoffs between the two, {returned:,} tickets came back, no integrator"
+    return is_found and _gap(truth, tables) is not None, said
+
+
+def _drop(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    weeks = _weeks(tables).filter(pl.col("touchpoint_id") == truth["where"]["touchpoint"])
+    breached = weeks.filter(pl.col("is_breach")).sort("period_start")
+    if breached.is_empty():
+        return False, "no week misses the goal on evidence"
+    first = breached.row(0, named=True)
+    began = _instant(truth["when"]).date()
+    known = first["period_end"]
+    said = (
+        f"missed on evidence from the week of {first['period_start']}, {(known - began).days // 7} weeks "
+        f"after it began; {first['owner_name']} answers for it"
+    )
+    return first["period_start"] >= began, said
+
+
+def _noise(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    weeks = _weeks(tables).filter(pl.col("touchpoint_id") == truth["where"]["touchpoint"])
+    alarms = weeks.filter(pl.col("is_below_goal")).height
+    breaches = weeks.filter(pl.col("is_breach")).height
+    said = f"a naive rule would have raised {alarms} alarms in {weeks.height} weeks, evidence none"
+    return (
+        alarms > 0 and breaches == 0,
+        said if not breaches else f"{breaches} weeks are said to miss the goal",
+    )
+
+
+def _weeks(tables: Tables) -> pl.DataFrame:
+    return tables("scorecard_touchpoint").filter(
+        pl.col("period") == "week", pl.col("goal").is_not_null(), pl.col("is_final")
+    )
+
+
+def _broken(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    found = _quarantined(tables)
+    found.pop(REASONS["reused_id"], None)
+    expected = {REASONS[fault]: count for fault, count in _faults(truth["expect"])}
+    return found == expected, f"{sum(found.values()):,} rows wait in quarantine, for {len(found)} reasons"
+
+
+def _faults(expect: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
+    """Every leaf of the expected counts whose name is a fault."""
+    for name, value in expect.items():
+        if isinstance(value, Mapping):
+            yield from _faults(value)
+        elif name in REASONS:
+            yield name, value
+
+
+def _duplicates(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    where, expect = truth["where"], truth["expect"]
+    trust = tables("data_trust").filter(pl.col("feed") == where["feed"], pl.col("stream") == where["stream"])
+    repeated = int(trust["rows_duplicate"].sum())
+    reused = _quarantined(tables).get(REASONS["reused_id"], 0)
+    is_found = repeated == expect["identical_row"] + expect["rows_of_repeated_file"]
+    said = f"{repeated:,} rows repeat another one, a whole file among them; {reused} reuse another row's id"
+    return is_found and reused == expect["reused_id"], said
+
+
+def _quarantined(tables: Tables) -> dict[str, int]:
+    counted = tables("quarantine_reason").group_by("reason").agg(pl.col("row_count").sum())
+    return dict(counted.iter_rows())
+
+
+def _late_feed(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    gap = _gap(truth, tables)
+    if gap is None:
+        return False, "no such gap"
+    return gap["since_at"] == _instant(truth["when"]), gap["sentence"]
+
+
+FINDERS: Mapping[str, Callable[[Truth, Tables], tuple[bool, str]]] = {
+    "owner_change": _owner_change,
+    "vacancy": _vacancy,
+    "unowned_touchpoint": _unowned,
+    "no_metric": _named_gap,
+    "no_goal": _named_gap,
+    "shadowed_rule": _shadowed,
+    "unmatched_kind": _unmatched,
+    "ping_pong": _ping_pong,
+    "metric_drop": _drop,
+    "healthy_noise": _noise,
+    "broken_rows": _broken,
+    "duplicate_rows": _duplicates,
+    "late_feed": _late_feed,
+    "shared_identifiers": _named_gap,
+}
+"""Finders by kind of truth. A kind without one is not looked for yet."""

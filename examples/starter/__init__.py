@@ -1,0 +1,1 @@
+"""A small workspace to begin with: three touchpoints, one survey feed, synthetic answers."""
