@@ -1,0 +1,217 @@
+"""Fixtures everyone uses: drawn tables, small workspaces, and the synthetic company, run once."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.run import Outcome, run_inline
+from flows.workspace import LoadedWorkspace, load
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("ANSWERABLE_SHARED", ROOT.parent / "shared"))
+LARKSPUR_SCALE = 0.03
+
+# Prefect reads these when it is imported, wherever that happens first.
+os.environ.update({"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"})
+
+
+def drawn(text: str) -> pl.DataFrame:
+    """A table drawn with bars as a frame of texts; an empty cell is null."""
+    lines = [line for line in text.strip().splitlines() if set(line) - set("-+| ")]
+    head, *rows = [[cell.strip() for cell in line.split("|")] for line in lines]
+    return pl.DataFrame(
+        {name: [row[index] or None for row in rows] for index, name in enumerate(head)},
+        schema=dict.fromkeys(head, pl.String),
+    )
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of public data sets and published cases; the test is skipped without it."""
+    if not SHARED.is_dir():
+        pytest.skip("no shared folder beside the checkout: set ANSWERABLE_SHARED")
+    return SHARED
+
+
+SETTINGS = """
+name: Test company
+timezone: Europe/Berlin
+clock: 2026-03-02T06:00
+identity: {key: public, phone_region: DE}
+"""
+
+MAP = """
+teams: [{id: sales, name: Sales}, {id: logistics, name: Logistics}]
+people: [{id: ada, name: Ada}, {id: ben, name: Ben}, {id: cleo, name: Cleo}]
+seats:
+  - {id: head_of_sales, name: Head of sales, team: sales, holders: [{person: ada}]}
+  - id: head_of_logistics
+    name: Head of logistics
+    team: logistics
+    holders: [{person: ben, until: 2026-02-10T14:30}, {person: cleo, from: 2026-02-10T14:30}]
+touchpoints:
+  - id: order
+    name: Order
+    stage: enter
+    accountable: head_of_sales
+    metrics: csat
+    goals: [{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters}]
+  - id: delivery
+    name: Delivery
+    stage: engage
+    accountable: head_of_logistics
+    metrics: csat
+    goals: [{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters}]
+rules:
+  - {id: orders, touchpoint: order, where: {about: order}}
+  - {id: deliveries, touchpoint: delivery, where: {about: delivery}}
+metrics:
+  - {id: csat, name: Satisfied, estimator: csat, where: {scale: csat}, by: [channel]}
+"""
+
+FEED = """
+feed: survey
+kind: file
+owner: head_of_sales
+streams:
+  - name: answers
+    files: inbox/answers*.csv
+    format: csv
+    settle_seconds: 0
+    contract: contracts/survey.odcs.yaml
+    events:
+      - kind: "'survey.answered'"
+        occurred_at: answered_at
+        channel: channel
+        score: satisfaction
+        scale: "'csat'"
+        attributes: {about: about}
+"""
+
+CONTRACT = """
+apiVersion: v3.2.0
+kind: DataContract
+id: survey
+version: 1.0.0
+status: active
+slaProperties: [{property: freshness, value: 40, unit: d}]
+schema:
+  - name: answers
+    customProperties: [{property: maxQuarantineRate, value: 0.5}]
+    properties:
+      - {name: answer_id, primaryKey: true, required: true}
+      - {name: email, classification: personal, customProperties: [{property: identity, value: email}]}
+      - {name: answered_at, logicalType: timestamp, required: true}
+      - {name: channel, enum: [{value: email}, {value: web}]}
+      - {name: about, required: true}
+      - {name: satisfaction, logicalType: integer, logicalTypeOptions: {minimum: 1, maximum: 5}}
+"""
+
+ANSWERS_HEADER = "answer_id,email,answered_at,channel,about,satisfaction"
+
+
+@dataclass
+class Sandbox:
+    """A small workspace on disk whose files a test may change.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        """Write one file below the workspace."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+        return target
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        """Change a text in one file; it has to be there."""
+        text = (self.root / path).read_text()
+        assert old in text
+        self.write(path, text.replace(old, new))
+
+    def answers(self, *rows: str, name: str = "answers.csv") -> Path:
+        """Deliver answers: rows below the header."""
+        return self.write(f"inbox/{name}", "\n".join([ANSWERS_HEADER, *rows]) + "\n")
+
+    def load(self) -> LoadedWorkspace:
+        """Read and check the workspace."""
+        return load(self.root)
+
+    def run(self) -> Outcome:
+        """Run it inline."""
+        return run_inline(self.load())
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table of the current release, as it lies."""
+        return pl.read_parquet(self.root / f"warehouse/published/current/{name}/*.parquet")
+
+
+def build_sandbox(root: Path) -> Sandbox:
+    """A small workspace of two touchpoints and one survey feed, with an empty inbox."""
+    sandbox = Sandbox(root)
+    for path, text in (
+        ("answerable.yaml", SETTINGS),
+        ("map/map.yaml", MAP),
+        ("feeds/survey.yaml", FEED),
+        ("contracts/survey.odcs.yaml", CONTRACT),
+    ):
+        sandbox.write(path, text)
+    return sandbox
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    """A small workspace of two touchpoints and one survey feed, with an empty inbox."""
+    return build_sandbox(tmp_path / "workspace")
+
+
+@dataclass(frozen=True)
+class Company:
+    """The synthetic company, generated and run once a session. Do not change it.
+
+    Attributes:
+        root: Its workspace.
+        outcome: What its first run did.
+    """
+
+    root: Path
+    outcome: Outcome
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table of its release."""
+        return pl.read_parquet(self.root / f"warehouse/published/current/{name}/*.parquet")
+
+
+@pytest.fixture(scope="session")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """The synthetic company at a small scale, run inline."""
+    from examples.larkspur.generate import generate
+
+    root = tmp_path_factory.mktemp("larkspur")
+    copy_company(root)
+    generate(root, scale=LARKSPUR_SCALE)
+    return Company(root, run_inline(load(root)))
+
+
+def copy_company(root: Path) -> None:
+    """The company's workspace files, without data."""
+    source = ROOT / "examples/larkspur"
+    shutil.copyfile(source / "answerable.yaml", root / "answerable.yaml")
+    for part in ("map", "feeds", "contracts"):
+        shutil.copytree(source / part, root / part)
+
+
+@pytest.fixture
+def utc() -> Callable[[str], datetime]:
+    """An ISO text as an instant in UTC."""
+    return lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC)
