@@ -36,6 +36,7 @@ clean: ## drop what the demo and the tests made
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q contracts transforms warehouse views flows examples
 	touch $@
 
 .venv/dev.stamp: .venv/runtime.stamp requirements-dev.txt

@@ -28,13 +28,14 @@ from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
+from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
 from transforms.found import NONE, events_unmatched, rule_hits
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
 from transforms.map_tables import dim_goal, map_tables
-from transforms.score import by_period, measure_daily, score_distribution, scorecards, values_by_period
+from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, quarantine_reasons
 from warehouse.releases import Releases, TableFile
@@ -92,7 +93,14 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     periods, values = pl.collect_all(
         [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
     )
-    plans: dict[type[Table], pl.LazyFrame] = scorecards(periods.lazy(), values.lazy(), scoring)
+    # Made once, then used by several scorecards: collected in between.
+    made, counts = pl.collect_all(
+        [
+            cards(periods.lazy(), values.lazy(), scoring),
+            touchpoint_counts(periods.lazy(), values.lazy(), scoring),
+        ]
+    )
+    plans = scorecards(made.lazy(), counts.lazy(), scoring)
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)
@@ -112,7 +120,7 @@ def _case_plans(
     return {
         FactCase: cases.lazy(),
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
-        FactIssueFlow: fact_issue_flow(cases.lazy(), first, last_event, zone),
+        FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
     }
 
 

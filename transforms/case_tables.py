@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Cases
-from contracts.events import ATTRIBUTE, Codebook
-from contracts.tables import Column, FactHandoff, FactIssueFlow
-from transforms.cases import issue_flow
+from contracts.events import ATTRIBUTE, INSTANT, Codebook
+from contracts.tables import Column, FactHandoff
+from transforms.backlog import issue_flow
 from transforms.credit import Scoring, named
 from transforms.slots import Slots
 
@@ -106,8 +106,8 @@ def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFram
     ).join(pairs, on=["from_team_id", "to_team_id"], how="left")
 
 
-def fact_issue_flow(cases: pl.LazyFrame, first: date, last: date, zone: ZoneInfo) -> pl.LazyFrame:
-    """FactIssueFlow's rows, unsorted.
+def fact_issue_flow(cases: pl.DataFrame, first: date, last: date, zone: ZoneInfo) -> pl.DataFrame:
+    """FactIssueFlow's rows: every touchpoint and `all` of them together.
 
     Args:
         cases: FactCase.
@@ -115,21 +115,11 @@ def fact_issue_flow(cases: pl.LazyFrame, first: date, last: date, zone: ZoneInfo
         last: Last day to report.
         zone: Where days end.
     """
-    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    ends = [datetime.combine(d + timedelta(days=1), time(), zone).astimezone(UTC) for d in days]
-    calendar = pl.LazyFrame({"date": days, "ends_at": ends}).with_columns(
-        pl.col("ends_at").dt.cast_time_unit("us")
-    )
-    dated = cases.select(
-        "touchpoint_id",
-        *(pl.col(f"{name}_at") for name in _MILESTONES),
-        *(
-            pl.col(f"{name}_at").dt.convert_time_zone(str(zone)).dt.date().alias(f"{name}_date")
-            for name in _MILESTONES
-        ),
-    )
-    every = pl.concat([dated, dated.with_columns(touchpoint_id=pl.lit(ALL))])
-    return issue_flow(every, calendar).select(FactIssueFlow.column_names())
+    days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
+    midnights = pl.Series([datetime.combine(d, time(), zone).astimezone(UTC) for d in days], dtype=INSTANT)
+    calendar = pl.DataFrame({"date": days[:-1], "starts_at": midnights[:-1], "ends_at": midnights[1:]})
+    lived = cases.select("touchpoint_id", *(f"{name}_at" for name in _MILESTONES))
+    return issue_flow(pl.concat([lived, lived.with_columns(touchpoint_id=pl.lit(ALL))]), calendar)
 
 
 def _group(column: str, codebook: Codebook) -> pl.Expr:

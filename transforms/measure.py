@@ -11,6 +11,7 @@ import polars as pl
 from contracts.accountability import Metric
 from contracts.events import Codebook
 from transforms.predicates import where_coded
+from transforms.quantiles import quantile_families
 
 SCORED = ("nps", "csat", "ces")
 
@@ -90,11 +91,13 @@ def measure_cases(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Code
 
 
 def case_values(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
-    """Observations of every quantile: slot, touchpoint, metric, dimension, segment, value."""
+    """Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
+
+    Quantiles of the same values share them, under the number of the first of their family.
+    """
     made = []
-    for number, metric in enumerate(metrics, start=1):
-        if metric.estimator != "quantile":
-            continue
+    for number in quantile_families(metrics):
+        metric = metrics[number - 1]
         base = judged_cases(cases, metric, codebook)
         for index, dimension in enumerate(["", *metric.by]):
             segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)

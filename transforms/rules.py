@@ -114,7 +114,8 @@ def _text_dimension(column: str, tests: Sequence[Condition | None], codebook: Co
     # A value that no event has had yet, and one that no rule names: both can still come.
     unseen = sorted({name.replace("*", "~") for name in named} - set(known))
     values = [None, *known, *unseen, "\x00 any other"]
-    fates = np.array([[_accepts_text(test, value) for value in values] for test in tests])
+    fate_of = {test: [_accepts_text(test, value) for value in values] for test in set(tests)}
+    fates = np.array([fate_of[test] for test in tests])
     bins, bin_of = np.unique(fates, axis=1, return_inverse=True)
     by_code = pl.Series(column, bin_of.reshape(-1)[: len(known) + 1], dtype=pl.UInt32)
     return Dimension(column, pl.lit(by_code).gather(pl.col(column)), bins)
@@ -127,7 +128,11 @@ def _accepts_text(test: Condition | None, value: str | None) -> bool:
         return _within(test, _as_number(value))
     if value is None:
         return None in test.any_of
-    return any(fnmatchcase(value, as_text(v)) for v in test.any_of if v is not None)
+    return any(_equals(value, as_text(v)) for v in test.any_of if v is not None)
+
+
+def _equals(value: str, wanted: str) -> bool:
+    return fnmatchcase(value, wanted) if "*" in wanted else value == wanted
 
 
 def _as_number(value: str | None) -> float | None:

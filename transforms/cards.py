@@ -1,0 +1,205 @@
+"""Values, intervals and verdicts at every grain that scorecards are made of, with numbers for names.
+
+All grains are estimated together: one long frame whose column `card` says which grain a row belongs to,
+and in which a key that a grain does not have is 0. Planning a query costs more than running it over a
+few ten thousand rows, so one long query is several times cheaper than one for each scorecard.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from transforms.credit import PARTS, Scoring, named
+from transforms.estimate import ESTIMATED, estimate
+from transforms.measure import ADDITIVE
+from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
+from transforms.quantiles import estimate_quantiles, ordered_values, quantile_families
+from transforms.verdict import answers_needed, below_goal, verdict
+
+KEYS = ("touchpoint", "owner", "team", "stage", "dimension", "segment")
+
+GRAINS: Mapping[str, tuple[str, ...]] = {
+    "touchpoint": ("touchpoint",),
+    "owner": ("owner",),
+    "owner parts": ("owner", "touchpoint"),
+    "team": ("team",),
+    "team parts": ("team", "touchpoint"),
+    "stage": ("stage",),
+    "company": (),
+    "segment": ("touchpoint", "dimension", "segment"),
+    "segment of all": ("dimension", "segment"),
+}
+"""Keys of every card. `parts` are judged for their goals, and only where there is one."""
+
+CARD = pl.Enum(list(GRAINS))
+_CODES = dict.fromkeys(KEYS, pl.UInt32)
+_GOAL = ("goal", "goal_due_date")
+
+
+def by_period(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Daily sums as sums of every period: the period's columns, `PARTS`, the additive columns."""
+    return periodic(daily, scoring.calendar, PARTS, ADDITIVE)
+
+
+def values_by_period(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Every quantile's observations, once for each period they belong to.
+
+    Args:
+        values: slot, touchpoint, metric, dimension, segment, value.
+        scoring: What they are credited by.
+    """
+    credited = scoring.credited(values).select("date", *PARTS, "value")
+    return credited.join(scoring.calendar.day_table(), on="date").drop("date")
+
+
+def cards(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Every row of every card.
+
+    Args:
+        periods: What `by_period` returned, collected.
+        values: What `values_by_period` returned, collected.
+        scoring: Map, slots, calendar, goals.
+
+    Returns:
+        card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
+        n, excluded, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, verdict,
+        is_below_goal, answers_needed. Only rows of one touchpoint have a goal.
+    """
+    grain = ["card", *PERIOD_COLUMNS, *KEYS]
+    sums = pl.concat(
+        frame.group_by(*PERIOD_COLUMNS, *keys, "metric")
+        .agg(pl.col(*ADDITIVE).sum())
+        .with_columns(_keyed(card))
+        .select(*grain, "metric", *ADDITIVE)
+        for card, (keys, frame) in _split(periods, scoring).items()
+    ).cache()
+    columns = [*grain, "metric", "n", "excluded", *ESTIMATED]
+    ordered = pl.concat(
+        ordered_values(frame, [*PERIOD_COLUMNS, *keys])
+        .with_columns(_keyed(card))
+        .select(*grain, "metric", "n", "excluded", "ordered")
+        for card, (keys, frame) in _split(values, scoring).items()
+    ).cache()
+    made = [estimate(sums, scoring.metrics), *estimate_quantiles(ordered, scoring.metrics)]
+    # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
+    # selves and their goals: each is made once.
+    rows = pl.concat(frame.select(columns) for frame in made).cache()
+    return _judged(_with_previous(rows).cache(), scoring)
+
+
+def touchpoint_counts(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """How many touchpoints every row of the rolled-up cards rests on: card, period, `KEYS`, metric."""
+    families = quantile_families(scoring.metrics)
+    members = pl.LazyFrame(
+        [(first, number) for first, numbers in families.items() for number in numbers],
+        schema={"metric": pl.UInt16, "member": pl.UInt16},
+        orient="row",
+    )
+    parts = ["touchpoint", "owner", "team", "stage"]
+    whole, observed = (
+        _staged(frame.filter(pl.col("dimension") == 0), scoring)
+        .select(*PERIOD_COLUMNS, *parts, "metric")
+        .unique()
+        for frame in (periods, values)
+    )
+    every = observed.join(members, on="metric").drop("metric").rename({"member": "metric"})
+    seen = pl.concat([whole, every.select(whole.collect_schema().names())]).filter(pl.col("touchpoint") > 0)
+    return pl.concat(
+        seen.select(*PERIOD_COLUMNS, *GRAINS[card], "metric", touch="touchpoint")
+        .unique()
+        .group_by(*PERIOD_COLUMNS, *GRAINS[card], "metric")
+        .agg(touchpoint_count=pl.len().cast(pl.Int64))
+        .with_columns(_keyed(card))
+        .select("card", *PERIOD_COLUMNS, *KEYS, "metric", "touchpoint_count")
+        for card in ("owner", "team", "stage", "company")
+    )
+
+
+def _split(frame: pl.LazyFrame, scoring: Scoring) -> Mapping[str, tuple[tuple[str, ...], pl.LazyFrame]]:
+    """The rows that each card is made of, and its keys."""
+    whole = _staged(frame.filter(pl.col("dimension") == 0), scoring)
+    parts = whole.filter(pl.col("metric").is_in(_metrics_with_goals(scoring)))
+    segments = _staged(frame.filter(pl.col("dimension") > 0), scoring)
+    rows = {
+        **dict.fromkeys(GRAINS, whole),
+        "owner parts": parts,
+        "team parts": parts,
+        "stage": whole.filter(pl.col("stage") > 0),
+        "segment": segments,
+        "segment of all": segments,
+    }
+    return {card: (keys, rows[card]) for card, keys in GRAINS.items()}
+
+
+def _staged(frame: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Rows with the number of their touchpoint's stage; 0 for unmatched events."""
+    order = {stage.id: number for number, stage in enumerate(scoring.atlas.stages, start=1)}
+    numbers = [0, *(order[touchpoint.stage] for touchpoint in scoring.atlas.touchpoints)]
+    stage_of = pl.lit(pl.Series(numbers, dtype=pl.UInt32))
+    return frame.with_columns(stage=stage_of.gather(pl.col("touchpoint")))
+
+
+def _keyed(card: str) -> list[pl.Expr]:
+    """The card's name, its keys as they are, and 0 for the others."""
+    keys = [
+        (pl.col(key) if key in GRAINS[card] else pl.lit(0)).cast(kind).alias(key)
+        for key, kind in _CODES.items()
+    ]
+    return [pl.lit(card, dtype=CARD).alias("card"), *keys]
+
+
+def _metrics_with_goals(scoring: Scoring) -> list[int]:
+    """Numbers of metrics that any touchpoint has a goal for, and of their families."""
+    aimed = {scoring.metric_ids.index(name) for name in scoring.goals["metric"].unique()}
+    families = quantile_families(scoring.metrics)
+    return sorted(aimed | {first for first, members in families.items() if aimed & set(members)})
+
+
+def _with_previous(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with the value and the observations of one whole period earlier."""
+    same = ["card", "period", *KEYS, "metric"]
+    previous = rows.select(
+        *same,
+        previous_start="period_start",
+        previous_value="value",
+        previous_n="n",
+    )
+    return rows.with_columns(previous_start=previous_start()).join(
+        previous, on=[*same, "previous_start"], how="left"
+    )
+
+
+def _judged(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Rows with the goal in force on their last day, and the verdict."""
+    last_day = pl.min_horizontal("period_end", pl.lit(scoring.calendar.end)).dt.offset_by("-1d")
+    on = ["touchpoint", "metric", "judged_on"]
+    dated = rows.with_columns(judged_on=last_day)
+    goals = scoring.goals.lazy().select(
+        touchpoint=_number("touchpoint_id", scoring.touchpoints).cast(pl.UInt32),
+        metric=_number("metric", scoring.metric_ids),
+        goal="level",
+        goal_due_date="due_date",
+        goal_from="in_force_from_date",
+        goal_until="in_force_until_date",
+    )
+    in_force = (
+        dated.select(on)
+        .unique()
+        .join(goals, on=["touchpoint", "metric"])
+        .filter(
+            pl.col("goal_from") <= pl.col("judged_on"),
+            pl.col("goal_until").is_null() | (pl.col("judged_on") < pl.col("goal_until")),
+        )
+        .select(*on, *_GOAL)
+    )
+    directions = ["higher", *(metric.direction for metric in scoring.metrics)]
+    return (
+        dated.join(in_force, on=on, how="left")
+        .with_columns(direction=named("metric", directions))
+        .with_columns(verdict(), below_goal())
+        .with_columns(answers_needed())
+    )
+
+
+def _number(column: str, known: Sequence[str]) -> pl.Expr:
+    return pl.col(column).replace_strict(known, range(len(known)), return_dtype=pl.UInt16).alias(column)
