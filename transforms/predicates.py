@@ -31,8 +31,8 @@ def coded(column: str, condition: Condition, codebook: Codebook) -> pl.Expr:
     if condition.bounds:
         # A text attribute that holds numbers: compare its values once, then select codes.
         values = codebook.series(name).cast(pl.Float64, strict=False)
-        kept = _bounded(pl.col(name), condition.bounds)
-        codes = pl.DataFrame({name: values}).select(kept.fill_null(value=False).arg_true())[name].to_list()
+        kept = _bounded(pl.col(name), condition.bounds).fill_null(value=False)
+        codes = pl.DataFrame({name: values}).select(kept.arg_true()).to_series().to_list()
     return stored.cast(pl.UInt32).is_in(pl.Series(codes, dtype=pl.UInt32).implode())
 
 

@@ -60,7 +60,7 @@ def quantile_families(metrics: Sequence[Metric]) -> dict[int, list[int]]:
 
 def _with_ranks(ranked: pl.LazyFrame, quantile: float, number: int) -> pl.LazyFrame:
     ordered = pl.col("ordered").list
-    ends: dict[str, pl.Expr] = {"value": _interpolated(ordered, quantile)}
+    ends: dict[str, pl.Expr] = {"value": interpolated(ordered, quantile)}
     for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
         low, high = intervals.order_statistic_ranks(_n, quantile, intervals.z_of(confidence))
         for name, rank in (("low", low), ("high", high)):
@@ -74,7 +74,7 @@ def _with_ranks(ranked: pl.LazyFrame, quantile: float, number: int) -> pl.LazyFr
     return numbered.with_columns(**ends).with_columns(method, *empty).drop("ordered")
 
 
-def _interpolated(ordered: ExprListNameSpace, quantile: float) -> pl.Expr:
+def interpolated(ordered: ExprListNameSpace, quantile: float) -> pl.Expr:
     """The quantile of an ordered list, between its two neighbours; null for an empty one."""
     place = (_n - 1) * quantile
     below = place.floor()

@@ -79,6 +79,8 @@ def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
     table = np.zeros([dimension.size for dimension in dimensions], dtype=np.uint16)
     for index in reversed(range(len(rules))):
         table[_box(dimensions, index)] = index + 1
+    if not dimensions:  # one rule that accepts everything, or none at all
+        return Decision(rules, columns, pl.lit(table.item(), dtype=pl.UInt16), _shadowed(rules, [], table))
     looked_up = pl.lit(pl.Series("rule", table.reshape(-1))).gather(_packed(dimensions))
     return Decision(rules, columns, looked_up, _shadowed(rules, dimensions, table))
 
@@ -175,8 +177,8 @@ def _within(test: Condition, value: float | None) -> bool:
 
 
 def _packed(dimensions: Sequence[Dimension]) -> pl.Expr:
-    key = pl.lit(0, dtype=pl.UInt32)
-    for dimension in dimensions:
+    key = dimensions[0].bin
+    for dimension in dimensions[1:]:
         key = key * dimension.size + dimension.bin
     return key
 

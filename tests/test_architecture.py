@@ -1,0 +1,104 @@
+"""What linters cannot see: nothing runs a query in the pure core, pages are current, every part is documented."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from contracts.dictionary import HEADINGS, column_notes, sections
+from contracts.tables import TABLES, Scorecard
+from contracts.tables.base import Table
+from flows.cli import app
+from flows.docs import stale
+from flows.feeds import load, names
+from tests.conftest import ROOT
+
+_RUNS_OR_READS = {
+    "collect",
+    "collect_all",
+    "read_parquet",
+    "scan_parquet",
+    "read_csv",
+    "write_parquet",
+    "open",
+}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "transforms").glob("*.py")), ids=lambda path: path.name)
+def test_transforms_neither_run_queries_nor_read(path: Path):
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    }
+    assert not called & _RUNS_OR_READS
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.table_name())
+def test_every_table_says_what_it_promises(table: type[Table]):
+    assert list(sections(table)) == list(HEADINGS), f"{table.__name__}: fixed headings, in this order"
+    for name, note in column_notes(table).items():
+        assert note["description"], f"{table.__name__}.{name} has no description"
+        if note["type"] in ("number", "integer"):
+            assert note["unit"], f"{table.__name__}.{name} has no unit"
+
+
+def test_every_table_class_is_published():
+    def leaves(cls: type) -> set[type]:
+        below = {leaf for child in cls.__subclasses__() for leaf in leaves(child)}
+        return below or {cls}
+
+    named = {table for table in leaves(Table) if not table.__name__.startswith("_")}
+    assert named == set(TABLES)
+
+
+def test_no_scorecard_without_its_components():
+    needed = {"n", "numerator", "denominator", "value_low", "value_high", "interval_method", "excluded_count"}
+    for table in TABLES:
+        if issubclass(table, Scorecard):
+            assert needed <= set(table.column_names())
+
+
+def test_generated_pages_are_current():
+    assert stale() == [], "run 'make docs'"
+
+
+def test_every_command_teaches():
+    for command in app:
+        if command.startswith("-"):
+            continue
+        target = app[command]
+        assert target.help, f"{command} is missing its help"
+        function = inspect.getdoc(target.default_command)
+        assert function, f"{command} has no docstring"
+
+
+def test_every_kind_of_feed_offers_and_reads():
+    for kind in names():
+        module = load(kind)
+        assert list(inspect.signature(module.offers).parameters) == ["stream", "root"]
+        assert list(inspect.signature(module.read).parameters) == ["offer", "stream", "shape"]
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("flows.cli", ("prefect", "great_expectations", "pandas", "polars", "sqlalchemy")),
+        ("flows.run", ("prefect", "great_expectations", "pandas", "alembic", "scipy", "phonenumbers")),
+    ],
+)
+def test_importing_stays_light(module: str, absent: tuple[str, ...]):
+    code = f"import sys, {module}; print([name for name in {absent!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_requirements_name_no_host():
+    for path in ROOT.glob("requirements*.txt"):
+        for line in path.read_text().splitlines():
+            assert "://" not in line
+            assert not line.startswith(("-i", "--index", "--extra-index", "--find-links", "--trusted-host"))
+    assert not (ROOT / "uv.lock").exists()
