@@ -152,7 +152,8 @@ def _number_dimension(column: str, tests: Sequence[Condition | None]) -> Dimensi
     points = [_between(cuts, i) for i in range(2 * len(cuts) + 1)]
     accepts = np.array([[_accepts_number(test, p) for p in [*points, None]] for test in tests])
     value = pl.col(column)
-    passed = [(value >= cut).cast(pl.UInt32) + (value > cut).cast(pl.UInt32) for cut in limits]
+    passed = [pl.lit(0, dtype=pl.UInt32)]
+    passed += [(value >= cut).cast(pl.UInt32) + (value > cut).cast(pl.UInt32) for cut in limits]
     found = pl.when(value.is_null()).then(len(points)).otherwise(pl.sum_horizontal(passed))
     return Dimension(column, found.cast(pl.UInt32), accepts)
 
@@ -160,6 +161,8 @@ def _number_dimension(column: str, tests: Sequence[Condition | None]) -> Dimensi
 def _between(cuts: np.ndarray, index: int) -> float:
     if index % 2:
         return float(cuts[index // 2])
+    if not cuts.size:
+        return 0.0
     below = cuts[index // 2 - 1] if index else cuts[0] - 2
     above = cuts[index // 2] if index // 2 < len(cuts) else below + 2
     return float((below + above) / 2)

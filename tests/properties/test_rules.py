@@ -81,7 +81,7 @@ SCHEMA = {
 def test_the_table_equals_the_chain(rules: list[Rule], drawn: list[tuple]):
     events = pl.DataFrame(drawn, schema=SCHEMA, orient="row")
     decision = compile_rules(rules, CODEBOOK)
-    chain = events.select(rule_expression(rules, CODEBOOK)).to_series()
+    chain = events.with_columns(rule_expression(rules, CODEBOOK))["rule"]
     for engine in ("in-memory", "streaming"):
         table = events.lazy().with_columns(decision.rule.alias("rule")).collect(engine=engine)["rule"]
         assert table.to_list() == chain.to_list()
