@@ -86,17 +86,18 @@ def _opaque(value: R) -> R:
     return cast("R", quote(value))
 
 
-@flow(name="answerable", flow_run_name="{folder}", validate_parameters=True)
-def answerable(folder: str) -> Summary:
+@flow(name="answerable", flow_run_name="{occasion}-{folder}", validate_parameters=True)
+def answerable(folder: str, occasion: str = "refresh") -> Summary:
     """Read what the feeds of a workspace delivered and publish a release.
 
     Args:
         folder: The workspace.
+        occasion: What the release is for; it stands in the run's name and in the release's manifest.
 
     Returns:
         What happened, as plain values.
     """
-    run = Run(load(Path(folder)))
+    run = Run(load(Path(folder)), occasion=occasion)
     with run.underway():
         futures = [land.submit(_opaque(run), feed.name) for feed in run.workspace.feeds]
         landings = [future.result() for future in futures]

@@ -68,12 +68,14 @@ class Run:
     Attributes:
         workspace: The workspace.
         tell: Told of progress.
+        occasion: What the release is for.
         id: The run's id.
         seconds: Wall time by stage so far.
     """
 
     workspace: LoadedWorkspace
     tell: Tell = silent
+    occasion: str = "refresh"
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -153,6 +155,7 @@ class Run:
         files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
         facts = {
             "run": self.id,
+            "occasion": self.occasion,
             "published_at": _now().isoformat(),
             "as_of": self.workspace.now.isoformat(),
             "map_version": self.workspace.atlas.version,
