@@ -13,17 +13,22 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from yaml.reader import ReaderError
 
 from contracts.errors import Problem, WorkspaceError, did_you_mean
 
 Path = tuple[str | int, ...]
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NODES_MAX = 500_000
+"""More than any map has; a few lines of nested aliases can stand for billions."""
+_DEPTH_MAX = 5_000
+_SHOWN = 60
 
 
 class Declaration(BaseModel):
     """A thing that people write in YAML: unknown keys and loose types are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 D = TypeVar("D", bound=Declaration)
@@ -56,59 +61,140 @@ def parse(text: str, file: str) -> Document:
     Raises:
         WorkspaceError: The text is not YAML, or a key stands twice in one mapping.
     """
+    document, problems = read(text, file)
+    if problems:
+        raise WorkspaceError.of(problems)
+    return document
+
+
+def read(text: str, file: str) -> tuple[Document, list[Problem]]:
+    """Parse one YAML document as far as it goes.
+
+    Returns:
+        The document, and what is wrong with it as YAML. Where a key stands twice the first counts; the
+        document of a text that is not YAML is empty.
+    """
+    try:
+        return _built(text, file)
+    except yaml.YAMLError as error:
+        return Document(file, None), [_yaml_problem(error, file, text)]
+    except RecursionError:
+        return Document(file, None), [Problem(f"{file}:1", "is nested too deeply.", "Write it flatter.")]
+
+
+def _built(text: str, file: str) -> tuple[Document, list[Problem]]:
+    _refuse_depth(text)
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:
-            return Document(file, None)
-        lines: dict[Path, int] = {(): root.start_mark.line + 1}
-        doubled: list[Problem] = []
-        value = _build(loader, root, (), lines, doubled, file)
-    except yaml.YAMLError as error:
-        raise WorkspaceError(_yaml_problem(error, file)) from None
+            return Document(file, None), []
+        builder = _Builder(loader, file)
+        builder.lines[()] = _line(root)
+        value = builder.build(root, ())
+        return Document(file, value, builder.lines), builder.problems
     finally:
         loader.dispose()
-    if doubled:
-        raise WorkspaceError.of(doubled)
-    return Document(file, value, lines)
 
 
-def _build(
-    loader: Any,  # noqa: ANN401 - the C and the Python loader share no public base
-    node: yaml.Node,
-    path: Path,
-    lines: dict[Path, int],
-    doubled: list[Problem],
-    file: str,
-) -> object:
-    if isinstance(node, yaml.MappingNode):
-        loader.flatten_mapping(node)
-        built: dict[object, object] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
-            here = (*path, key)
-            if key in built:
-                first, again = lines[here], key_node.start_mark.line + 1
-                doubled.append(
-                    Problem(f"{file}:{again}", f"{key!r} stands already on line {first}.", "Keep one.")
-                )
-            lines[here] = key_node.start_mark.line + 1
-            built[key] = _build(loader, value_node, here, lines, doubled, file)
+def _refuse_depth(text: str) -> None:
+    """Refuse what is nested so deeply that libyaml would end the process when it recurses."""
+    if max(map(text.count, ("[", "{", "- "))) < _DEPTH_MAX:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_MAX:
+            raise RecursionError
+
+
+@dataclass
+class _Builder:
+    """Turns nodes into plain values and notes where they stand.
+
+    Attributes:
+        loader: The C or the Python loader; they share no public base.
+        file: Name shown in messages.
+        lines: Line of every path so far.
+        problems: Keys that stand twice.
+    """
+
+    loader: Any
+    file: str
+    lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    _open: set[int] = field(default_factory=set)
+    _pairs: dict[int, list[tuple[yaml.Node, yaml.Node]]] = field(default_factory=dict)
+
+    def build(self, node: yaml.Node, path: Path) -> object:
+        """The plain value of a node.
+
+        Raises:
+            yaml.YAMLError: The node stands inside itself, or stands for too many.
+        """
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if id(node) in self._open or len(self.lines) > _NODES_MAX:
+            said = "an alias stands inside what it names" if id(node) in self._open else "it is too large"
+            raise yaml.MarkedYAMLError(problem=said, problem_mark=node.start_mark)
+        self._open.add(id(node))
+        built = self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._list(node, path)
+        self._open.discard(id(node))
         return built
-    if isinstance(node, yaml.SequenceNode):
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[object, object]:
+        built: dict[object, object] = {}
+        for key_node, value_node in self._flat(node):
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is no text", problem_mark=key_node.start_mark)
+            key = str(key_node.value)
+            self.lines[(*path, key)] = _line(key_node)
+            built[key] = self.build(value_node, (*path, key))
+        return built
+
+    def _list(self, node: Any, path: Path) -> list[object]:  # noqa: ANN401 - yaml's nodes are untyped
         for index, item in enumerate(node.value):
-            lines[(*path, index)] = item.start_mark.line + 1
-        return [
-            _build(loader, item, (*path, index), lines, doubled, file)
-            for index, item in enumerate(node.value)
-        ]
-    return loader.construct_object(node, deep=True)
+            self.lines[(*path, index)] = _line(item)
+        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+
+    def _flat(self, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+        """Keys and values with those that `<<` merges in; of a key that stands twice the first."""
+        if id(node) not in self._pairs:
+            own = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
+            kept: dict[object, tuple[yaml.Node, yaml.Node]] = {}
+            for pair in own:
+                first = kept.setdefault(pair[0].value if isinstance(pair[0], yaml.ScalarNode) else pair, pair)
+                if first is not pair:
+                    self._note_doubled(first[0], pair[0])
+            self.loader.flatten_mapping(node)
+            merged = [pair for pair in node.value if not any(pair[0] is key for key, _ in own)]
+            self._pairs[id(node)] = [*merged, *kept.values()]
+        return self._pairs[id(node)]
+
+    def _note_doubled(self, first: yaml.Node, again: yaml.Node) -> None:
+        what = f"{again.value!r} stands already on line {_line(first)}."
+        self.problems.append(Problem(f"{self.file}:{_line(again)}", what, "Keep one."))
+
+    def _scalar(self, node: yaml.ScalarNode) -> object:
+        try:
+            return self.loader.construct_object(node, deep=True)
+        except (ValueError, ArithmeticError, AttributeError):
+            # It looks like a date or a number and is none, e.g. 2026-02-30: whoever expects one says so.
+            return node.value
 
 
-def _yaml_problem(error: yaml.YAMLError, file: str) -> Problem:
+def _line(node: Any) -> int:  # noqa: ANN401 - yaml's marks are untyped
+    return node.start_mark.line + 1
+
+
+def _yaml_problem(error: yaml.YAMLError, file: str, text: str) -> Problem:
+    if isinstance(error, ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return Problem(f"{file}:{line}", f"has the control character {error.character!r}.", "Delete it.")
     mark = getattr(error, "problem_mark", None)
     said = getattr(error, "problem", None) or str(error)
     line = mark.line + 1 if mark else 1
+    said = " ".join(part for part in (getattr(error, "context", None), said) if part)
     return Problem(f"{file}:{line}", f"this is not YAML: {said}.", "Mend the line above or this one.")
 
 
@@ -127,38 +213,106 @@ def bind(document: Document, model: type[D], *, within: Path = ()) -> tuple[D | 
     for part in within:
         value = value[part]
     try:
-        return model.model_validate(value or {}), []
+        return model.model_validate({} if value is None else value), []
     except ValidationError as error:
-        return None, [_problem(found, document, model, within) for found in error.errors()]
+        found = [_problem(one, document, model, within, value) for one in error.errors() if not _follows(one)]
+        # A union is refused once by each of its members.
+        first = {(problem.where, problem.what): problem for problem in reversed(found)}
+        return None, sorted(first.values(), key=found.index)
 
 
-def _problem(  # noqa: PLR0911 - one return for each kind of finding
-    found: Mapping[str, Any], document: Document, model: type[D], within: Path
+def _problem(
+    found: Mapping[str, Any], document: Document, model: type[D], within: Path, value: object
 ) -> Problem:
-    path = tuple(part for part in found["loc"] if not _is_union_tag(part))
-    where, name = document.where(*within, *path), path[-1] if path else document.file
-    given = found["input"]
-    match found["type"]:
-        case "missing":
-            return Problem(where, f"{name!r} is missing.", f"Add {name!r}.")
-        case "extra_forbidden":
-            known = _known_keys(model, path[:-1])
-            return Problem(where, f"unknown key {name!r}.", did_you_mean(str(name), known))
+    path = _standing(found["loc"], value, is_missing=found["type"] == "missing")
+    where, name = document.where(*within, *path), _named((*within, *path), document.file)
+    if found["type"] == "missing":
+        return Problem(where, f"{name} is missing.", f"Add {name}.")
+    if found["type"] == "extra_forbidden":
+        return Problem(
+            where, f"unknown key {name}.", did_you_mean(str(path[-1]), _known_keys(model, path[:-1]))
+        )
+    return Problem(where, f"{name} is {_shown(found['input'])}.", _remedy(found))
+
+
+def _follows(found: Mapping[str, Any]) -> bool:
+    """Whether a finding only follows from others: a list is called too short when its items are refused."""
+    return found["type"] == "too_short" and len(found["input"]) >= found["ctx"]["min_length"]
+
+
+def _standing(loc: Path, value: Any, *, is_missing: bool) -> Path:  # noqa: ANN401 - any YAML value
+    """The part of pydantic's path that stands in the document: no union members, no `[key]`."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        is_key = isinstance(value, dict) and part in value
+        is_item = isinstance(value, list) and isinstance(part, int) and part < len(value)
+        if is_key or is_item:
+            path.append(part)
+            value = value[part]
+        elif is_missing and index == len(loc) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _named(path: Path, file: str) -> str:
+    if not path:
+        return repr(file)
+    if isinstance(path[-1], str):
+        return repr(path[-1])
+    return f"item {path[-1] + 1} of {_named(path[:-1], file)}"
+
+
+def _shown(value: object) -> str:
+    """A value as it may stand in a message: short, and dates as people write them."""
+    if isinstance(value, date):
+        return value.isoformat()
+    said = repr(value)
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."
+
+
+def _remedy(found: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return for each kind of finding
+    kind, given, limits = found["type"], found["input"], found.get("ctx", {})
+    match kind:
         case "literal_error" | "enum":
-            known = re.findall(r"'([^']*)'", found["msg"])
-            return Problem(where, f"{name!r} is {given!r}.", did_you_mean(str(given), known))
-        case "model_type" | "dict_type":
-            return Problem(where, f"{name!r} is {given!r}.", "Write a mapping of keys and values here.")
-        case "list_type" | "tuple_type":
-            return Problem(where, f"{name!r} is {given!r}.", "Write a list here.")
+            known = re.findall(r"'([^']*)'", limits["expected"])
+            return did_you_mean(str(given), known) if known else f"Write {limits['expected']}."
         case "value_error":
-            return Problem(where, f"{name!r} is {given!r}.", f"{found['ctx']['error']}")
-        case _:
-            return Problem(where, f"{name!r} is {given!r}.", f"{found['msg']}.")
+            return f"{limits['error']}"
+        case "string_type" if isinstance(given, bool | int | float | date):
+            return "It has to be a text: put it in quotes."
+        case "string_pattern_mismatch" if limits["pattern"] == r"^[a-z][a-z0-9_]*$":
+            return "Use lower-case letters, digits and '_', beginning with a letter."
+        case "string_pattern_mismatch":
+            return f"Write it like {limits['pattern']}"
+        case "string_too_long":
+            return f"Use at most {limits['max_length']} characters."
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            limit = next(iter(limits.values()))
+            words = {"greater_than": "above", "greater_than_equal": "from", "less_than": "below"}
+            return f"Write a number {words.get(kind, 'up to')} {limit}."
+    return _KINDS.get(kind, f"{found['msg']}.")
 
 
-def _is_union_tag(part: str | int) -> bool:
-    return isinstance(part, str) and ("[" in part or part.startswith("function-"))
+_KINDS = {
+    "model_type": "Write a mapping of keys and values here.",
+    "dict_type": "Write a mapping of keys and values here.",
+    "list_type": "Write a list here.",
+    "tuple_type": "Write a list here.",
+    "too_short": "Write at least one.",
+    "too_long": "Write fewer.",
+    "string_too_short": "Write something here.",
+    "string_type": "Write a text here.",
+    "int_type": "Write a whole number.",
+    "int_parsing": "Write a whole number.",
+    "int_parsing_size": "Write a smaller number.",
+    "int_from_float": "Write a whole number.",
+    "float_type": "Write a number.",
+    "float_parsing": "Write a number.",
+    "finite_number": "Write a number.",
+    "bool_type": "Write true or false.",
+    "bool_parsing": "Write true or false.",
+}
+"""What to do by pydantic's name of what is wrong."""
 
 
 def _known_keys(model: object, path: Path) -> list[str]:

@@ -4,17 +4,50 @@ Every value under `events:` is a SQL expression over the contract's columns, so 
 `kind: "'ticket.opened'"`.
 """
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contracts.documents import Declaration
 from contracts.odcs import DataContract, SchemaObject
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 LINE_LIMIT = 1_000_000
+TOO_LONG = "line.too_long"
+"""Why a line beyond a stream's limit is a reject; all that is kept of it is its place."""
+
+
+def _text_encoding(name: str | None) -> str | None:
+    try:
+        is_text = name is None or isinstance("".encode(name), bytes)
+        codecs.getincrementaldecoder(name or "utf-8")
+    except (LookupError, ValueError):
+        is_text = False
+    if not is_text:
+        message = "No such text encoding is known. Write one like 'utf-8', 'cp1252' or 'utf-16'."
+        raise ValueError(message)
+    return name
+
+
+def _one_byte(separator: str) -> str:
+    if len(separator) != 1 or not separator.isascii() or separator.isalnum() or separator in '"\r\n\0':
+        message = "Write one ASCII sign that is no letter, digit, quote or line end, like ',' or '\\t'."
+        raise ValueError(message)
+    return separator
+
+
+def _relative_glob(pattern: str) -> str:
+    parts = [part for part in pattern.split("/") if part not in ("", ".")]
+    if not parts or pattern.startswith("/") or any("**" in part and part != "**" for part in parts):
+        message = "Write a path below the workspace with '*' for any text, like 'inbox/tickets*.csv'."
+        raise ValueError(message)
+    return pattern
+
+
+Encoding = Annotated[str, AfterValidator(_text_encoding)]
 
 
 class Melt(Declaration):
@@ -34,8 +67,20 @@ class Melt(Declaration):
     @classmethod
     def _list_keeps_names(cls, written: object) -> object:
         if isinstance(written, dict) and isinstance(written.get("columns"), list):
-            return {**written, "columns": {name: name for name in written["columns"]}}
+            return {**written, "columns": {str(name): name for name in written["columns"]}}
         return written
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Melt":
+        if self.name == self.value:
+            message = "Give 'name' and 'value' different names: one holds the question, one the answer."
+            raise ValueError(message)
+        columns = list(self.columns.values())
+        for column in columns:
+            if columns.count(column) > 1:
+                message = f"column {column!r} stands twice. Name it once."
+                raise ValueError(message)
+        return self
 
 
 class EventTemplate(Declaration):
@@ -92,20 +137,22 @@ class Stream(Declaration):
             quarantined.
         nulls: Texts that stand for a missing value, besides the empty one.
         decimal: Decimal mark of numbers.
-        each: Path of a list in every JSON record; each item becomes a row with the record's fields.
+        each: Path of a list in every JSON record; each item becomes a row with the record's fields. A
+            record whose list is missing or empty is one row without an item.
         melt: Columns that become rows.
         let: Further columns, as SQL expressions, usable by the events.
-        settle_seconds: A file that changed less than this ago is still being written.
+        settle_seconds: A file that changed less than this ago is still being written: a run waits a
+            few seconds for it, else leaves it to the next run.
         line_limit_bytes: A longer line is quarantined by its place, not kept in memory.
     """
 
     name: Name
-    files: str
+    files: Annotated[str, AfterValidator(_relative_glob)]
     format: Literal["csv", "jsonl"]
     contract: str
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    encoding: str = "utf-8"
-    fallback_encoding: str | None = None
+    separator: Annotated[str, AfterValidator(_one_byte)] = ","
+    encoding: Encoding = "utf-8"
+    fallback_encoding: Encoding | None = None
     nulls: tuple[str, ...] = ()
     decimal: Literal[".", ","] = "."
     each: str | None = None

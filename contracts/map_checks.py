@@ -2,26 +2,35 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from contracts.accountability import (
     FIVE_E,
     RESERVED,
     AccountabilityMap,
+    Assignment,
     MapFile,
     Metric,
     Seat,
     Touchpoint,
 )
-from contracts.documents import Document, bind
+from contracts.documents import Declaration, Document, bind
 from contracts.errors import MapError, Problem, did_you_mean
 from contracts.tenures import EARLIEST, LATEST, Span, assignments, gaps, holdings, instant, overlaps
 
-_SECTIONS = tuple(MapFile.model_fields)
+_ITEMS: Mapping[str, type[Declaration]] = {
+    name: get_args(spec.annotation)[0] for name, spec in MapFile.model_fields.items()
+}
+_SECTIONS = tuple(_ITEMS)
+_STEPS = (1e-6, 1e9)
+"""Sums count in whole steps: with finer ones they would not fit."""
+VOLUME = "events"
+"""The metric that counts what happened; every touchpoint has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,22 @@ class _Placed:
 Placed = dict[str, list[_Placed]]
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A map as far as it can be understood.
+
+    Attributes:
+        atlas: What is sound in itself; only without problems does it hold together.
+        problems: Everything that is wrong, in no order.
+        names: Ids by section, those of things that could not be read included; None when a section
+            may have more ids than can be seen.
+    """
+
+    atlas: AccountabilityMap
+    problems: list[Problem]
+    names: Mapping[str, frozenset[str] | None]
+
+
 def assemble(
     documents: Sequence[Document], zone: ZoneInfo, known_kinds: Iterable[str] = ()
 ) -> AccountabilityMap:
@@ -53,30 +78,71 @@ def assemble(
     Raises:
         MapError: Something is unknown, doubled, dangling, overlapping or uncovered.
     """
+    examined = examine(documents, zone, known_kinds)
+    if examined.problems:
+        raise MapError.of(examined.problems)
+    return examined.atlas
+
+
+def examine(
+    documents: Sequence[Document], zone: ZoneInfo, known_kinds: Iterable[str] = (), *, is_whole: bool = True
+) -> Examined:
+    """The map as far as it goes, and every problem in it: one thing that is wrong hides no other.
+
+    Args:
+        documents: The files of the `map/` folder, in the order of their names.
+        zone: Time zone of dates without an offset.
+        known_kinds: Feeds' names that rules may select; not checked when empty.
+        is_whole: Whether `documents` are all there are; else unknown names are not complained about.
+    """
     problems: list[Problem] = []
     placed: Placed = {section: [] for section in _SECTIONS}
+    names: dict[str, set[str] | None] = {section: set() if is_whole else None for section in _SECTIONS}
     for document in documents:
-        bound, found = bind(document, MapFile)
+        _, found = bind(document, MapFile)
         problems += found
-        for section in _SECTIONS if bound else ():
-            for index, item in enumerate(getattr(bound, section)):
-                placed[section].append(_Placed(item, document, section, index))
-    if problems:
-        raise MapError.of(problems)
+        for one in _sound(document, names):
+            placed[one.section].append(one)
     atlas = _joined(placed, documents, zone)
+    if names["stages"] == set():
+        names["stages"] = {stage.id for stage in atlas.stages}
+    known = {section: None if ids is None else frozenset(ids) for section, ids in names.items()}
     checks: tuple[Callable[[Placed, AccountabilityMap], Iterator[Problem]], ...] = (
         _ids,
-        _references,
+        _in_order,
         _seats_held_by_one,
         _touchpoints_owned_by_one,
         _holders_active,
         _goals_fit,
+        _scales_fit,
+        _named_once,
     )
-    problems = [problem for check in checks for problem in check(placed, atlas)]
+    problems += [problem for check in checks for problem in check(placed, atlas)]
+    problems += _references(placed, known)
     problems += _feeds_known(placed, set(known_kinds))
-    if problems:
-        raise MapError.of(problems)
-    return atlas
+    return Examined(atlas, problems, known)
+
+
+def _sound(document: Document, names: dict[str, set[str] | None]) -> Iterator[_Placed]:
+    """What can be read of one file; notes the ids of everything in it."""
+    data = document.data if isinstance(document.data, dict) else {}
+    for key in data:
+        # A section under a misspelt name: nobody knows which ids it has.
+        if meant := get_close_matches(str(key), _SECTIONS, n=1) if key not in _SECTIONS else []:
+            names[meant[0]] = None
+    for section, item_type in _ITEMS.items():
+        written = data.get(section)
+        if not isinstance(written, list):
+            names[section] = names[section] if written is None else None
+            continue
+        for index, raw in enumerate(written):
+            name = raw.get("id") if isinstance(raw, dict) else None
+            known = names[section]
+            if known is not None and isinstance(name, str):
+                known.add(name)
+            item, _ = bind(document, item_type, within=(section, index))
+            if item is not None:
+                yield _Placed(item, document, section, index)
 
 
 def _joined(placed: Placed, documents: Sequence[Document], zone: ZoneInfo) -> AccountabilityMap:
@@ -107,51 +173,125 @@ def _ids(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
             first.setdefault(name, one.at())
 
 
-def _references(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
-    known = {
-        section: {thing.id for thing in getattr(atlas, section)}
-        for section in ("stages", "teams", "people", "seats", "touchpoints", "metrics")
-    }
+def _references(placed: Placed, known: Mapping[str, frozenset[str] | None]) -> Iterator[Problem]:
     for section in _SECTIONS:
         for one in placed[section]:
-            for kind, name, path in _named_by(section, one.item):
-                if name is not None and name not in known[kind]:
-                    what = f"{kind[:-1]} {name!r} is not in the map."
-                    yield Problem(one.at(*path), what, did_you_mean(name, known[kind]))
+            for kinds, name, path in _named_by(section, one.item):
+                sections = [known[kind] for kind in kinds]
+                there = {other for names in sections if names is not None for other in names}
+                if name is not None and name not in there and None not in sections:
+                    kind = " or ".join(_SINGULAR.get(kind, kind[:-1]) for kind in kinds)
+                    what = f"{kind} {name!r} is not in the map."
+                    yield Problem(one.at(*path), what, did_you_mean(name, there))
 
 
-Reference = tuple[str, str | None, tuple[str | int, ...]]
-"""Section of the map, name of a thing in it, and where it is named."""
+_SINGULAR = {"people": "person"}
+_RACI = ("teams", "seats", "people")
+Reference = tuple[tuple[str, ...], str | None, tuple[str | int, ...]]
+"""Sections of the map, name of a thing in one of them, and where it is named."""
 
 
 def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401 - any declaration of the map
     """Everything that one declaration names."""
     match section:
         case "seats":
-            held = [("people", h.person, ("holders", i, "person")) for i, h in enumerate(item.holders)]
-            return [("teams", item.team, ("team",)), *held]
+            held = [_one("people", h.person, "holders", i, "person") for i, h in enumerate(item.holders)]
+            return [_one("teams", item.team, "team"), *held]
         case "touchpoints":
-            seats = [("seats", a.seat, ("accountable", i, "seat")) for i, a in enumerate(item.accountable)]
-            metrics = [("metrics", name, ("metrics", i)) for i, name in enumerate(item.metrics)]
-            goals = [("metrics", goal.metric, ("goals", i, "metric")) for i, goal in enumerate(item.goals)]
-            return [("stages", item.stage, ("stage",)), *seats, *metrics, *goals]
+            return [_one("stages", item.stage, "stage"), *_named_by_touchpoint(item)]
         case "rules":
-            return [("touchpoints", item.touchpoint, ("touchpoint",))]
+            return [_one("touchpoints", item.touchpoint, "touchpoint")]
         case "integrators":
-            teams = [("teams", team, ("between", i)) for i, team in enumerate(item.between)]
-            return [("seats", item.seat, ("seat",)), *teams]
+            return [_one("seats", item.seat, "seat"), *_each("teams", item.between, "between")]
         case "reviews":
-            looked_at = [("touchpoints", name, ("touchpoints", i)) for i, name in enumerate(item.touchpoints)]
-            return [("seats", item.chair, ("chair",)), *looked_at]
+            return [
+                _one("seats", item.chair, "chair"),
+                *_each("touchpoints", item.touchpoints, "touchpoints"),
+            ]
         case _:
             return []
+
+
+def _named_by_touchpoint(item: Touchpoint) -> Iterator[Reference]:
+    for index, assigned in enumerate(item.accountable):
+        yield _one("seats", assigned.seat, "accountable", index, "seat")
+    yield from _each("metrics", item.metrics, "metrics")
+    for index, goal in enumerate(item.goals):
+        yield _one("metrics", goal.metric, "goals", index, "metric")
+    for part in ("responsible", "consulted", "informed"):
+        for index, name in enumerate(getattr(item, part)):
+            yield _RACI, name, (part, index)
+
+
+def _one(section: str, name: str | None, *path: str | int) -> Reference:
+    return (section,), name, path
+
+
+def _each(section: str, names: Iterable[str], path: str) -> list[Reference]:
+    return [_one(section, name, path, index) for index, name in enumerate(names)]
+
+
+def _in_order(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
+    """Every 'until' comes after its 'from'."""
+    for one in placed["people"]:
+        yield from _backward(one, atlas.zone, one.item.active_from, one.item.active_until)
+    for one in placed["touchpoints"]:
+        yield from _backward(one, atlas.zone, one.item.exists_from, one.item.exists_until)
+        for index, goal in enumerate(one.item.goals):
+            at = ("goals", index)
+            yield from _backward(one, atlas.zone, goal.in_force_from, goal.in_force_until, at)
+            begins, due = (
+                instant(goal.in_force_from, atlas.zone, EARLIEST),
+                instant(goal.due, atlas.zone, LATEST),
+            )
+            if due < begins:
+                what = f"the goal for {goal.metric!r} is due before it is in force."
+                yield Problem(one.at(*at, "due"), what, "Set 'due' after 'from'.")
+        for index, assigned in enumerate(one.item.accountable):
+            at = ("accountable", index)
+            yield from _backward(one, atlas.zone, assigned.assigned_from, assigned.assigned_until, at)
+            yield from _outlived(one, assigned, at, atlas.zone)
+    for one in placed["seats"]:
+        for index, held in enumerate(one.item.holders):
+            yield from _backward(one, atlas.zone, held.held_from, held.held_until, ("holders", index))
+
+
+def _backward(
+    one: _Placed,
+    zone: ZoneInfo,
+    start: datetime | None,
+    end: datetime | None,
+    path: tuple[str | int, ...] = (),
+) -> Iterator[Problem]:
+    begins, ends = instant(start, zone, EARLIEST), instant(end, zone, LATEST)
+    if begins >= ends:
+        what = f"'until' {_said(ends, zone)} is not after 'from' {_said(begins, zone)}."
+        yield Problem(one.at(*path), what, "'until' is the first moment after.")
+
+
+def _outlived(
+    one: _Placed, assigned: Assignment, at: tuple[str | int, ...], zone: ZoneInfo
+) -> Iterator[Problem]:
+    """An assignment may not begin before its touchpoint exists, nor last longer."""
+    touchpoint: Touchpoint = one.item
+    begins = instant(touchpoint.exists_from, zone, EARLIEST)
+    ends = instant(touchpoint.exists_until, zone, LATEST)
+    start, end = instant(assigned.assigned_from, zone, begins), instant(assigned.assigned_until, zone, ends)
+    if begins < ends and start < end and (start < begins or end > ends):
+        yield Problem(
+            one.at(*at),
+            f"somebody is accountable {_between(start, end, zone)}, but touchpoint {touchpoint.id!r} exists "
+            f"{_between(begins, ends, zone)}.",
+            "Keep within that time; without 'from' and 'until' it is all of it.",
+        )
 
 
 def _seats_held_by_one(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
     for one in placed["seats"]:
         seat: Seat = one.item
-        spans = holdings(seat, atlas.zone)
-        yield from _backwards(one, spans, "holders")
+        spans = _forward(holdings(seat, atlas.zone))
+        if not spans:
+            continue
 
         def held_by(index: int, seat: Seat = seat) -> str:
             return seat.holders[index].person or "nobody, on record"
@@ -177,8 +317,9 @@ def _touchpoints_owned_by_one(placed: Placed, atlas: AccountabilityMap) -> Itera
     seat_begins = {seat.id: min(span.start for span in holdings(seat, atlas.zone)) for seat in atlas.seats}
     for one in placed["touchpoints"]:
         touchpoint: Touchpoint = one.item
-        spans = assignments(touchpoint, atlas.zone)
-        yield from _backwards(one, spans, "accountable")
+        spans = _forward(assignments(touchpoint, atlas.zone))
+        if not spans:
+            continue
 
         def owner(index: int, touchpoint: Touchpoint = touchpoint) -> str:
             return touchpoint.accountable[index].seat or "nobody, on record"
@@ -220,11 +361,9 @@ def _uncovered(
             )
 
 
-def _backwards(one: _Placed, spans: list[Span[int]], section: str) -> Iterator[Problem]:
-    for span in spans:
-        if span.start >= span.end:
-            where = one.at(section, span.value)
-            yield Problem(where, "'until' is not after 'from'.", "'until' is the first moment after.")
+def _forward(spans: list[Span[int]]) -> list[Span[int]]:
+    """The spans, unless one of them runs backwards: then nothing else can be said about them."""
+    return spans if all(span.start < span.end for span in spans) else []
 
 
 def _holders_active(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
@@ -237,11 +376,11 @@ def _holders_active(placed: Placed, atlas: AccountabilityMap) -> Iterator[Proble
     }
     for one in placed["seats"]:
         seat: Seat = one.item
-        for span in holdings(seat, atlas.zone):
+        for span in _forward(holdings(seat, atlas.zone)):
             person = seat.holders[span.value].person
-            if person not in active:
+            start, end = active.get(person or "", (EARLIEST, LATEST))
+            if start >= end:
                 continue
-            start, end = active[person]
             # A holder without dates holds the seat for as long as they are there.
             if (span.start != EARLIEST and span.start < start) or span.end > end:
                 yield Problem(
@@ -260,7 +399,7 @@ def _goals_fit(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
             metric = metrics.get(goal.metric)
             if metric is None:
                 continue
-            if goal.metric not in touchpoint.metrics:
+            if goal.metric not in touchpoint.metrics and metrics.keys() >= set(touchpoint.metrics):
                 yield Problem(
                     one.at("goals", index),
                     f"touchpoint {touchpoint.id!r} has a goal for {goal.metric!r} but is not judged by it.",
@@ -293,6 +432,57 @@ def _goal_overlaps(one: _Placed, zone: ZoneInfo) -> Iterator[Problem]:
                 f"(line {one.at('goals', first.value).rpartition(':')[2]}) from {_said(second.start, zone)}.",
                 "End the first with 'until' where the second begins.",
             )
+
+
+def _scales_fit(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
+    for one in placed["metrics"]:
+        metric: Metric = one.item
+        if metric.id == VOLUME:
+            yield Problem(one.at("id"), f"{VOLUME!r} is a reserved id.", "Every touchpoint has it already.")
+        if not _STEPS[0] <= metric.step <= _STEPS[1]:
+            what = f"'step' of {metric.id!r} is {metric.step:g}."
+            yield Problem(one.at("step"), what, f"Write a number from {_STEPS[0]:g} to {_STEPS[1]:g}.")
+        low, high = metric.low, metric.high
+        if low is not None and high is not None and low >= high:
+            yield Problem(one.at("low"), f"the scale of {metric.id!r} runs from {low} to {high}.", "Turn it.")
+        elif metric.top is not None and not _within(metric.top, low, high):
+            what = f"'top' {metric.top} of {metric.id!r} lies outside its scale, {low} to {high}."
+            yield Problem(one.at("top"), what, "It is the lowest score that counts as good.")
+
+
+def _within(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+def _named_once(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
+    """Names that may stand in one place only, although they are no ids."""
+    yield from _once(
+        ((group, one.at("groups", i)) for one in placed["teams"] for i, group in enumerate(one.item.groups)),
+        "group",
+        "A group belongs to one team.",
+    )
+    yield from _once(
+        ((one.item.subject, one.at("subject")) for one in placed["cases"]), "subject", "Keep one."
+    )
+    pairs = (("' and '".join(sorted(one.item.between)), one.at("between")) for one in placed["integrators"])
+    yield from _once(pairs, "integrator of", "Two teams have one integrator.")
+    for one in placed["integrators"]:
+        if len(set(one.item.between)) == 1:
+            yield Problem(one.at("between"), "a team hands nothing to itself.", "Name two teams.")
+    for one in placed["touchpoints"]:
+        named = ((name, one.at("metrics", i)) for i, name in enumerate(one.item.metrics))
+        yield from _once(named, f"touchpoint {one.item.id!r}: metric", "Keep one.")
+    for one in placed["metrics"]:
+        named = ((name, one.at("by", i)) for i, name in enumerate(one.item.by))
+        yield from _once(named, f"metric {one.item.id!r}, by:", "Keep one.")
+
+
+def _once(named: Iterable[tuple[str, str]], kind: str, remedy: str) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for name, where in named:
+        if name in first:
+            yield Problem(where, f"{kind} {name!r} stands already at {first[name]}.", remedy)
+        first.setdefault(name, where)
 
 
 def _feeds_known(placed: Placed, feeds: set[str]) -> Iterator[Problem]:

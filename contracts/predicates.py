@@ -6,10 +6,12 @@
       order_id: null                   missing
       score: ">= 9"                    compared; also >, <=, <, and both ends: ">= 7 and < 9"
 
-Every key must hold. A missing value never satisfies a comparison or an equality.
+Every key must hold. A missing value never satisfies a comparison or an equality. A text that begins
+with `<` or `>` is written as a list: `["<none>"]`.
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Literal, cast
 
@@ -17,6 +19,7 @@ from pydantic import BeforeValidator, InstanceOf
 
 Operator = Literal[">=", ">", "<=", "<"]
 Scalar = str | float | bool | None
+_LARGEST = sys.float_info.max
 _BOUND = re.compile(r"^(>=|>|<=|<)\s*(-?\d+(?:\.\d+)?)$")
 
 
@@ -49,16 +52,27 @@ def read_condition(written: object) -> Condition:
     if isinstance(written, str) and written[:1] in "<>" and written:
         return Condition(bounds=tuple(_bound(part) for part in written.split(" and ")))
     values = written if isinstance(written, list) else [written]
-    if not values or not all(v is None or isinstance(v, str | bool | int | float) for v in values):
+    if not values or not all(_is_scalar(v) for v in values):
         message = "Write a value, a list of values, null, or a comparison like '>= 9'."
         raise ValueError(message)
     return Condition(any_of=tuple(float(v) if type(v) is int else v for v in values))
 
 
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, int | float):
+        return (
+            -_LARGEST <= value <= _LARGEST
+        )  # neither infinite nor beyond what a float holds; NaN is neither
+    return value is None or isinstance(value, str)
+
+
 def _bound(written: str) -> tuple[Operator, float]:
     match = _BOUND.match(written.strip())
     if match is None:
-        message = f"{written.strip()!r} compares with no number. Write it like '>= 9' or '>= 7 and < 9'."
+        message = (
+            f"{written.strip()!r} compares with no number. Write it like '>= 9' or '>= 7 and < 9'; "
+            f"for the text itself write a list: [{written.strip()!r}]."
+        )
         raise ValueError(message)
     return cast("Operator", match[1]), float(match[2])
 

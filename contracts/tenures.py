@@ -15,6 +15,7 @@ from contracts.accountability import AccountabilityMap, Seat, Touchpoint
 
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
+_FIRST_YEAR, _LAST_YEAR = EARLIEST.year, LATEST.year
 State = Literal["owned", "vacant", "unowned"]
 T = TypeVar("T")
 
@@ -52,10 +53,16 @@ class Tenure:
 
 
 def instant(moment: datetime | None, zone: ZoneInfo, default: datetime) -> datetime:
-    """The moment as a UTC instant; a moment without an offset is local to `zone`."""
+    """The moment as a UTC instant; a moment without an offset is local to `zone`.
+
+    A moment beyond `EARLIEST` or `LATEST` means "always": it becomes the one or the other.
+    """
     if moment is None:
         return default
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    if not _FIRST_YEAR < aware.year < _LAST_YEAR:  # an offset could carry it out of what a date can hold
+        return LATEST if aware.year == _LAST_YEAR else EARLIEST
+    return aware.astimezone(UTC)
 
 
 def overlaps(spans: Iterable[Span[T]]) -> list[tuple[Span[T], Span[T]]]:

@@ -1,8 +1,15 @@
-"""Deliveries read, judged and kept: what a feed offers, held against what is known of it."""
+"""Deliveries read, judged and kept: what a feed offers, held against what is known of it.
+
+A delivery is its content: the same bytes under another name are the same delivery. What a name offers
+now replaces what it offered before, unless it cannot be read: then the last good content stays. A file
+that is gone was delivered all the same; only what was held is forgotten with its file. Of several
+deliveries that tell of one event the last by name counts, in whatever order they came.
+"""
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -17,9 +24,10 @@ from flows.progress import Tell
 from flows.workspace import LoadedWorkspace
 from transforms.identity import Hasher
 from transforms.land import Landed, Recipe, land, retell
+from transforms.normalize import AMBIGUOUS_KEY, event_violations
 from warehouse.store import EventStore, State
 
-_READING, _MAPPING = "reading 1", "mapping 1"
+_READING, _MAPPING = "reading 2", "mapping 2"
 """Changed when the code reads or tells otherwise: everything is then read or told anew."""
 _READ_FIELDS = {
     "format",
@@ -41,18 +49,16 @@ class FeedLanding:
         feed: The feed.
         deliveries: All of its deliveries after the run.
         read: Those that this run read or told anew, held and repeated ones included.
-        superseded: Ids of deliveries that were read or told anew.
+        superseded: Ids of deliveries that were read or told anew, or that count no more.
+        fresh: Deliveries whose events have yet to be absorbed, in the order in which they count: those
+            read anew, and those that tell of the same events as one that was or that is superseded.
     """
 
     feed: str
     deliveries: tuple[Delivery, ...] = ()
     read: tuple[Delivery, ...] = ()
     superseded: frozenset[str] = field(default_factory=frozenset)
-
-    @property
-    def fresh(self) -> list[Delivery]:
-        """Deliveries whose events have yet to be absorbed."""
-        return [delivery for delivery in self.read if delivery.state == "accepted"]
+    fresh: tuple[Delivery, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,13 @@ class _Kitchen:
     reading: str
     mapping: str
 
+    def mapping_of(self, before: Delivery) -> str:
+        """How a delivery's rows are told now.
+
+        Those of a gone file that was read otherwise: by today's expressions and column types.
+        """
+        return self.mapping if before.reading == self.reading else _hash([self.mapping, self.reading])
+
 
 def land_feed(
     workspace: LoadedWorkspace, feed: Feed, store: EventStore, state: State, tell: Tell
@@ -81,64 +94,161 @@ def land_feed(
         state: What is known.
         tell: Told of every file.
     """
-    landed = FeedLanding(feed.name)
+    known = [d for d in state.deliveries if d.feed == feed.name]
+    declared = {stream.name for stream in feed.declared.streams}
+    # A stream that has left its feed leaves the store too.
+    gone = frozenset(d.id for d in known if d.stream not in declared)
+    landed = FeedLanding(feed.name, superseded=gone)
     for stream in feed.declared.streams:
-        kitchen = _kitchen(workspace, feed, stream, store)
-        known = [d for d in state.deliveries if (d.feed, d.stream) == (feed.name, stream.name)]
-        offers = load(feed.declared.kind).offers(stream, workspace.root)
-        after: list[Delivery] = []
-        read: list[Delivery] = []
-        for index, (offer, before) in enumerate(_paired(offers, known)):
-            now = _served(kitchen, offer, before, after)
-            after.append(now)
-            if now is not before:
-                read.append(now)
-            tell(f"{feed.name}.{stream.name}", index + 1, len(offers))
-        replaced = {d.id for d in known} - {d.id for d in after}
+        own = [d for d in known if d.stream == stream.name]
+        made = _land_stream(_kitchen(workspace, feed, stream, store), own, tell)
         landed = FeedLanding(
             feed.name,
-            (*landed.deliveries, *after),
-            (*landed.read, *read),
-            landed.superseded | replaced,
+            landed.deliveries + made.deliveries,
+            landed.read + made.read,
+            landed.superseded | made.superseded,
+            landed.fresh + made.fresh,
         )
     return landed
 
 
-def _paired(
-    offers: Sequence[Offer], known: Sequence[Delivery]
-) -> Iterator[tuple[Offer | None, Delivery | None]]:
-    """Every offer with what is known of it, and what is known but no longer offered, by name."""
-    by_content = {(d.source, d.sha256): d for d in known}
-    pairs: list[tuple[Offer | None, Delivery | None]] = [
-        (offer, by_content.pop((offer.name, offer.sha256), None)) for offer in offers
+def _land_stream(kitchen: _Kitchen, known: Sequence[Delivery], tell: Tell) -> FeedLanding:
+    offers = load(kitchen.feed.declared.kind).offers(kitchen.stream, kitchen.workspace.root)
+    contents = list(_contents(offers, known))
+    after: list[Delivery] = []
+    for done, content in enumerate(contents, start=1):
+        now = _served(kitchen, content)
+        copies = (_repeated(kitchen, offer, now) for offer in content.copies)
+        after += [now, *copies]
+        tell(f"{kitchen.feed.name}.{kitchen.stream.name}", done, len(contents))
+    after += _last_good(kitchen, known, after)
+    after.sort(key=lambda d: (d.source, d.state != "accepted"))
+    before = {(d.source, d.sha256): d for d in known}
+    renamed = {d.id for d in known}
+    # Only its name is new when a delivery's own file is gone and a copy of it stays.
+    read = [
+        d
+        for d in after
+        if d != before.get((d.source, d.sha256)) and (d.state == "repeated" or d.id not in renamed)
     ]
-    pairs += [(None, delivery) for delivery in by_content.values()]
-    yield from sorted(pairs, key=lambda pair: pair[0].name if pair[0] else pair[1].source if pair[1] else "")
+    superseded = {d.id for d in known} - {d.id for d in after}
+    fresh = _fresh(kitchen, after, {d.id for d in read}, [d for d in known if d.id in superseded])
+    return FeedLanding(kitchen.feed.name, tuple(after), tuple(read), frozenset(superseded), tuple(fresh))
 
 
-def _served(
-    kitchen: _Kitchen, offer: Offer | None, before: Delivery | None, after: Sequence[Delivery]
-) -> Delivery:
-    """One delivery as it stands after the run: as before, told anew, or read anew."""
-    if before and (before.reading == kitchen.reading or offer is None):
-        # A file that is gone cannot be read by a changed contract; its rows are still there.
-        if before.mapping == kitchen.mapping or before.state != "accepted":
-            return before
-        return _told_anew(kitchen, before)
-    if offer is None:
+@dataclass(frozen=True)
+class _Content:
+    """Some bytes and who delivers them.
+
+    Attributes:
+        source: The name they count under.
+        offer: The file of that name; None when it is gone.
+        before: What is known of them; None when they are new.
+        copies: Other files with the same bytes.
+    """
+
+    source: str
+    offer: Offer | None
+    before: Delivery | None
+    copies: Sequence[Offer]
+
+
+def _contents(offers: Sequence[Offer], known: Sequence[Delivery]) -> Iterator[_Content]:
+    """What is delivered, every content once, by the first name that delivers it."""
+    offered = {offer.name: offer for offer in offers}
+    before = {d.sha256: d for d in known if d.state != "repeated"}
+    claims: dict[str, set[str]] = {}
+    for offer in offers:
+        claims.setdefault(offer.sha256, set()).add(offer.name)
+    for delivery in known:
+        own = before.get(delivery.sha256)
+        if delivery.source not in offered and own is not None and own.state == "accepted":
+            claims.setdefault(delivery.sha256, set()).add(delivery.source)
+    for sha256, names in claims.items():
+        own = before.get(sha256)
+        there = sorted(names & offered.keys())
+        # A gone file's content goes on under the name of a copy that is still there.
+        source = own.source if own and own.source in (there or names) else min(there or names)
+        copies = [offered[name] for name in there if name != source]
+        yield _Content(source, offered.get(source), own, copies)
+
+
+def _last_good(kitchen: _Kitchen, known: Sequence[Delivery], after: Sequence[Delivery]) -> Iterator[Delivery]:
+    """Deliveries whose name now offers something that is held: they count until it is mended."""
+    there = {d.sha256 for d in after}
+    held = {d.source for d in after if d.state == "held"}
+    twins = {d.source for d in after if d.state == "repeated" and _holds(after, d.sha256)}
+    for delivery in known:
+        if delivery.state == "accepted" and delivery.sha256 not in there and delivery.source in held | twins:
+            yield _served(kitchen, _Content(delivery.source, None, delivery, ()))
+
+
+def _holds(deliveries: Iterable[Delivery], sha256: str) -> bool:
+    return any(d.sha256 == sha256 and d.state == "held" for d in deliveries)
+
+
+def _served(kitchen: _Kitchen, content: _Content) -> Delivery:
+    """One content as it stands after the run: as before, told anew, or read anew."""
+    before, offer = content.before, content.offer
+    if offer is not None and (before is None or _reads_otherwise(kitchen, before)):
+        return _read(kitchen, offer)
+    if before is None:
         message = "a delivery is neither offered nor known"
         raise AssertionError(message)
-    twin = next((d for d in after if d.sha256 == offer.sha256 and d.state != "repeated"), None)
-    return _repeated(kitchen, offer, twin) if twin else _read(kitchen, offer)
+    before = replace(before, source=content.source)
+    if before.state != "accepted" or before.mapping == kitchen.mapping_of(before):
+        return before
+    # Rows that could not be told are only in the file: other expressions may do better.
+    return _read(kitchen, offer) if offer and _untold(before) else _told_anew(kitchen, before)
+
+
+def _reads_otherwise(kitchen: _Kitchen, before: Delivery) -> bool:
+    """Whether a delivery may fare otherwise now: its contract has changed, or what it was held for."""
+    is_held_for_its_mapping = before.state == "held" and before.mapping != kitchen.mapping
+    return before.reading != kitchen.reading or is_held_for_its_mapping
+
+
+def _untold(delivery: Delivery) -> bool:
+    """Whether expressions are to blame for some of its rejects."""
+    blamed = {AMBIGUOUS_KEY, *(name for name, _ in event_violations(datetime.max))}  # noqa: DTZ901 - names only
+    of_attributes = (".not_finite", ".too_large")
+    return any(reason in blamed or reason.endswith(of_attributes) for reason in delivery.reasons)
+
+
+def _fresh(
+    kitchen: _Kitchen, after: Sequence[Delivery], read: set[str], superseded: Sequence[Delivery]
+) -> list[Delivery]:
+    """Deliveries to absorb, by name.
+
+    Besides those read anew these are known ones that tell of the same events: later ones, because they
+    count, and any when a delivery is superseded that had the last word.
+    """
+    accepted = [d for d in after if d.state == "accepted"]
+    first = next((i for i, d in enumerate(accepted) if d.id in read), len(accepted))
+    known = [d for d in (accepted if superseded else accepted[first:]) if d.id not in read]
+    touched = [*superseded, *(d for d in accepted if d.id in read)]
+    told = [_event_ids(kitchen, d) for d in touched if known and "events" in d.parts]
+    shared = set[str]()
+    if told:
+        every = pl.concat(told).unique()
+        shared = {d.id for d in known if _event_ids(kitchen, d).join(every, on="event_id", how="semi").height}
+    return [d for d in accepted if d.id in read | shared]
+
+
+def _event_ids(kitchen: _Kitchen, delivery: Delivery) -> pl.DataFrame:
+    return kitchen.store.landed(delivery.parts["events"]).select("event_id")
 
 
 def _read(kitchen: _Kitchen, offer: Offer) -> Delivery:
     draft = _draft(kitchen, offer)
     try:
         reading = load(kitchen.feed.declared.kind).read(offer, kitchen.stream, kitchen.recipe.shape)
+        landed = land(reading, kitchen.recipe, kitchen.hasher, draft.id)
     except FeedError as error:
-        return replace(draft, state="held", reason=str(error))
-    landed = land(reading, kitchen.recipe, kitchen.hasher, draft.id)
+        # What a message shows of the file, a header that is a row of data, may tell of a person.
+        return replace(draft, state="held", reason=kitchen.hasher.redact(str(error)))
+    except pl.exceptions.PolarsError as error:
+        return replace(draft, state="held", reason=_untellable(kitchen, draft, error))
     if landed.quarantine_share > kitchen.recipe.shape.quarantine_rate_max:
         return _held(kitchen, draft, landed)
     return replace(
@@ -151,6 +261,15 @@ def _read(kitchen: _Kitchen, offer: Offer) -> Delivery:
         reasons=landed.reasons,
         newest_event_at=_newest(landed.events),
         parts=_kept(kitchen, landed),
+    )
+
+
+def _untellable(kitchen: _Kitchen, draft: Delivery, error: pl.exceptions.PolarsError) -> str:
+    said = kitchen.hasher.redact(str(error).splitlines()[0].partition(": [")[0])
+    where = f"{kitchen.feed.name}.{kitchen.stream.name}"
+    return (
+        f"{draft.source}: an expression of {where} cannot be computed of its rows: {said}. "
+        "Mend the expression; TRY_CAST gives null where CAST fails."
     )
 
 
@@ -173,14 +292,28 @@ def _held(kitchen: _Kitchen, draft: Delivery, landed: Landed) -> Delivery:
 
 
 def _told_anew(kitchen: _Kitchen, before: Delivery) -> Delivery:
-    draft = replace(before, id=_id(before.sha256, kitchen), mapping=kitchen.mapping)
-    events = retell(kitchen.store.landed(before.parts["rows"]), kitchen.recipe, draft.id)
-    path = kitchen.store.land(kitchen.feed.name, kitchen.stream.name, "events", events)
+    """An accepted delivery told by other expressions, of what was landed; rows they fail on are rejects."""
+    identity = _id(before.sha256, kitchen)
+    rows = kitchen.store.landed(before.parts["rows"])
+    try:
+        landed = retell(rows, kitchen.recipe, kitchen.hasher, identity)
+    except pl.exceptions.PolarsError as error:
+        reason = _untellable(kitchen, before, error)
+        message = f"{kitchen.feed.name}.{kitchen.stream.name}"
+        raise FeedError.at(message, reason, "Its last good data stays.") from None
+    rejects = landed.rejects
+    if "rejects" in before.parts:
+        rejects = pl.concat([kitchen.store.landed(before.parts["rejects"]), rejects])
     return replace(
-        draft,
-        event_count=events.height,
-        newest_event_at=_newest(events),
-        parts={**before.parts, "events": path},
+        before,
+        id=identity,
+        mapping=kitchen.mapping_of(before),
+        rows_accepted=landed.rows.height,
+        rows_quarantined=before.rows_quarantined + landed.rejects.height,
+        event_count=landed.events.height,
+        reasons=dict(sorted((Counter(before.reasons) + Counter(landed.reasons)).items())),
+        newest_event_at=_newest(landed.events),
+        parts=_kept(kitchen, replace(landed, rejects=rejects.sort("line", maintain_order=True))),
     )
 
 

@@ -5,20 +5,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from contracts.accountability import AccountabilityMap
-from contracts.documents import Document, bind, parse
-from contracts.errors import Problem, WorkspaceError, did_you_mean
+from contracts.documents import Document, bind, read
+from contracts.errors import MapError, Problem, WorkspaceError, did_you_mean
 from contracts.feeds import Feed, FeedFile, Stream
-from contracts.map_checks import assemble
-from contracts.odcs import DataContract, SchemaObject
+from contracts.map_checks import Examined, examine
+from contracts.odcs import DataContract
 from contracts.tenures import Tenure, instant, tenures
 from contracts.workspace import FILE, Workspace
 from flows import feeds as feed_kinds
+from flows.workspace_checks import PlacedFeed, PlacedStream, cross_checks, region_known
 
 IDENTITY_VARIABLE = "ANSWERABLE_IDENTITY_KEY"
 _PUBLIC_KEY = b"answerable: synthetic or anonymous data only"
 _SECRET_MIN = 16
+_CLOCK_YEARS = range(1970, 9000)
+_AHEAD_MINUTES_MAX = 60 * 24 * 366
 
 
 @dataclass(frozen=True)
@@ -76,116 +80,164 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
         now: The instant it is; the settings' clock or the real time when absent.
 
     Raises:
-        WorkspaceError: Something in its files is wrong; the error lists everything that is.
+        WorkspaceError: Something in its files is wrong; the error lists everything that is. It is a
+            MapError when all of it is in the map.
     """
-    settings = _settings(root)
     problems: list[Problem] = []
-    feeds = tuple(_feeds(root, problems))
-    atlas = _map(root, settings, feeds, problems)
-    if problems:
-        raise WorkspaceError.of(problems)
-    # Imported here: it loads polars, and half of all problems are found before.
-    from flows.workspace_checks import cross_checks  # noqa: PLC0415
+    settings = _settings(root, problems)
+    zone = settings.zone if settings else ZoneInfo("UTC")
+    feeds, are_whole = _feeds(root, problems)
+    examined = _map(root, zone, [feed.name or "" for feed in feeds] if are_whole else [], problems)
+    problems += cross_checks(examined, feeds, are_whole=are_whole)
+    # Two streams may share a contract, and two checks may meet the same flaw.
+    problems = list(dict.fromkeys(problems))
+    if problems or settings is None:
+        only_map = all(problem.where.startswith("map/") for problem in problems)
+        raise (MapError if only_map else WorkspaceError).of(problems)
+    clock = instant(settings.clock, zone, datetime.now(UTC))  # noqa: TID251 - the one clock
+    loaded = tuple(feed.resolved() for feed in feeds)
+    return LoadedWorkspace(root, settings, examined.atlas, loaded, now or clock)
 
-    problems = list(cross_checks(atlas, feeds))
-    if problems:
-        raise WorkspaceError.of(problems)
-    clock = instant(settings.clock, settings.zone, datetime.now(UTC))  # noqa: TID251 - the one clock
-    return LoadedWorkspace(root, settings, atlas, feeds, now or clock)
 
-
-def _settings(root: Path) -> Workspace:
-    path = root / FILE
-    if not path.is_file():
+def _settings(root: Path, problems: list[Problem]) -> Workspace | None:
+    if not (root / FILE).is_file():
         raise WorkspaceError.at(
             str(root),
             f"is no workspace: it has no {FILE}.",
             "Go to one, or make one with 'answerable init FOLDER'.",
         )
-    settings, problems = bind(parse(_text(path), FILE), Workspace)
-    if settings is None:
-        raise WorkspaceError.of(problems)
+    document = _document(root, FILE, problems)
+    if document is None:
+        return None
+    settings, found = bind(document, Workspace)
+    problems += found
+    if settings is not None:
+        problems += _settings_checks(settings, document)
     return settings
 
 
-def _map(
-    root: Path, settings: Workspace, feeds: tuple[Feed, ...], problems: list[Problem]
-) -> AccountabilityMap:
-    documents = list(_documents(root, "map", problems))
-    if not documents and not problems:
-        problems.append(Problem("map/", "has no YAML file.", "Declare stages, seats and touchpoints there."))
-    if problems:
-        return AccountabilityMap(zone=settings.zone)
-    try:
-        return assemble(documents, settings.zone, [feed.name for feed in feeds])
-    except WorkspaceError as error:
-        problems.extend(error.problems)
-        return AccountabilityMap(zone=settings.zone)
+def _settings_checks(settings: Workspace, document: Document) -> Iterator[Problem]:
+    region, ahead = settings.identity.phone_region, settings.expect_future_minutes
+    if not region_known(region):
+        where = document.where("identity", "phone_region")
+        yield Problem(where, f"'phone_region' is {region!r}, which is no region.", "Write a code like 'DE'.")
+    if settings.clock and settings.clock.year not in _CLOCK_YEARS:
+        what = f"'clock' is {settings.clock.date()}, when there were no events."
+        yield Problem(document.where("clock"), what, "Write an instant like 2026-03-01T14:30.")
+    if ahead > _AHEAD_MINUTES_MAX:
+        what = f"'expect_future_minutes' is {ahead}, more than a year."
+        yield Problem(document.where("expect_future_minutes"), what, f"Write at most {_AHEAD_MINUTES_MAX}.")
 
 
-def _feeds(root: Path, problems: list[Problem]) -> Iterator[Feed]:
+def _map(root: Path, zone: ZoneInfo, feeds: list[str], problems: list[Problem]) -> Examined:
+    found: list[Problem] = []
+    documents = list(_documents(root, "map", found))
+    if not documents and not found:
+        found.append(Problem("map/", "has no YAML file.", "Declare stages, seats and touchpoints there."))
+    # Names that may stand in a file that cannot be read are not called unknown.
+    examined = examine(documents, zone, feeds, is_whole=not found)
+    problems += [*found, *examined.problems]
+    return examined
+
+
+def _feeds(root: Path, problems: list[Problem]) -> tuple[list[PlacedFeed], bool]:
+    """Every feed as far as it can be understood, and whether there can be no others."""
+    feeds: list[PlacedFeed] = []
+    unread: list[Problem] = []
     seen: dict[str, str] = {}
-    for document in _documents(root, "feeds", problems):
+    for document in _documents(root, "feeds", unread):
         declared, found = bind(document, FeedFile)
-        problems.extend(found)
-        if declared is None:
-            continue
-        if declared.feed in seen:
-            there = seen[declared.feed]
+        problems += found
+        name = document.data.get("feed") if isinstance(document.data, dict) else None
+        feed = PlacedFeed(document, declared, name if isinstance(name, str) else None)
+        if feed.name in seen:
+            what = f"feed {feed.name!r} stands already at {seen[feed.name]}."
             problems.append(
-                Problem(document.where("feed"), f"feed {declared.feed!r} stands already in {there}.")
+                Problem(document.where("feed"), what, "Put their streams together, or rename one.")
             )
-        seen[declared.feed] = document.file
-        if declared.kind not in feed_kinds.names():
+        seen.setdefault(feed.name or "", document.where("feed"))
+        if declared and declared.kind not in feed_kinds.names():
             known = did_you_mean(declared.kind, feed_kinds.names())
             problems.append(Problem(document.where("kind"), f"unknown kind {declared.kind!r}.", known))
-        contracts, shapes = {}, {}
-        for index, stream in enumerate(declared.streams):
-            where = document.where("streams", index, "contract")
-            resolved = _contract(root, stream, where, problems)
-            if resolved is not None:
-                contracts[stream.name], shapes[stream.name] = resolved
-        yield Feed(declared=declared, contracts=contracts, shapes=shapes, origin=document.file)
+        feed.streams.extend(_streams(root, document, problems))
+        feeds.append(feed)
+    problems += unread
+    return feeds, not unread and all(feed.name for feed in feeds)
 
 
-def _contract(
-    root: Path, stream: Stream, where: str, problems: list[Problem]
-) -> tuple[DataContract, SchemaObject] | None:
-    file, _, wanted = stream.contract.partition("#")
-    path = root / file
-    if not path.is_file():
+def _streams(root: Path, document: Document, problems: list[Problem]) -> Iterator[PlacedStream]:
+    """The streams of one feed that can be read, those of a feed that cannot included."""
+    data = document.data if isinstance(document.data, dict) else {}
+    written = data.get("streams")
+    seen: dict[str, str] = {}
+    for index in range(len(written)) if isinstance(written, list) else ():
+        stream, _ = bind(document, Stream, within=("streams", index))
+        if stream is None:
+            continue
+        where = document.where("streams", index, "name")
+        if stream.name in seen:
+            what = f"stream {stream.name!r} stands already at {seen[stream.name]}."
+            problems.append(Problem(where, what, "Rename one."))
+        seen.setdefault(stream.name, where)
+        placed = PlacedStream(stream, document, index)
+        _resolve_contract(root, placed, problems)
+        yield placed
+
+
+def _resolve_contract(root: Path, placed: PlacedStream, problems: list[Problem]) -> None:
+    """Find the contract that a stream names and the schema of its rows in it."""
+    file, _, wanted = placed.stream.contract.partition("#")
+    where = placed.at("contract")
+    if not (root / file).is_file():
         problems.append(Problem(where, f"contract {file!r} does not exist.", "Write it, or mend the path."))
-        return None
-    try:
-        contract, found = bind(parse(_text(path), file), DataContract)
-    except WorkspaceError as error:
-        problems.extend(p for p in error.problems if p not in problems)
-        return None
-    problems.extend(problem for problem in found if problem not in problems)
+        return
+    document = _document(root, file, problems)
+    if document is None:
+        return
+    contract, found = bind(document, DataContract)
+    problems += found
     if contract is None:
-        return None
+        return
     names = [shape.name for shape in contract.schema_]
     if not wanted and len(names) == 1:
-        return contract, contract.schema_[0]
+        wanted = names[0]
     if wanted not in names:
-        problems.append(Problem(where, f"{file} has no schema {wanted!r}.", did_you_mean(wanted, names)))
-        return None
-    return contract, contract.schema_[names.index(wanted)]
+        what = f"{file} has no schema {wanted!r}." if wanted else f"{file} has {len(names)} schemas."
+        remedy = did_you_mean(wanted, names) if wanted else f"Write {file}#{names[0]} or another of them."
+        problems.append(Problem(where, what, remedy))
+        return
+    placed.resolve(document, contract, names.index(wanted))
 
 
 def _documents(root: Path, folder: str, problems: list[Problem]) -> Iterator[Document]:
     paths: Iterable[Path] = sorted((root / folder).glob("*.y*ml"))
     for path in paths:
-        try:
-            yield parse(_text(path), f"{folder}/{path.name}")
-        except WorkspaceError as error:
-            problems.extend(error.problems)
+        document = _document(root, f"{folder}/{path.name}", problems)
+        if document is not None:
+            yield document
+    for path in sorted((root / folder).glob("*/**/*.y*ml")):
+        below = str(path.relative_to(root))
+        problems.append(Problem(f"{below}:1", "is not read: it lies too deep.", f"Move it to {folder}/."))
 
 
-def _text(path: Path) -> str:
+def _document(root: Path, name: str, problems: list[Problem]) -> Document | None:
+    """One file as YAML; None when it is none."""
+    text = _text(root / name, name, problems)
+    if text is None:
+        return None
+    document, found = read(text, name)
+    problems += found
+    return None if found and document.data is None else document
+
+
+def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise WorkspaceError.at(
-            f"{path.name}:1", f"is not UTF-8: {error.reason}.", "Save it as UTF-8."
-        ) from None
+        line = error.object[: error.start].count(b"\n") + 1
+        problems.append(Problem(f"{name}:{line}", f"is not UTF-8: {error.reason}.", "Save it as UTF-8."))
+    except OSError as error:
+        problems.append(
+            Problem(f"{name}:1", f"cannot be read: {error.strerror}.", "Make it a readable file.")
+        )
+    return None

@@ -5,33 +5,48 @@ A value that was there and cannot be read is a violation, never a silent null.
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import polars as pl
 
+from contracts.events import INSTANT
 from contracts.feeds import Stream
 from contracts.odcs import Property, SchemaObject
 
 TEXT = "text."
 """Prefix under which a conformed frame keeps the text that a column was delivered as."""
 
-_JDK = (
-    ("yyyy", "%Y"),
-    ("MM", "%m"),
-    ("dd", "%d"),
-    ("HH", "%H"),
-    ("hh", "%I"),
-    ("mm", "%M"),
-    ("ss", "%S"),
-    ("SSS", "%3f"),
-    ("XXX", "%:z"),
-    ("M", "%m"),
-    ("d", "%d"),
-    ("H", "%H"),
-    ("h", "%I"),
-    ("a", "%p"),
-    ("X", "%#z"),
-    ("Z", "%z"),
+_JDK = {
+    "yyyy": "%Y",
+    "MM": "%m",
+    "M": "%m",
+    "dd": "%d",
+    "d": "%d",
+    "HH": "%H",
+    "H": "%H",
+    "hh": "%I",
+    "h": "%I",
+    "mm": "%M",
+    "ss": "%S",
+    "SSS": "%3f",
+    "SSSSSS": "%6f",
+    "a": "%p",
+    "X": "%#z",
+    "XXX": "%#z",
+    "Z": "%z",
+}
+"""strptime's directives by runs of one letter; a run that is not here is not read."""
+_PART = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+|'")
+_ISO = (
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M:%S%#z",
+    "%Y-%m-%dT%H:%M:%S%.f%#z",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f%#z",
 )
+"""ISO 8601 to the second or finer, the forms that are quickest to read first."""
+_YEARS = (datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 - compared with local times
 _TRUE, _FALSE = ["true", "t", "yes", "y", "1"], ["false", "f", "no", "n", "0"]
 
 
@@ -39,23 +54,20 @@ def strptime_format(pattern: str) -> str:
     """A JDK date pattern as a strptime format: `d/M/yyyy HH:mm` is `%d/%m/%Y %H:%M`.
 
     Raises:
-        ValueError: The pattern has a letter that we do not read.
+        ValueError: The pattern has a part that we do not read.
     """
-    made, rest = "", pattern
-    while rest:
-        if rest.startswith("'"):
-            literal, _, rest = rest[1:].partition("'")
-            made += literal
-            continue
-        for letters, code in sorted(_JDK, key=lambda pair: -len(pair[0])):
-            if rest.startswith(letters):
-                made, rest = made + code, rest[len(letters) :]
-                break
+    made = ""
+    for part in _PART.finditer(pattern):
+        text = part[0]
+        if part[1] is not None:
+            made += part[1].replace("''", "'").replace("%", "%%") or "'"
+        elif part[2] is None and text != "'":
+            made += text.replace("%", "%%")
+        elif text in _JDK:
+            made += _JDK[text]
         else:
-            if rest[0].isalpha():
-                message = f"date pattern {pattern!r} has {rest[0]!r}. Use y, M, d, H, h, m, s, S, a, X."
-                raise ValueError(message)
-            made, rest = made + rest[0], rest[1:]
+            message = f"date pattern {pattern!r} has {text!r}. Use {', '.join(_JDK)}, and '...' for texts."
+            raise ValueError(message)
     return made
 
 
@@ -72,68 +84,117 @@ def conform(rows: pl.DataFrame, shape: SchemaObject, stream: Stream, timezone: s
         The same rows in the same order: typed columns under the property's names (null where a text
         cannot be read) and the texts under `TEXT` + name.
     """
-    nulls = ["", *stream.nulls]
     named = [pl.col(p.name).alias(TEXT + p.name) for p in shape.properties]
     cleaned = rows.with_columns(named).with_columns(
-        pl.when(~pl.col(p.name).str.strip_chars().is_in(nulls)).then(p.name).alias(p.name)
+        pl.when(~missing(stream, p.name)).then(p.name).alias(p.name) for p in shape.properties
+    )
+    return cleaned.with_columns(
+        _instants(p, cleaned[p.name], timezone)
+        if p.logicalType == "timestamp"
+        else _typed(p, stream).alias(p.name)
         for p in shape.properties
     )
-    return cleaned.with_columns(_typed(p, stream, timezone).alias(p.name) for p in shape.properties)
 
 
-def _typed(column: Property, stream: Stream, timezone: str) -> pl.Expr:
+def missing(stream: Stream, name: str) -> pl.Expr:
+    """Whether a text stands for a missing value: it is null, empty, or one of the stream's nulls."""
+    nulls = ["", *(text.strip() for text in stream.nulls)]
+    return pl.col(name).str.strip_chars().is_in(nulls).fill_null(value=True)
+
+
+def _typed(column: Property, stream: Stream) -> pl.Expr:
     text = pl.col(column.name)
     bare = text.str.strip_chars()
     match column.logicalType:
         case "integer":
             return bare.cast(pl.Int64, strict=False)
         case "number":
-            plain = bare.str.replace(",", ".", literal=True) if stream.decimal == "," else bare
-            return plain.cast(pl.Float64, strict=False)
+            read = _decimal(bare, stream).cast(pl.Float64, strict=False)
+            return pl.when(read.is_finite()).then(read)
         case "boolean":
             lower = bare.str.to_lowercase()
             return pl.when(lower.is_in(_TRUE)).then(True).when(lower.is_in(_FALSE)).then(False)
         case "date":
             formats = [strptime_format(f) for f in column.formats] or ["%Y-%m-%d"]
-            return pl.coalesce(bare.str.to_date(f, strict=False) for f in formats)
-        case "timestamp":
-            return _instant(column, bare, timezone)
+            dates = pl.coalesce(bare.str.to_date(f, strict=False) for f in formats)
+            first, last = _YEARS
+            return pl.when(dates.is_between(first.date(), last.date())).then(dates)
         case _:
             return text
 
 
-def _instant(column: Property, bare: pl.Expr, timezone: str) -> pl.Expr:
-    formats = [strptime_format(f) for f in column.formats]
+def _decimal(bare: pl.Expr, stream: Stream) -> pl.Expr:
+    """Numbers with a decimal point. With a decimal comma a point is no number: it may part thousands."""
+    if stream.decimal == ".":
+        return bare
+    return pl.when(~bare.str.contains(".", literal=True)).then(bare.str.replace(",", ".", literal=True))
+
+
+def _instants(column: Property, texts: pl.Series, timezone: str) -> pl.Series:
+    """Texts as instants; each format is only tried on what those before it could not read."""
     zone = column.logicalTypeOptions.defaultTimezone or timezone
-    tried = []
-    for pattern in formats or ["%Y-%m-%dT%H:%M:%S%#z", "%Y-%m-%d %H:%M:%S"]:
-        if re.search(r"%[:#]?z", pattern):
-            tried.append(bare.str.to_datetime(pattern, time_unit="us", time_zone="UTC", strict=False))
-        else:
-            local = bare.str.to_datetime(pattern, time_unit="us", strict=False)
-            placed = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-            tried.append(placed.dt.convert_time_zone("UTC"))
-    return pl.coalesce(tried)
+    bare, nothing = texts.str.strip_chars(), texts.clear().extend_constant(None, texts.len())
+    found = nothing.cast(INSTANT)
+    for pattern in instant_formats(column):
+        left = bare.is_not_null() & found.is_null()
+        if not left.any():
+            break
+        tried = bare if left.all() else bare.zip_with(left, nothing)
+        found = found.fill_null(
+            tried.to_frame().select(_instant(pl.col(texts.name), pattern, zone)).to_series()
+        )
+    return found
 
 
-def violations(shape: SchemaObject) -> list[tuple[str, pl.Expr]]:
+def _instant(bare: pl.Expr, pattern: str, zone: str) -> pl.Expr:
+    if has_offset(pattern):
+        return _in_years(bare.str.to_datetime(pattern, time_unit="us", time_zone="UTC", strict=False), "UTC")
+    return in_utc(_in_years(bare.str.to_datetime(pattern, time_unit="us", strict=False)), zone)
+
+
+def instant_formats(column: Property) -> list[str]:
+    """Strptime formats of a timestamp, in the order they are tried; ISO 8601 when it names none."""
+    wants_offset = column.logicalTypeOptions.timezone
+    formats = [strptime_format(f) for f in column.formats] or list(_ISO)
+    return [f for f in formats if wants_offset is None or has_offset(f) == wants_offset]
+
+
+def has_offset(strptime: str) -> bool:
+    """Whether a strptime format reads an offset from UTC."""
+    return re.search(r"%[:#]?z", strptime) is not None
+
+
+def in_utc(local: pl.Expr, zone: str) -> pl.Expr:
+    """Local times as instants: of two that a clock showed the earlier, of one it never showed null."""
+    placed = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    return placed.dt.convert_time_zone("UTC")
+
+
+def _in_years(moment: pl.Expr, zone: str | None = None) -> pl.Expr:
+    """Moments that a calendar date can hold anywhere on earth; others null."""
+    first, last = (pl.lit(year).dt.replace_time_zone(zone) for year in _YEARS)
+    return pl.when(moment.is_between(first, last)).then(moment)
+
+
+def violations(shape: SchemaObject, stream: Stream) -> list[tuple[str, pl.Expr]]:
     """The contract's rules as (name, what a broken row satisfies), over a conformed frame.
 
-    Names are `column.rule`, or the id of a rule over whole rows. Never null. Uniqueness of the
-    primary key is not among them: it depends on which row came first.
+    Names are `column.rule`, or the id of a rule over whole rows. Never null. A primary key's column is
+    required whether it says so or not. Uniqueness of the primary key is not among them: it depends on
+    which row came first.
     """
-    found = [rule for column in shape.properties for rule in _of_column(column)]
+    found = [rule for column in shape.properties for rule in _of_column(column, stream)]
     found += [(rule.id, pl.sql_expr(rule.broken)) for rule in shape.quality if rule.severity == "error"]
     return [(name, broken.fill_null(value=False)) for name, broken in found]
 
 
-def _of_column(column: Property) -> Iterator[tuple[str, pl.Expr]]:
+def _of_column(column: Property, stream: Stream) -> Iterator[tuple[str, pl.Expr]]:
     value, options = pl.col(column.name), column.logicalTypeOptions
-    delivered = pl.col(TEXT + column.name)
-    if column.required:
-        yield f"{column.name}.required", delivered.is_null() | (delivered.str.strip_chars() == "")
+    delivered, is_missing = pl.col(TEXT + column.name), missing(stream, TEXT + column.name)
+    if column.required or column.primaryKey:
+        yield f"{column.name}.required", is_missing
     if column.logicalType != "string":
-        yield f"{column.name}.type", value.is_null() & (delivered.str.strip_chars() != "")
+        yield f"{column.name}.type", value.is_null() & ~is_missing
     if column.enum:
         accepted = [one.value for one in column.enum]
         yield f"{column.name}.enum", ~delivered.is_in(accepted) & value.is_not_null()

@@ -9,8 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -19,9 +18,18 @@ from contracts.events import TOKENS
 from contracts.identity import Resolution
 
 _TAG = re.compile(r"\+[^@]*(?=@)")
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_BLANK = re.compile(r"\s+")
+_PLAIN = r"[^\s@,;:|<>()\[\]{}\"\\]"
+_EMAIL = re.compile(rf"(?<!{_PLAIN}){_PLAIN}+(?:@|%40|\\u0040){_PLAIN}+")
+"""Anything around an at sign, as it is or escaped: better too much than half a name."""
+_DIGITS = re.compile(
+    r"(?P<moment>(?<!\d)(?:\d{4}-\d\d?-\d\d?|\d\d?[./]\d\d?[./]\d{4})(?!\d)(?:[T ]\d\d?:\d\d(?::\d\d)?(?:\.\d+)?)?)"
+    r"|(?<!\w)[+(]{0,3}\d(?:[ ()/.-]{0,3}\d){6,14}(?!\w)"
+)
+"""Dates and times, which stay, or else digits that can be a phone number."""
 _PREFIX = {"external_id": "id_", "email": "mail_", "phone": "tel_"}  # sorts the strongest first
 TOKEN_LENGTH = 32
+_PHONE_DIGITS_MIN = 7
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Hasher:
         region: Region of phone numbers without a country code, like `DE`; None when unknown.
     """
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     region: str | None = None
 
     def tokens(self, values: pl.Series, identity: str, feed: str) -> pl.Series:
@@ -56,12 +64,20 @@ class Hasher:
 
     def redact(self, text: str) -> str:
         """A text with everything that reads as an e-mail or a phone number replaced by its token."""
-        import phonenumbers  # noqa: PLC0415 - a large table, loaded only when a line is unreadable
+        hidden = _EMAIL.sub(
+            lambda found: self._token("email", normal_email(found[0]) or found[0]) or "", text
+        )
+        return _DIGITS.sub(self._without_phone, hidden)
 
-        for found in reversed(list(phonenumbers.PhoneNumberMatcher(text, self.region))):
-            token = self._token("phone", _e164(found.number)) or ""
-            text = text[: found.start] + token + text[found.end :]
-        return _EMAIL.sub(lambda found: self._token("email", normal_email(found[0])) or "", text)
+    def _without_phone(self, found: re.Match[str]) -> str:
+        written = found[0]
+        if found["moment"]:
+            return written
+        number = normal_phone(written, self.region)
+        # Written like a phone number, whether or not it is one in that region.
+        if number is None and written[0] not in "+(0":
+            return written
+        return self._token("phone", number or re.sub(r"\D", "", written)) or ""
 
     def _normaliser(self, kind: str, namespace: str) -> Callable[[str], str | None]:
         if kind == "email":
@@ -79,8 +95,8 @@ class Hasher:
 
 def normal_email(value: str) -> str | None:
     """An e-mail address without blanks, capitals and `+tag`; None when it is none."""
-    plain = _TAG.sub("", value.strip().lower())
-    return plain if "@" in plain[1:-1] else None
+    plain = _TAG.sub("", _BLANK.sub("", value).lower())
+    return plain if plain.count("@") == 1 and "@" in plain[1:-1] else None
 
 
 def normal_phone(value: str, region: str | None) -> str | None:
@@ -93,13 +109,9 @@ def normal_phone(value: str, region: str | None) -> str | None:
         return None
     if not phonenumbers.is_possible_number(parsed):
         return None
-    return _e164(parsed)
-
-
-def _e164(number: Any) -> str:  # noqa: ANN401 - a parsed number; its library loads late
-    import phonenumbers  # noqa: PLC0415
-
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    # An extension or a slip of two digits is "possible" too, and would join whoever has it.
+    return number if len(number) > _PHONE_DIGITS_MIN else None
 
 
 def resolve(links: pl.DataFrame, known: Resolution, shared_key_limit: int) -> Resolution:
@@ -139,15 +151,22 @@ def resolve(links: pl.DataFrame, known: Resolution, shared_key_limit: int) -> Re
         coded.join(chosen, on="component")
         .filter(pl.col("customer").is_not_null() & (pl.col("customer") != pl.col("code")))
         .select("customer", pl.col("code").alias("merged_into"))
+        .unique()
     )
     # A code that some component still uses is no alias: its customer was split, not merged.
     aliases = aliases.filter(~pl.col("customer").is_in(chosen["code"].implode()))
     return Resolution(
         tokens,
         pl.concat([known.customers, fresh]).sort("customer"),
-        pl.concat([known.aliases, aliases]).unique("customer", keep="last").sort("customer"),
+        _flattened(known.aliases, aliases),
         links,
     )
+
+
+def _flattened(known: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """Old and new aliases; one whose customer has merged on points to where that one went."""
+    moved = known.with_columns(pl.col("merged_into").replace(new["customer"], new["merged_into"]))
+    return pl.concat([moved, new]).unique("customer", keep="last").sort("customer")
 
 
 def _shared_tokens(links: pl.DataFrame, limit: int) -> pl.Series:

@@ -18,27 +18,44 @@ _QUOTE = '"'
 _RECORD_LINES_MAX = 100
 """A quoted field that runs over more lines has lost its closing quote."""
 _LIKELY_SEPARATORS = ",;\t|"
+# The module refuses fields beyond 128 KiB unless told; lines are bounded by the stream's own limit.
+csv.field_size_limit(1 << 30)
 
 
 def read_csv(lines: Lines, stream: Stream, shape: SchemaObject, name: str) -> Reading:
     """The records of a CSV file.
 
-    Records without a quote are split in one go, the others one by one.
+    Records without a quote are split in one go, the others one by one. A last line without its end
+    counts like any other: whether it was cut within its last field cannot be seen.
 
     Raises:
-        FeedError: The header lacks a column of the contract, or has it twice.
+        FeedError: The header cannot be read, lacks a column of the contract, or has it twice.
     """
-    if not len(lines):
-        raise FeedError.at(name, "has no readable line.", "Deliver it again.")
-    header = [field.strip() for field in next(csv.reader([lines.text(0)], delimiter=stream.separator))]
+    header, body = _header(lines, stream, name)
     positions = _positions(header, stream, shape, name)
-    body = lines.pick(np.arange(1, len(lines)))
     quoted = _Quoted.of(body, stream, positions, len(header))
-    plain = body.pick(~quoted.taken)
+    plain = body.pick(~quoted.taken).without_blank()
     fits = plain.count(stream.separator) == len(header) - 1
     rows = _split(plain.pick(fits), stream, positions, len(header))
     rows = pl.concat([rows, quoted.rows]).sort("line") if quoted.rows.height else rows
     return Reading(rows, (*lines.unreadable, *_misfits(plain, fits, stream, len(header)), *quoted.unreadable))
+
+
+def _header(lines: Lines, stream: Stream, name: str) -> tuple[list[str], Lines]:
+    """The names of the columns, and the lines below them."""
+    written = np.flatnonzero(lines.ends > lines.starts)
+    first = int(lines.numbers[written[0]]) if len(written) else 0
+    lost = min(lines.unreadable, key=lambda one: one.line, default=None)
+    if lost and (not first or lost.line < first):
+        what = f"has no readable header: line {lost.line} cannot be read as text ({lost.reason})."
+        raise FeedError.at(name, what, "Deliver it as text, and declare the 'encoding' it is in.")
+    following = _Following(lines, int(written[0]))
+    try:
+        fields = next(csv.reader(following, delimiter=stream.separator, strict=True))
+    except csv.Error:
+        what = "has no readable header: its quotes do not match."
+        raise FeedError.at(name, what, "Mend its first line.") from None
+    return [field.strip() for field in fields], lines.pick(np.arange(following.index, len(lines)))
 
 
 def _positions(header: list[str], stream: Stream, shape: SchemaObject, name: str) -> dict[str, int]:
@@ -46,13 +63,14 @@ def _positions(header: list[str], stream: Stream, shape: SchemaObject, name: str
     wanted = {column.name: column.header for column in shape.properties}
     missing = [h for h in wanted.values() if h not in header]
     if missing:
+        columns = "column" if len(missing) == 1 else "columns"
+        what = f"lacks {columns} {', '.join(map(repr, missing))}."
         other = [c for c in _LIKELY_SEPARATORS if c != stream.separator and c in header[0]]
-        remedy = (
-            f"The header reads as one column: is the separator {other[0]!r}?"
-            if len(header) == 1 and other
-            else did_you_mean(missing[0], header)
-        )
-        raise FeedError.at(name, f"lacks column {', '.join(map(repr, missing))}.", remedy)
+        if len(header) == 1 and other:
+            raise FeedError.at(name, what, f"The header reads as one column: is the separator {other[0]!r}?")
+        if len(missing) == len(wanted):
+            raise FeedError.at(name, what, "Is its first line the header?")
+        raise FeedError.at(name, what, did_you_mean(missing[0], set(header)))
     doubled = [h for h in wanted.values() if header.count(h) > 1]
     if doubled:
         raise FeedError.at(name, f"has column {doubled[0]!r} twice.", "Deliver it once.")
@@ -72,15 +90,16 @@ def _split(lines: Lines, stream: Stream, positions: dict[str, int], width: int) 
         quote_char=None,
         infer_schema=False,
     ).select(names)
+    if table.height != len(lines):
+        message = f"{len(lines)} lines were split into {table.height} rows"
+        raise AssertionError(message)
     return table.with_columns(line=pl.Series(lines.numbers, dtype=pl.UInt32))
 
 
 def _misfits(lines: Lines, fits: np.ndarray, stream: Stream, width: int) -> Iterator[Unreadable]:
     fields = lines.count(stream.separator) + 1
-    for index in np.flatnonzero(~fits):
-        few = fields[index] < width
-        reason = "line.too_few_fields" if few else "line.too_many_fields"
-        yield Unreadable(int(lines.numbers[index]), reason, lines.text(int(index)))
+    for index in np.flatnonzero(~fits).tolist():
+        yield Unreadable(int(lines.numbers[index]), _misfit(int(fields[index]), width), lines.text(index))
 
 
 @dataclass(frozen=True)
@@ -100,53 +119,81 @@ class _Quoted:
     @classmethod
     def of(cls, lines: Lines, stream: Stream, positions: dict[str, int], width: int) -> "_Quoted":
         names = sorted(positions, key=lambda column: positions[column])
-        quotes = lines.count(_QUOTE)
-        taken = quotes > 0
-        columns: dict[str, list[str | None]] = {column: [] for column in names}
+        quoted = lines.count(_QUOTE) > 0
+        taken = quoted.copy()
+        kept: list[list[str]] = []
         numbers: list[int] = []
         unreadable: list[Unreadable] = []
-        for first, last in _records(quotes):
-            taken[first : last + 1] = True
-            record = "\n".join(lines.text(i) for i in range(first, last + 1))
-            fields, reason = _fields(record, stream, width)
-            if reason:
-                unreadable.append(Unreadable(int(lines.numbers[first]), reason, record))
+        for first, fields, used in _records(lines, quoted, stream, width):
+            if len(fields) == width:
+                taken[first : first + used] = True
+                numbers.append(int(lines.numbers[first]))
+                kept.append(fields)
                 continue
-            numbers.append(int(lines.numbers[first]))
-            for column in names:
-                columns[column].append(fields[positions[column]] or None)
+            reason = _misfit(len(fields), width) if used == 1 else "line.bad_quotes"
+            unreadable.append(Unreadable(int(lines.numbers[first]), reason, lines.text(first)))
+        columns = {name: [fields[positions[name]] or None for fields in kept] for name in names}
         return cls(_frame(columns, numbers), unreadable, taken)
 
 
-def _records(quotes: np.ndarray) -> Iterator[tuple[int, int]]:
-    """First and last line of every record with a quote: a line with an odd number opens or closes one."""
-    lines = np.flatnonzero(quotes)
+def _records(
+    lines: Lines, quoted: np.ndarray, stream: Stream, width: int
+) -> Iterator[tuple[int, list[str], int]]:
+    """Records that begin on a line with a quote: the line, the fields, and how many lines they take up.
+
+    What follows a record that never ends, or ends wrong, may be sound: only its first line is lost.
+    """
     at = 0
-    while at < len(lines):
-        first = int(lines[at])
-        if quotes[first] % 2 == 0:
-            yield first, first
+    while (at := _next(quoted, at)) < len(lines):
+        following = _Following(lines, at)
+        reader = csv.reader(following, delimiter=stream.separator, strict=True)
+        try:
+            for fields in reader:
+                used = following.index - at
+                yield at, fields, used
+                at += used if len(fields) == width else 1
+                if (used > 1 and len(fields) != width) or at >= len(lines) or not quoted[at]:
+                    break
+                following.begun = at
+        except csv.Error:
+            yield at, [], 0
             at += 1
-            continue
-        closing = next((i for i in range(at + 1, len(lines)) if quotes[lines[i]] % 2), None)
-        last = int(lines[closing]) if closing is not None else first
-        if closing is None or last - first >= _RECORD_LINES_MAX:
-            yield first, first  # the quote is never closed: only this line is lost
-            at += 1
-            continue
-        yield first, last
-        at = closing + 1
 
 
-def _fields(record: str, stream: Stream, width: int) -> tuple[list[str], str]:
-    """The fields of one record, or why it has none."""
-    try:
-        fields = next(csv.reader(io.StringIO(record, newline=""), delimiter=stream.separator, strict=True))
-    except csv.Error:
-        return [], "line.bad_quotes"
-    if len(fields) != width:
-        return [], "line.too_few_fields" if len(fields) < width else "line.too_many_fields"
-    return fields, ""
+def _next(quoted: np.ndarray, at: int) -> int:
+    found = np.flatnonzero(quoted[at : at + _RECORD_LINES_MAX])
+    if len(found):
+        return at + int(found[0])
+    found = np.flatnonzero(quoted[at:])
+    return at + int(found[0]) if len(found) else len(quoted)
+
+
+class _Following:
+    """Lines one after the other, as far as one record may reach and no line is missing between.
+
+    Attributes:
+        index: The line that comes next.
+        begun: The line on which the record at hand began.
+    """
+
+    def __init__(self, lines: Lines, first: int) -> None:
+        self._lines = lines
+        self.index = self.begun = first
+
+    def __iter__(self) -> "_Following":
+        return self
+
+    def __next__(self) -> str:
+        index, begun, numbers = self.index, self.begun, self._lines.numbers
+        reaches = index < len(numbers) and index - begun < _RECORD_LINES_MAX
+        if not reaches or numbers[index] - numbers[begun] != index - begun:
+            raise StopIteration
+        self.index += 1
+        return self._lines.text(index) + "\n"
+
+
+def _misfit(fields: int, width: int) -> str:
+    return "line.too_few_fields" if fields < width else "line.too_many_fields"
 
 
 def _frame(columns: dict[str, list[str | None]], numbers: list[int]) -> pl.DataFrame:

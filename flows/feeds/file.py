@@ -7,6 +7,7 @@ by line; a file is only refused whole when its header or its packing is wrong.
 import gzip
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.errors import FeedError
@@ -19,15 +20,28 @@ from flows.feeds._jsonl import read_jsonl
 from flows.feeds._lines import Lines
 from warehouse.files import digest
 
+_CHUNK = 1 << 22
+_WAIT_SECONDS = 5.0
+_NO_TEXT = {
+    b"\x1f\x8b": "is packed with gzip, but its name does not end in .gz",
+    b"PK\x03\x04": "is a ZIP archive or an Excel workbook",
+    b"\xd0\xcf\x11\xe0": "is an old Excel workbook",
+    b"PAR1": "is a Parquet file",
+    b"%PDF": "is a PDF",
+    b"SQLite format 3": "is a SQLite database",
+}
+"""What a file is that begins with these bytes."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+
 
 def offers(stream: Stream, root: Path) -> list[Offer]:
     """The files there are, in the order of their names; one that is still being written is left."""
     paths = sorted(path for path in root.glob(stream.files) if path.is_file())
     _settle(paths, stream.settle_seconds)
     return [
-        Offer(str(path.relative_to(root)), path, digest(path))
+        Offer(str(path.relative_to(root)), path, _digest(path))
         for path in paths
-        if not _is_fresh(path, stream.settle_seconds)
+        if not _freshness(path, stream.settle_seconds)
     ]
 
 
@@ -37,29 +51,63 @@ def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
     Raises:
         FeedError: The file is empty, its packing is damaged, or its header is not the contract's.
     """
-    raw = _unpacked(offer)
-    if not raw.strip():
-        raise FeedError.at(offer.name, "is empty.", "Deliver it again, at least with its header.")
-    lines = Lines.of(raw, stream, offer.name)
+    lines = Lines.of(_chunks(offer, stream), stream, offer.name)
+    if not lines.unreadable and not len(lines.without_blank()):
+        raise FeedError.at(offer.name, "is empty.", "Deliver it again, or remove it.")
     reader = read_csv if stream.format == "csv" else read_jsonl
     return reader(lines, stream, shape, offer.name)
 
 
 def _settle(paths: list[Path], seconds: float) -> None:
-    """Give files that have just changed the time to settle, once."""
-    if any(_is_fresh(path, seconds) for path in paths):
-        time.sleep(seconds)
+    """Give files that have just changed the time to settle, once and not for long."""
+    left = max((_freshness(path, seconds) for path in paths), default=0.0)
+    if left:
+        time.sleep(min(left, _WAIT_SECONDS))
 
 
-def _is_fresh(path: Path, seconds: float) -> bool:
-    return time.time() - path.stat().st_mtime < seconds  # noqa: TID251 - the file's clock is the machine's
-
-
-def _unpacked(offer: Offer) -> bytes:
-    raw = offer.path.read_bytes()
-    if offer.path.suffix != ".gz":
-        return raw
+def _freshness(path: Path, seconds: float) -> float:
+    """How long a file has yet to rest, in seconds; 0 when it has, or when its clock is ahead of ours."""
     try:
-        return gzip.decompress(raw)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FeedError.at(offer.name, f"is cut or damaged: {error}.", "Deliver it again.") from None
+        age = time.time() - path.stat().st_mtime  # noqa: TID251 - the file's clock is the machine's
+    except FileNotFoundError:
+        return seconds  # it went while we looked: no file of this run
+    return max(seconds - age, 0.0) if age >= 0 else 0.0
+
+
+def _digest(path: Path) -> str:
+    try:
+        return digest(path)
+    except OSError:
+        return ""  # `read` meets the same and says so
+
+
+def _chunks(offer: Offer, stream: Stream) -> Iterator[bytes]:
+    """The file's bytes, unpacked."""
+    try:
+        with offer.path.open("rb") as file:
+            if offer.path.suffix.lower() == ".gz":
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield from _checked(iter(lambda: unpacked.read(_CHUNK), b""), offer, stream)
+            else:
+                yield from _checked(iter(lambda: file.read(_CHUNK), b""), offer, stream)
+    except EOFError:
+        raise FeedError.at(offer.name, "is cut: its packing ends too early.", "Deliver it again.") from None
+    except gzip.BadGzipFile as error:
+        raise FeedError.at(offer.name, f"is no sound gzip file: {error}.", "Deliver it again.") from None
+    except zlib.error:
+        raise FeedError.at(offer.name, "is damaged: it cannot be unpacked.", "Deliver it again.") from None
+    except OSError as error:
+        raise FeedError.at(offer.name, f"cannot be read: {error.strerror}.", "Let us read it.") from None
+
+
+def _checked(chunks: Iterator[bytes], offer: Offer, stream: Stream) -> Iterator[bytes]:
+    """The chunks, once the first tells that the file is a text at all."""
+    head = next(chunks, b"")
+    for mark, what in _NO_TEXT.items():
+        if head.startswith(mark):
+            raise FeedError.at(offer.name, f"{what}, no {stream.format}.", f"Deliver it as {stream.format}.")
+    if head.startswith(_UTF_16) and "16" not in stream.encoding and "32" not in stream.encoding:
+        remedy = "Declare 'encoding: utf-16', or deliver it as UTF-8."
+        raise FeedError.at(offer.name, f"is UTF-16, not {stream.encoding}.", remedy)
+    yield head
+    yield from chunks

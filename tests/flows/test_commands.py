@@ -1,0 +1,243 @@
+"""The command line as a user meets it: what it prints, where, and the code it ends with."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.cli import main
+from flows.workspace import IDENTITY_VARIABLE
+from tests.conftest import ROOT, Sandbox
+from tests.flows.reading import take, words_below
+
+# `main` reads the words from the process, as it should; cyclopts takes that for a slip under pytest.
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
+
+GOOD = "1,planted@secret.example,2026-02-10 09:00:00,web,order,5"
+SECRET = "a secret of 32 characters, or more"  # noqa: S105 - the tests' own
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one call of the command line did.
+
+    Attributes:
+        code: Its exit code.
+        out: What it printed.
+        err: What it complained about.
+    """
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Call the command line in this process; starting Python anew is told apart below."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+    def called(*words: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["answerable", *map(str, words)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        printed = capsys.readouterr()
+        return Said(int(str(code or 0)), printed.out, printed.err)
+
+    return called
+
+
+def started(*words: str | Path, **environment: str) -> Said:
+    """Call the command line in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def spoil(sandbox: Sandbox) -> list[str]:
+    """Make a workspace wrong in four files; returns where."""
+    sandbox.replace("answerable.yaml", "timezone", "timezon")
+    sandbox.replace("map/map.yaml", "stage: enter", "stage: entr")
+    sandbox.replace("feeds/survey.yaml", "score: satisfaction", "score: satisfacton")
+    sandbox.replace("contracts/survey.odcs.yaml", "value: 40", "value: 0")
+    return ["answerable.yaml:3", "contracts/survey.odcs.yaml:7", "map/map.yaml:13"]
+
+
+def test_a_wrong_workspace_ends_with_code_3_and_every_problem_and_no_traceback(sandbox: Sandbox):
+    places = spoil(sandbox)
+    for command in ("check", "run"):
+        said = started(command, sandbox.root)
+        assert said.code == 3
+        assert said.out == ""
+        assert "Traceback" not in said.err
+        assert [line.partition(": ")[0] for line in said.err.splitlines()] == places
+
+
+def test_check_lists_every_problem_as_json(sandbox: Sandbox, call):
+    places = spoil(sandbox)
+    said = call("check", sandbox.root, "--json")
+    assert (said.code, said.err) == (3, "")
+    told = json.loads(said.out)
+    assert told["ok"] is False
+    assert [problem["where"] for problem in told["problems"]] == places
+    assert told["problems"][0] == {
+        "where": "answerable.yaml:3",
+        "what": "unknown key 'timezon'.",
+        "remedy": "Did you mean 'timezone'?",
+    }
+
+
+def test_check_of_a_sound_workspace_counts_what_is_there(sandbox: Sandbox, call):
+    told = json.loads(call("check", sandbox.root, "--json").out)
+    assert told["ok"] is True
+    assert (told["touchpoints"], told["seats"], told["feeds"]) == (2, 2, 1)
+    said = call("check", sandbox.root)
+    assert said.code == 0
+    assert f"{sandbox.root}: nothing is wrong." in said.out
+
+
+@pytest.mark.parametrize("command", ["check", "run", "show"])
+def test_a_folder_that_is_no_workspace_is_told(tmp_path: Path, call, command: str):
+    words = ["--folder", tmp_path / "nowhere"]
+    said = call(command, *words)
+    assert said.code == 3
+    assert said.err == (
+        f"{tmp_path / 'nowhere'}: is no workspace: it has no answerable.yaml. "
+        "Go to one, or make one with 'answerable init FOLDER'.\n"
+    )
+
+
+def test_a_held_delivery_ends_the_run_with_code_4_and_a_release(sandbox: Sandbox, call):
+    sandbox.answers(GOOD)
+    assert call("run", sandbox.root, "--quiet") == Said(0, "", "")
+    sandbox.answers(GOOD.replace(",5", ",9"))
+    said = call("run", sandbox.root, "--json")
+    assert said.code == 4
+    told = json.loads(said.out)
+    assert told["release"] == 2
+    assert [read["state"] for read in told["read"]] == ["held"]
+    assert said.err.startswith(
+        "held: 1 deliveries were left out. inbox/answers.csv: 1 of 1 rows broke the contract"
+    )
+    assert "Traceback" not in said.err
+    card = sandbox.table("scorecard_touchpoint").filter(period="to_date", metric="csat")
+    assert int(card["n"].sum()) == 1
+    sandbox.answers(GOOD.replace(",5", ",4"))
+    assert call("run", sandbox.root, "--quiet").code == 0
+
+
+def test_a_dry_run_says_what_would_be_read_and_writes_nothing(sandbox: Sandbox, call):
+    sandbox.answers(GOOD)
+    said = call("run", sandbox.root, "--dry-run", "--json")
+    assert json.loads(said.out) == [{"what": "new", "stream": "survey.answers", "file": "inbox/answers.csv"}]
+    assert not (sandbox.root / "warehouse").exists()
+
+
+def test_without_its_secret_a_run_ends_with_code_3_and_says_how_to_make_one(
+    sandbox: Sandbox, call, monkeypatch: pytest.MonkeyPatch
+):
+    sandbox.replace("answerable.yaml", "key: public", "key: environment")
+    sandbox.answers(GOOD)
+    monkeypatch.setenv(IDENTITY_VARIABLE, "too short")
+    said = call("run", sandbox.root)
+    assert said.code == 3
+    assert said.err.startswith(f"{IDENTITY_VARIABLE}: is not set, or shorter than 16 characters")
+    assert "too short" not in said.out + said.err
+
+
+def test_the_secret_is_in_no_file_and_no_message_and_another_gives_other_keys(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    sandbox.replace("answerable.yaml", "key: public", "key: environment")
+    sandbox.replace("feeds/survey.yaml", "{about: about}", "{about: about, who: email}")
+    sandbox.answers(GOOD, GOOD.replace("1,", "2,", 1).replace(",5", ",9"))
+    said = started("run", sandbox.root, **{IDENTITY_VARIABLE: SECRET})
+    assert said.code == 0
+    needles = (SECRET, SECRET.encode().hex(), "planted@secret", "secret.example")
+    below = list(words_below(sandbox.root / "warehouse"))
+    assert not [needle for needle in needles if any(needle in text for _, text in below)]
+    assert not [needle for needle in needles if needle in said.out + said.err]
+    first = _keys(sandbox)
+    monkeypatch.setenv(IDENTITY_VARIABLE, SECRET[::-1])
+    take(sandbox)
+    assert len(first) == 1
+    assert len(set(_keys(sandbox)) - set(first)) == 1
+
+
+def _keys(sandbox: Sandbox) -> list[str]:
+    store = sandbox.root / "warehouse/store"
+    newest = max(store.glob("commits/0*.json"))
+    customers = json.loads(newest.read_text())["identity"]["customers"]
+    return pl.read_parquet(store / customers)["customer_key"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["no_such_table"], "has no table 'no_such_table'. It has: "),
+        (["data_trust", "--where", "nope = 1"], "data_trust: cannot be asked that: "),
+        (["data_trust", "--where", "feed ="], "data_trust: cannot be asked that: "),
+        (["data_trust", "--columns", "nope"], "data_trust: cannot be asked that: "),
+        (["data_trust", "--release", "99"], "00000099.json: does not exist."),
+    ],
+)
+def test_show_says_what_it_cannot_show(published: Sandbox, call, words: list[str], said: str):
+    shown = call("show", *words, "--folder", published.root)
+    assert shown.code == 6
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    from tests.conftest import build_sandbox
+
+    sandbox = build_sandbox(tmp_path_factory.mktemp("published") / "workspace")
+    sandbox.answers(GOOD)
+    sandbox.run()
+    return sandbox
+
+
+def test_show_prints_a_table_in_every_form(published: Sandbox, call):
+    words = ["show", "data_trust", published.root, "--columns", "feed", "rows_read"]
+    assert json.loads(call(*words, "--json").out) == [{"feed": "survey", "rows_read": 1}]
+    assert call(*words, "--csv").out == "feed,rows_read\nsurvey,1\n"
+    assert "rows_read" in call(*words).out
+    assert "scorecard_owner" in call("show", "--folder", published.root).out
+
+
+def test_show_before_the_first_run_says_to_run(sandbox: Sandbox, call):
+    said = call("show", "--folder", sandbox.root)
+    assert said.code == 6
+    assert "has no release yet. Run 'answerable run' first." in said.err
+
+
+def test_doctor_says_what_is_wrong_with_a_workspace(sandbox: Sandbox, call):
+    sandbox.answers(GOOD)
+    spoil(sandbox)
+    said = call("doctor", sandbox.root)
+    assert said.code == 1
+    assert "3 problems in the workspace's files" in said.out
+
+
+def test_init_makes_a_workspace_that_runs_and_leaves_a_full_folder_alone(tmp_path: Path, call):
+    folder = tmp_path / "shop"
+    assert call("init", folder).code == 0
+    assert call("check", folder).code == 0
+    again = call("init", folder)
+    assert again.code == 3
+    assert again.err == f"{folder}: is not empty. Choose a new folder.\n"
