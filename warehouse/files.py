@@ -1,14 +1,63 @@
-"""Files that are written once: whole or not at all, on the disk before anybody is told."""
+"""Files that are written once: whole or not at all, on the disk before anybody is told.
 
+Every name ends in a hash of the content, so a file is never written over, and one that was cut or
+changed since is found out before it is read.
+"""
+
+import errno
 import hashlib
 import os
+import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+
+from polars.exceptions import ComputeError
 
 from contracts.errors import StoreError
 
-_CHUNK = 1 << 20
+ROOM = "Make room, then run again: nothing that was published is touched."
+DISK = "See whether the disk is full or gone, then run again."
+
+_HASH_LENGTH = 16
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+@contextmanager
+def accessing(where: Path) -> Generator[None]:
+    """Tell of what the system refuses as an error of ours.
+
+    Raises:
+        StoreError: The disk is full, the right is missing, a file is gone.
+    """
+    try:
+        yield
+    except (OSError, ComputeError) as error:
+        code = _code(error)
+        # Polars tells of a disk as of a computation, and not always what it was.
+        if code is None and isinstance(error, ComputeError) and not str(error).startswith("parquet:"):
+            raise
+        said = os.strerror(code) if code else str(error).splitlines()[0]
+        named = getattr(error, "filename", None) or where
+        raise StoreError.at(str(named), f"cannot be used: {said}.", _remedy(code)) from error
+
+
+def _code(error: Exception) -> int | None:
+    """The system's number of an error; polars only has it in its text."""
+    found = _OS_ERROR.search(str(error))
+    return getattr(error, "errno", None) or (int(found[1]) if found else None)
+
+
+def _remedy(code: int | None) -> str:
+    if code in _FULL:
+        return ROOM
+    if code in _REFUSED:
+        return "Give this user the right to read and write there, then run again."
+    return DISK
 
 
 def digest(path: Path) -> str:
@@ -26,36 +75,42 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def create(path: Path, content: bytes) -> bool:
     """Create a file, unless it is there. Readers see all of it or nothing.
 
     Returns:
         Whether it was created; False when somebody else had.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    make_folder(path.parent)
+    part = part_of(path)
     try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.link(part, path)
     except FileExistsError:
         return False
     finally:
-        part.unlink()
+        part.unlink(missing_ok=True)
     sync_folder(path.parent)
     return True
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Replace a small file that is only a hint: readers see the old or the new one."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    part.write_bytes(content)
-    part.replace(path)
+def part_of(path: Path) -> Path:
+    """A name beside a path that nobody else uses, for what is not finished."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
 
 
-def keep(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> tuple[Path, str, bool]:
+def keep(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> tuple[Path, str]:
     """Write a file under the name of its content: `<prefix>-<hash><suffix>`.
 
     Args:
@@ -65,29 +120,55 @@ def keep(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) 
         write: Writes the file at the path it is given.
 
     Returns:
-        The path, the SHA-256 of its bytes, and whether it was there already.
+        The path, and the SHA-256 of its bytes.
+
+    Raises:
+        StoreError: It cannot be written, or the file of that name is damaged.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{prefix}.{uuid.uuid4().hex}.part"
-    try:
-        write(part)
-        found = digest(part)
-        path = folder / f"{prefix}-{found[:16]}{suffix}"
-        if path.exists():
-            if path.stat().st_size != part.stat().st_size:
-                raise StoreError.at(
-                    str(path),
-                    "is damaged: its size is not what its name promises.",
-                    "Delete it and run again.",
-                )
-            return path, found, True
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(folder)
-    finally:
-        part.unlink(missing_ok=True)
-    return path, found, False
+    with accessing(folder):
+        make_folder(folder)
+        part = part_of(folder / prefix)
+        try:
+            write(part)
+            found = digest(part)
+            path = folder / f"{prefix}-{found[:_HASH_LENGTH]}{suffix}"
+            if path.exists():
+                # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
+                os.utime(intact(path, "Delete it and run again: it is written anew."))
+                return path, found
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+            sync_folder(folder)
+        finally:
+            part.unlink(missing_ok=True)
+    return path, found
+
+
+def intact(path: Path, remedy: str) -> Path:
+    """The path of a kept file whose bytes are what its name promises.
+
+    Args:
+        path: The file, as `keep` named it.
+        remedy: What to do when it is not.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    if not path.exists():
+        raise StoreError.at(str(path), "is missing.", remedy)
+    with accessing(path):
+        status = path.stat()
+        is_whole = _has_promised_bytes(path, status.st_ino, status.st_size, status.st_mtime_ns)
+    if not is_whole:
+        raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", remedy)
+    return path
+
+
+@lru_cache(maxsize=65_536)
+def _has_promised_bytes(path: Path, _inode: int, _size: int, _changed_at: int) -> bool:
+    """Whether the content's hash is the one in the name; asked once as long as nothing changes."""
+    return digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
 
 
 def sweep(folder: Path, kept: set[Path], older_than: float) -> int:
@@ -98,9 +179,20 @@ def sweep(folder: Path, kept: set[Path], older_than: float) -> int:
     Returns:
         How many were deleted.
     """
-    gone = 0
-    for path in folder.rglob("*"):
-        if path.is_file() and path not in kept and path.stat().st_mtime < older_than:
+    with accessing(folder):
+        old = [path for path in _files(folder) if path not in kept and is_older(path, older_than)]
+        for path in old:
             path.unlink(missing_ok=True)
-            gone += 1
-    return gone
+    return len(old)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [Path(above) / name for above, _, names in os.walk(folder) for name in names]
+
+
+def is_older(path: Path, instant: float) -> bool:
+    """Whether a path was last written before an instant; one that is gone was not."""
+    try:
+        return path.lstat().st_mtime < instant
+    except FileNotFoundError:
+        return False

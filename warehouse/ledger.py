@@ -1,28 +1,37 @@
 """The ledger: runs, releases and versions of the map, for people and queries.
 
 The manifests are the truth about data; the ledger says who did what when. It is one SQLite file, or
-any database that SQLAlchemy speaks to when ANSWERABLE_LEDGER_URL names one.
+any database that SQLAlchemy speaks to when ANSWERABLE_LEDGER_URL names one: one for each warehouse,
+since releases are known by their numbers.
 """
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import NullPool
 
 from contracts.errors import StoreError
+from warehouse.files import DISK, ROOM, accessing, make_folder
 
 URL_VARIABLE = "ANSWERABLE_LEDGER_URL"
 HEAD = "0001"
 """The migration that the classes below stand for; a test holds it equal to the newest one."""
 
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_REMEDY = (
+    "Run again. If that does not help, restore it from a backup or move it away: the next run makes "
+    "a new one, which knows every release that is kept but not who ran what before."
+)
+_REMEDIES = {"disk is full": ROOM, "disk I/O error": DISK}
+_READS = "answerable_reads"
 _NAMING = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_name)s",
@@ -37,14 +46,31 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=_NAMING)
 
 
+class Instant(sa.TypeDecorator[datetime]):
+    """An instant. Databases without time zones, like SQLite, hold it in UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """The instant in UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """The instant in UTC, and saying so."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
 class RunRow(Base):
-    """One run: when, on what, to what end. `ended_at` is null while it lasts, or when it was killed."""
+    """One run: when, on what, to what end. `ended_at` is null while it lasts, and when it was killed."""
 
     __tablename__ = "run"
 
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    started_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
-    ended_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    started_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
     state: Mapped[str] = mapped_column(sa.String(16))
     error: Mapped[str | None] = mapped_column(sa.Text)
     code_version: Mapped[str] = mapped_column(sa.String(32))
@@ -59,7 +85,7 @@ class ReleaseRow(Base):
     __tablename__ = "release"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    published_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    published_at: Mapped[datetime] = mapped_column(Instant)
     run_id: Mapped[str] = mapped_column(sa.String(32))
     map_version: Mapped[str] = mapped_column(sa.String(32))
     store_commit: Mapped[int]
@@ -73,7 +99,7 @@ class MapVersionRow(Base):
     __tablename__ = "map_version"
 
     version: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    recorded_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    recorded_at: Mapped[datetime] = mapped_column(Instant)
     documents: Mapped[dict[str, str]] = mapped_column(sa.JSON)
 
 
@@ -81,10 +107,17 @@ class Ledger:
     """The ledger of one warehouse."""
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.url = url or os.environ.get(URL_VARIABLE) or f"sqlite:///{folder / 'ledger.db'}"
+        """Reach the ledger, and bring its tables up to date.
+
+        Raises:
+            StoreError: The database cannot be reached, or belongs to a newer version.
+        """
+        self.url = url or os.environ.get(URL_VARIABLE) or f"sqlite:///{folder.absolute() / 'ledger.db'}"
         self.engine = _engine(self.url)
-        self._migrate()
+        with accessing(folder):
+            make_folder(folder)
+        with self._reached():
+            self._migrate()
 
     @contextmanager
     def writing(self) -> Generator[Session]:
@@ -93,13 +126,29 @@ class Ledger:
         Raises:
             StoreError: The database cannot be reached or is locked for too long.
         """
+        with self._reached(), Session(self.engine) as session, session.begin():
+            session.connection()  # a session by itself begins with its first statement
+            yield session
+
+    @contextmanager
+    def reading(self) -> Generator[Session]:
+        """A unit of work that only reads: it neither waits for a writer nor makes one wait.
+
+        Raises:
+            StoreError: The database cannot be reached.
+        """
+        with self._reached(), Session(self.engine.execution_options(**{_READS: True})) as session:
+            yield session
+
+    @contextmanager
+    def _reached(self) -> Generator[None]:
+        """Tell of a database that fails as an error of ours, without its password."""
         try:
-            with Session(self.engine) as session, session.begin():
-                yield session
-        except OperationalError as error:
-            said = str(error.orig).splitlines()[0]
-            shown = sa.engine.make_url(self.url).render_as_string(hide_password=True)
-            raise StoreError.at(shown, f"cannot be written: {said}.", "Run again.") from None
+            yield
+        except SQLAlchemyError as error:
+            said = str(getattr(error, "orig", None) or error).splitlines()[0]
+            remedy = next((help_ for what, help_ in _REMEDIES.items() if what in said), _REMEDY)
+            raise StoreError.at(_shown(self.url), f"cannot be used: {said}.", remedy) from None
 
     def start_run(self, run: str, at: datetime, code_version: str, map_version: str) -> None:
         """Note that a run has begun; one that never ended was killed."""
@@ -121,15 +170,19 @@ class Ledger:
         store_commit: int | None = None,
         release_number: int | None = None,
     ) -> None:
-        """Note how a run ended: with an error, or with a commit and a release."""
-        with self.writing() as session:
-            ended = {
-                "ended_at": at,
-                "state": "failed" if error else "completed",
-                "error": error,
-                "store_commit": store_commit,
-                "release_number": release_number,
-            }
+        """Note how a run ended: with an error, or with a commit and a release.
+
+        An error that cannot be noted, on a full disk say, is passed over: it must not hide behind another
+        one. The next run then shows this one as killed.
+        """
+        ended = {
+            "ended_at": at,
+            "state": "failed" if error else "completed",
+            "error": error,
+            "store_commit": store_commit,
+            "release_number": release_number,
+        }
+        with suppress(StoreError) if error else nullcontext(), self.writing() as session:
             session.execute(sa.update(RunRow).where(RunRow.id == run).values(ended))
 
     def note_map(self, version: str, at: datetime, documents: Mapping[str, str]) -> None:
@@ -141,14 +194,16 @@ class Ledger:
     def note_releases(self, manifests: Sequence[Mapping[str, Any]]) -> None:
         """Keep releases that the ledger does not know yet: a run may have been killed in between."""
         with self.writing() as session:
-            known = set(session.scalars(sa.select(ReleaseRow.number)))
+            rows = session.execute(sa.select(ReleaseRow.number, ReleaseRow.run_id))
+            known = {row.number: row.run_id for row in rows}
             for one in manifests:
-                if one["number"] not in known:
-                    session.add(_release_row(one))
+                # A number that another run published was given anew: its damaged manifest was deleted.
+                if known.get(one["number"]) != one["run"]:
+                    session.merge(_release_row(one))
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs first."""
-        with Session(self.engine) as session:
+        with self.reading() as session:
             rows = session.scalars(sa.select(RunRow).order_by(RunRow.started_at.desc()).limit(limit))
             return [{c.key: getattr(row, c.key) for c in RunRow.__table__.columns} for row in rows]
 
@@ -157,18 +212,26 @@ class Ledger:
             return
         from alembic import command  # noqa: PLC0415 - slow to import, and rarely needed
         from alembic.config import Config  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes["engine"] = self.engine
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            raise StoreError.at(
+                _shown(self.url),
+                f"is at revision {self._revision()}, which this version does not know.",
+                "Update answerable, or name another database.",
+            ) from None
 
     def _revision(self) -> str | None:
-        try:
-            with self.engine.connect() as connection:
-                return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-        except SQLAlchemyError:
-            return None
+        """The newest migration that was applied; None before the first."""
+        with self.reading() as session:
+            if not sa.inspect(session.connection()).has_table("alembic_version"):
+                return None
+            return session.scalar(sa.text("SELECT version_num FROM alembic_version"))
 
 
 def _release_row(manifest: Mapping[str, Any]) -> ReleaseRow:
@@ -185,19 +248,36 @@ def _release_row(manifest: Mapping[str, Any]) -> ReleaseRow:
 
 
 def _engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, poolclass=NullPool)
+    try:
+        # No pool: hours may pass between two units of work, and no connection lasts that long for sure.
+        engine = sa.create_engine(url, poolclass=NullPool)
+    except (ArgumentError, ValueError):
+        # The text itself is not told: it may hold a password.
+        raise StoreError.at(
+            URL_VARIABLE,
+            "names no database.",
+            "Write one like 'postgresql+psycopg://user:password@host/database', or unset it.",
+        ) from None
+    except ImportError as error:
+        raise StoreError.at(URL_VARIABLE, f"needs a driver: {error}.", "Install it.") from None
+    if engine.dialect.name != "sqlite":
+        return engine
 
     @event.listens_for(engine, "connect")
     def settle(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
         # The driver's own transactions begin deferred, and an upgrade of the lock ignores the timeout.
         connection.isolation_level = None
-        for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "busy_timeout=10000"):
+        for pragma in ("busy_timeout=10000", "journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        only_reads = connection.get_execution_options().get(_READS)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _shown(url: str) -> str:
+    """Which database it is, without what may be secret."""
+    return sa.engine.make_url(url).set(query={}).render_as_string(hide_password=True)

@@ -3,10 +3,11 @@
 import fcntl
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from contracts.errors import BusyError
+from warehouse.files import accessing, make_folder
 
 
 @contextmanager
@@ -15,18 +16,26 @@ def held(folder: Path) -> Generator[None]:
 
     Raises:
         BusyError: Another process holds it.
+        StoreError: The folder cannot be written, or its file system knows no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / ".lock"
-    with path.open("a+") as file:
+    with accessing(path):
+        make_folder(folder)
+        file = path.open("a+b", buffering=0)
+    with file:
+        with accessing(path):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                who = file.read().decode() or "another process"
+                raise BusyError.at(
+                    str(folder), f"{who} is running here.", "Wait until it has ended, then run again."
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()}".encode())
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            who = file.read().strip() or "another process"
-            raise BusyError.at(str(folder), f"{who} is running here.", "Wait until it has ended.") from None
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()}")
-        file.flush()
-        yield
+            yield
+        finally:
+            with suppress(OSError):  # the name goes with the lock; what ended the run matters more
+                file.truncate(0)

@@ -5,13 +5,16 @@ one wins and the other learns of it; nobody ever sees half a state.
 """
 
 import json
+import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from contracts.errors import StoreError
-from warehouse.files import create, replace
+from warehouse.files import accessing, create, is_older, sweep
 
-_HINT = "_latest.json"
+_NAME = re.compile(r"(\d{8,})\.json")
+_REMEDY = "Restore it from a backup, or delete it: the one before then counts again."
 
 
 class Manifests:
@@ -25,14 +28,14 @@ class Manifests:
         return self.folder / f"{number:08d}.json"
 
     def head(self) -> int:
-        """The newest number; 0 when there is none.
+        """The newest number; 0 when there is none."""
+        return max(self.numbers(), default=0)
 
-        The hint may be stale after a kill, so the numbers after it are probed.
-        """
-        number = self._hinted()
-        while self.path(number + 1).exists():
-            number += 1
-        return number
+    def numbers(self) -> list[int]:
+        """Every number there is, oldest first."""
+        with accessing(self.folder):
+            named = [_NAME.fullmatch(path.name) for path in self.folder.glob("*.json")]
+        return sorted(int(name[1]) for name in named if name)
 
     def read(self, number: int) -> dict[str, Any]:
         """One manifest.
@@ -40,39 +43,50 @@ class Manifests:
         Raises:
             StoreError: There is none of that number, or it cannot be read.
         """
+        path = self.path(number)
+        if not path.exists():
+            raise StoreError.at(str(path), "does not exist.", "It may have been swept: take a newer one.")
         try:
-            return json.loads(self.path(number).read_bytes())
-        except FileNotFoundError:
-            raise StoreError.at(
-                str(self.path(number)), "does not exist.", "It may have been swept."
-            ) from None
+            with accessing(path):
+                content = json.loads(path.read_bytes())
         except ValueError as error:
-            raise StoreError.at(str(self.path(number)), f"is damaged: {error}.", "Restore it.") from None
+            raise StoreError.at(str(path), f"is damaged: {error}.", _REMEDY) from None
+        if not isinstance(content, dict) or content.get("number") != number:
+            raise self.damaged(number, f"it is not the manifest of number {number}")
+        return content
+
+    def damaged(self, number: int, what: str) -> StoreError:
+        """The error of a manifest that can be read but not understood."""
+        return StoreError.at(str(self.path(number)), f"is damaged: {what}.", _REMEDY)
 
     def commit(self, parent: int, content: dict[str, Any]) -> int:
         """Create the manifest after `parent`.
 
         Raises:
-            StoreError: Another writer has created it meanwhile.
+            StoreError: Another writer has created it meanwhile, or it cannot be written.
         """
         number = parent + 1
-        body = json.dumps({"number": number, "parent": parent, **content}, indent=1, sort_keys=True)
-        if not create(self.path(number), body.encode()):
+        body = json.dumps({"number": number, "parent": parent, **content}, indent=1)
+        # The number after a parent that is not the newest may be free again: old ones are swept.
+        with accessing(self.folder):
+            is_first = self.head() == parent and create(self.path(number), body.encode())
+        if not is_first:
             raise StoreError.at(
                 str(self.path(number)), "was written by another run meanwhile.", "Run again: nothing is lost."
             )
-        replace(self.folder / _HINT, json.dumps({"number": number}).encode())
         return number
 
-    def numbers(self) -> list[int]:
-        """Every number there is, oldest first."""
-        return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.json"))
+    def standing(self, newest: int, since: float) -> list[int]:
+        """The newest few, and every one that was the newest at some time since an instant.
 
-    def _hinted(self) -> int:
-        try:
-            number = int(json.loads((self.folder / _HINT).read_bytes())["number"])
-        except (FileNotFoundError, ValueError, KeyError):
-            number = 0
-        if number and self.path(number).exists():
-            return number
-        return max(self.numbers(), default=0)
+        Args:
+            newest: How many stay in any case, at least one.
+            since: Seconds since 1970. Whoever read the newest one then may still be at it.
+        """
+        numbers = self.numbers()
+        overtaken = {number for number, after in pairwise(numbers) if is_older(self.path(after), since)}
+        return [number for number in numbers if number not in overtaken or number in numbers[-newest:]]
+
+    def sweep(self, standing: list[int], older_than: float) -> int:
+        """Delete manifests that do not stand, and what killed writers left half written."""
+        return sweep(self.folder, {self.path(number) for number in standing}, older_than)

@@ -4,12 +4,16 @@ data/<table>/<table>-<hash>.parquet   written once, shared by every release with
 releases/00000042.json                the truth: all tables of one publish
 .views/00000042/<table>/...           the same files, linked; views.sql, dictionary.html
 current -> .views/00000042            for tools that read a folder
+
+A release is made ready under a name that nobody reads, then its manifest is created, then it is shown:
+whatever fails or is killed, the last release stands or the new one does.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,24 @@ import polars as pl
 from contracts.dictionary import arrow_schema, ordered_columns, parquet_metadata
 from contracts.errors import PromiseError, StoreError
 from contracts.tables import Column, Table
-from warehouse.files import keep, sweep, sync_folder
+from warehouse.files import (
+    accessing,
+    create,
+    intact,
+    is_older,
+    keep,
+    make_folder,
+    part_of,
+    sweep,
+    sync_folder,
+)
 from warehouse.manifests import Manifests
 
-_VIEWS_KEPT_MIN = 2
+Beside = Callable[[Path], Mapping[str, str]]
+"""Given a release's folder, the texts to put beside its tables, by file name."""
+
+_KEPT_MIN = 2
+_LOST = "Delete it if it is there, then run again: the next release has it whole."
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,12 @@ class TableFile:
     rows: int
     bytes: int
     sha256: str
-    is_reused: bool
+    is_reused: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its path below the release's folder."""
+        return f"{self.table}/{Path(self.path).name}"
 
 
 @dataclass(frozen=True)
@@ -64,8 +87,8 @@ class Releases:
     """The releases in one folder."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
-        self.manifests = Manifests(root / "releases")
+        self.root = root.absolute()
+        self.manifests = Manifests(self.root / "releases")
 
     def put(
         self, table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column] | None = None
@@ -79,6 +102,7 @@ class Releases:
 
         Raises:
             PromiseError: The rows break the table's contract.
+            StoreError: The file cannot be written, or the one of that content is damaged.
         """
         extra = extra or {}
         name, columns = table.table_name(), ordered_columns(table, extra)
@@ -86,32 +110,38 @@ class Releases:
         schema, metadata = arrow_schema(table, extra), parquet_metadata(table, extra)
 
         def write(path: Path) -> None:
-            checked.lazy().sink_parquet(
-                path, compression="zstd", metadata=metadata, arrow_schema=schema, sync_on_close="all"
-            )
+            checked.lazy().sink_parquet(path, compression="zstd", metadata=metadata, arrow_schema=schema)
 
-        path, sha256, is_reused = keep(self.root / "data" / name, name, ".parquet", write)
+        path, sha256 = keep(self.root / "data" / name, name, ".parquet", write)
         below = str(path.relative_to(self.root))
-        return TableFile(name, below, checked.height, path.stat().st_size, sha256, is_reused)
+        return TableFile(name, below, checked.height, path.stat().st_size, sha256)
 
     def publish(
         self,
         tables: tuple[TableFile, ...],
         facts: Mapping[str, Any],
-        beside: Callable[[Path], Mapping[str, str]],
+        beside: Beside,
+        parent: int | None = None,
     ) -> Release:
-        """Publish tables as the next release: the manifest first, then `current`.
+        """Publish tables as the next release: made ready, then the manifest, then `current`.
 
         Args:
             tables: What `put` returned.
             facts: What else the manifest says: run, map version, store commit, clock.
-            beside: Given the release's folder, the texts to put beside the tables, by file name.
+            beside: Makes the texts beside the tables.
+            parent: The release that this one follows; the newest when absent.
+
+        Raises:
+            StoreError: Another run published meanwhile, or the disk is full.
         """
-        parent = self.manifests.head()
-        content = {**facts, "tables": {one.table: asdict(one) for one in tables}}
-        number = self.manifests.commit(parent, content)
-        release = Release(number, self.view(number), tables)
-        self._show(release, beside)
+        follows = self.manifests.head() if parent is None else parent
+        known = {one.path for number in self.manifests.numbers() for one in self.read(number).tables}
+        tables = tuple(replace(one, is_reused=one.path in known) for one in tables)
+        release = Release(follows + 1, self.view(follows + 1), tables)
+        with self._ready(release, beside) as part:
+            self.manifests.commit(follows, {**facts, "tables": {one.table: asdict(one) for one in tables}})
+            self._place(release, part)
+            self._point(release)
         return release
 
     def head(self) -> Release | None:
@@ -120,20 +150,28 @@ class Releases:
         return self.read(number) if number else None
 
     def read(self, number: int) -> Release:
-        """One release."""
+        """One release.
+
+        Raises:
+            StoreError: There is none of that number, or its manifest is damaged.
+        """
         manifest = self.manifests.read(number)
-        tables = tuple(TableFile(**one) for one in manifest["tables"].values())
+        try:
+            tables = tuple(TableFile(**one) for one in manifest["tables"].values())
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
         return Release(number, self.view(number), tables)
 
     def frame(self, release: Release, table: str) -> pl.DataFrame:
         """One table of a release.
 
         Raises:
-            StoreError: The release has no such table.
+            StoreError: The release has no such table, or its file is missing or damaged.
         """
         for one in release.tables:
             if one.table == table:
-                return pl.read_parquet(self.root / one.path)
+                path = intact(self.root / one.path, _LOST)
+                return pl.read_parquet(path, glob=False)
         known = ", ".join(sorted(one.table for one in release.tables))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
 
@@ -141,65 +179,139 @@ class Releases:
         """The folder that shows a release's tables."""
         return self.root / ".views" / f"{number:08d}"
 
-    def repair(self, beside: Callable[[Path], Mapping[str, str]]) -> None:
-        """Show the newest release if a killed run published it but did not come to showing it."""
-        release = self.head()
-        current = self.root / "current"
-        if release and (not current.exists() or current.resolve() != release.folder.resolve()):
-            self._show(release, beside)
+    def repair(self, beside: Beside) -> None:
+        """Show the newest release if a killed run published it but did not come to showing it.
 
-    def _show(self, release: Release, beside: Callable[[Path], Mapping[str, str]]) -> None:
-        part = release.folder.with_name(f".{release.folder.name}.{os.getpid()}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        for one in release.tables:
-            source = self.root / one.path
-            shown = part / one.table / source.name
-            shown.parent.mkdir(parents=True)
-            os.link(source, shown)
-        os.link(self.manifests.path(release.number), part / "release.json")
-        for name, text in beside(release.folder).items():
-            (part / name).write_text(text, encoding="utf-8")
-        if release.folder.exists():
-            shutil.rmtree(part)
-        else:
+        One whose files are gone is left as it is: the run that repairs publishes the next one.
+        """
+        release = self.head()
+        if release is None:
+            return
+        if not self._is_placed(release):
+            if not all((self.root / one.path).exists() for one in release.tables):
+                return
+            with self._ready(release, beside) as part:
+                self._place(release, part)
+        if (self.root / "current").resolve() != release.folder.resolve():
+            self._point(release)
+
+    @contextmanager
+    def _ready(self, release: Release, beside: Beside) -> Generator[Path]:
+        """Everything that a release's folder shows, under a name that nobody reads."""
+        part = part_of(release.folder)
+        try:
+            with accessing(part):
+                make_folder(part)
+                for one in release.tables:
+                    (part / one.table).mkdir()
+                    os.link(self.root / one.path, part / one.shown)
+                for name, text in beside(release.folder).items():
+                    create(part / name, text.encode())
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _is_placed(self, release: Release) -> bool:
+        """Whether the release's folder shows this very release, and all of it."""
+        mark = release.folder / "release.json"
+        is_this = mark.exists() and mark.samefile(self.manifests.path(release.number))
+        return is_this and all((release.folder / one.shown).exists() for one in release.tables)
+
+    def _place(self, release: Release, part: Path) -> None:
+        with accessing(release.folder):
+            os.link(self.manifests.path(release.number), part / "release.json")
+            if release.folder.exists():
+                # Of a manifest that was deleted since: what it shows is not this release.
+                release.folder.rename(part_of(release.folder))
             part.rename(release.folder)
-        link = self.root / f".current.{os.getpid()}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(release.folder.relative_to(self.root))
-        link.rename(self.root / "current")
-        sync_folder(self.root)
+            sync_folder(release.folder.parent)
+
+    def _point(self, release: Release) -> None:
+        current = self.root / "current"
+        with accessing(current):
+            link = part_of(current)
+            link.symlink_to(release.folder.relative_to(self.root))
+            link.rename(current)
+            sync_folder(self.root)
 
     def sweep(self, keep_releases: int, older_than: float) -> int:
-        """Delete old releases beyond the newest few, and files that no kept release refers to."""
-        numbers = self.manifests.numbers()
-        kept_numbers = numbers[-max(keep_releases, _VIEWS_KEPT_MIN) :]
-        gone = 0
-        for number in numbers:
-            path = self.manifests.path(number)
-            if number not in kept_numbers and path.stat().st_mtime < older_than:
-                shutil.rmtree(self.view(number), ignore_errors=True)
-                path.unlink()
-                gone += 1
+        """Delete old releases beyond the newest few, and files that no release refers to any more.
+
+        Args:
+            keep_releases: How many stay in any case.
+            older_than: Seconds since 1970. What has been written or was the newest since then stays.
+
+        Returns:
+            How many releases and files were deleted.
+        """
+        standing = self.manifests.standing(max(keep_releases, _KEPT_MIN), older_than)
+        # First the manifests, then what they refer to: killed in between, nothing is missing.
+        gone = self.manifests.sweep(standing, older_than)
+        self._sweep_views(standing, older_than)
         kept = {
             self.root / one.path for number in self.manifests.numbers() for one in self.read(number).tables
         }
-        return gone + (sweep(self.root / "data", kept, older_than) if (self.root / "data").exists() else 0)
+        return gone + sweep(self.root / "data", kept, older_than)
+
+    def _sweep_views(self, standing: list[int], older_than: float) -> None:
+        shown = {self.view(number) for number in standing}
+        views = [path for path in (self.root / ".views").glob("*") if path not in shown]
+        with accessing(self.root):
+            for path in views:
+                if is_older(path, older_than):
+                    shutil.rmtree(path, ignore_errors=True)
+            for path in self.root.glob(".current.*.part"):
+                if is_older(path, older_than):
+                    path.unlink(missing_ok=True)
 
 
 def _checked(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
     """The rows with the table's exact types, every promise kept."""
-    schema = {**table.published_schema(), **{name: column.dtype for name, column in extra.items()}}
-    missing = [name for name in schema if name not in frame.columns]
-    if missing:
-        raise PromiseError.at(table.table_name(), f"lacks {', '.join(missing)}.", "The last release stands.")
-    typed = frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+    typed = _typed(table, frame, extra)
     promised = typed.select(table.column_names())
     kept, failure = table.filter(promised)
     if kept.height < promised.height:
         broken = ", ".join(f"{rule} {count:,}" for rule, count in failure.counts().items())
-        raise PromiseError.at(
-            table.table_name(),
-            f"not published: {promised.height - kept.height:,} rows break its contract ({broken}).",
-            "The last release stands.",
-        )
+        raise _broken(table, f"{promised.height - kept.height:,} rows break its contract ({broken})")
     return typed
+
+
+def _typed(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
+    """The columns that are promised, as the types that are promised; no value changes on the way."""
+    schema = {**table.published_schema(), **{name: column.dtype for name, column in extra.items()}}
+    missing = [name for name in schema if name not in frame.columns]
+    if missing:
+        raise _broken(table, f"it lacks {', '.join(missing)}")
+    wrong = [
+        f"{name} is {frame.schema[name]}, not {kind}"
+        for name, kind in schema.items()
+        if not _means_the_same(frame.schema[name], kind)
+    ]
+    if wrong:
+        raise _broken(table, "; ".join(wrong))
+    try:
+        return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+    except pl.exceptions.InvalidOperationError as error:
+        raise _broken(table, str(error).splitlines()[0]) from None
+
+
+def _means_the_same(found: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether a cast keeps every value or fails: it must not round, cut or print."""
+    if found in (wanted, pl.Null):
+        return True
+    if isinstance(wanted, pl.Datetime):
+        is_instant = isinstance(found, pl.Datetime) and found.time_zone == wanted.time_zone
+        return is_instant and found.time_unit != "ns"
+    if isinstance(wanted, pl.String | pl.Enum):
+        return isinstance(found, pl.String | pl.Enum | pl.Categorical)
+    if wanted.is_float():
+        return found.is_integer() or found.is_float()
+    return wanted.is_integer() and found.is_integer()
+
+
+def _broken(table: type[Table], what: str) -> PromiseError:
+    return PromiseError.at(
+        table.table_name(),
+        f"not published: {what}.",
+        "The last release stands. This is a defect: report it.",
+    )

@@ -8,24 +8,30 @@ landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from contracts.deliveries import Delivery
-from contracts.errors import StoreError
+from contracts.errors import PromiseError, StoreError
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
 from contracts.identity import Resolution
-from warehouse.files import keep, sweep
+from warehouse.files import intact, keep, sweep
 from warehouse.manifests import Manifests
 
 BUCKET_ROWS = 65_536
 BUCKETS_MAX = 64
+_LOST = (
+    "Restore it from a backup; or, if the inbox still has every delivery, move the folder `store` away: "
+    "the next run makes it anew."
+)
+_DEFECT = "Nothing was stored. This is a defect: report it."
+_MONTH = pl.col("occurred_at").dt.strftime("%Y-%m").alias("__month")
 _IDENTITY = ("tokens", "customers", "aliases", "links")
 
 
@@ -96,6 +102,9 @@ class State:
         """Stored events of some months, as codes, with customers known to be one under one code.
 
         A month written before an attribute existed has it missing.
+
+        Raises:
+            StoreError: A month's file is missing or damaged.
         """
         schema = stored_schema({**_unknown_attributes(columns), **self.attributes})
         wanted = sorted(self.months) if months is None else months
@@ -103,22 +112,18 @@ class State:
             return pl.LazyFrame(schema={name: schema[name] for name in columns})
         parts = [self._scan_month(self.months[month], columns, schema) for month in wanted]
         frame = pl.concat(parts)
-        aliases = self.resolution.aliases if "customer" in columns and self.identity else None
-        if aliases is None or aliases.is_empty():
-            return frame
-        merged = pl.col("customer").replace(aliases["customer"], aliases["merged_into"])
-        return frame.with_columns(merged)
+        return frame.with_columns(_merged(self.resolution)) if "customer" in columns else frame
 
     def _scan_month(
         self, month: Month, columns: Sequence[str], schema: Mapping[str, pl.DataType]
     ) -> pl.LazyFrame:
-        scanned = pl.scan_parquet(self.folder / month.path)
+        scanned = pl.scan_parquet(intact(self.folder / month.path, _LOST), glob=False)
         there = scanned.collect_schema().names() if any(c.startswith(ATTRIBUTE) for c in columns) else columns
         missing = [pl.lit(_missing(schema[c]), dtype=schema[c]).alias(c) for c in columns if c not in there]
         return scanned.select([c for c in columns if c in there]).with_columns(missing).select(columns)
 
     def _frame(self, path: str) -> pl.DataFrame:
-        return pl.read_parquet(self.folder / path)
+        return pl.read_parquet(intact(self.folder / path, _LOST), glob=False)
 
     def files(self) -> set[Path]:
         """Every file that the commit refers to."""
@@ -155,30 +160,42 @@ class EventStore:
         self.manifests = Manifests(folder / "commits")
 
     def head(self) -> State:
-        """The newest commit."""
-        number = self.manifests.head()
-        return self._state(self.manifests.read(number)) if number else State(self.folder)
+        """The newest commit.
 
-    def _state(self, manifest: Mapping[str, Any]) -> State:
-        return State(
-            self.folder,
-            manifest["number"],
-            {name: Month(**month) for name, month in manifest["months"].items()},
-            manifest["codes"],
-            manifest["attributes"],
-            manifest["identity"],
-            tuple(Delivery.from_dict(delivery) for delivery in manifest["deliveries"]),
-        )
+        Raises:
+            StoreError: Its manifest is damaged.
+        """
+        number = self.manifests.head()
+        return self._state(number) if number else State(self.folder)
+
+    def _state(self, number: int) -> State:
+        manifest = self.manifests.read(number)
+        try:
+            return State(
+                self.folder,
+                number,
+                {name: Month(**month) for name, month in manifest["months"].items()},
+                manifest["codes"],
+                manifest["attributes"],
+                manifest["identity"],
+                tuple(Delivery.from_dict(delivery) for delivery in manifest["deliveries"]),
+            )
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
 
     def land(self, feed: str, stream: str, part: str, frame: pl.DataFrame) -> str:
         """Keep a frame of a delivery; returns its path below the store."""
         folder = self.folder / "landing" / feed / stream
-        path, _, _ = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3))
+        path, _ = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3))
         return str(path.relative_to(self.folder))
 
     def landed(self, path: str) -> pl.DataFrame:
-        """A frame of a delivery."""
-        return pl.read_parquet(self.folder / path)
+        """A frame of a delivery.
+
+        Raises:
+            StoreError: Its file is missing or damaged.
+        """
+        return pl.read_parquet(intact(self.folder / path, _LOST), glob=False)
 
     def absorb(
         self,
@@ -189,7 +206,7 @@ class EventStore:
         *,
         superseded: frozenset[str] = frozenset(),
     ) -> Absorbed:
-        """Add events to the store and commit.
+        """Add events to the store and commit, unless the store has all of it just so.
 
         Args:
             state: The commit to build on.
@@ -197,99 +214,85 @@ class EventStore:
             deliveries: Every delivery after this, those of `state` that still count included.
             resolution: Who is who after this.
             superseded: Ids of deliveries whose events are dropped first: they were read anew.
+
+        Raises:
+            PromiseError: Two events have one id, or one has none; nothing was committed.
+            StoreError: Another run committed meanwhile, or a file is missing, damaged or cannot be written.
         """
+        _promise(events)
         coder = _Coder(state)
         coded = coder.encode(events)
-        known = self._known(state, coded["event_id"], superseded, coder)
-        told = coded.join(known, on="event_id", how="anti")
-        same = _unchanged(coded, known)
-        changed = coded.join(known, on="event_id", how="semi").join(same, on="event_id", how="anti")
-        fresh = pl.concat([told, changed])
-        months, withdrawn = self._months(state, fresh, changed["event_id"], superseded, coder)
-        codes = coder.written(self.folder)
-        committed = State(
-            self.folder,
-            state.number + 1,
-            months,
-            codes,
-            coder.attributes,
-            self._identity(resolution),
-            tuple(deliveries),
-        )
-        self._commit(state, committed)
-        return Absorbed(committed, told.height, same.height, changed.height, withdrawn)
-
-    def _known(
-        self, state: State, ids: pl.Series, superseded: frozenset[str], coder: "_Coder"
-    ) -> pl.DataFrame:
-        """Stored events with these ids, whatever the month they stand in."""
-        stored = state.scan(list(stored_schema(state.attributes)))
         dropped = coder.codes_of("landing", superseded)
-        wanted = pl.LazyFrame({"event_id": ids.unique()})
-        kept = stored.filter(~pl.col("landing").is_in(dropped.implode()))
-        return kept.join(wanted, on="event_id", how="semi").collect()
+        grown = replace(state, attributes=coder.attributes)
+        known = self._known(grown, coded["event_id"], resolution)
+        same = _unchanged(coded, known)
+        # An event told just so stays where it is, unless the delivery that told of it goes.
+        goes = known.join(same, on="event_id", how="anti").vstack(
+            known.join(same, on="event_id", how="semi").filter(_in("landing", dropped))
+        )
+        stays = known.join(goes, on="event_id", how="anti")
+        fresh = coded.join(stays, on="event_id", how="anti")
+        months, removed = self._months(grown, fresh, goes, dropped)
+        after = replace(
+            grown,
+            months=months,
+            codes=coder.written(self.folder),
+            identity=self._identity(resolution),
+            deliveries=tuple(deliveries),
+        )
+        told = coded.height - known.height
+        counted = (told, same.height, known.height - same.height, removed - goes.height)
+        return Absorbed(self._committed(state, after), *counted)
+
+    def _known(self, state: State, ids: pl.Series, resolution: Resolution) -> pl.DataFrame:
+        """Stored events with these ids, whatever the month they stand in, by what is now known of customers."""
+        stored = state.scan(list(stored_schema(state.attributes)))
+        found = stored.join(pl.LazyFrame({"event_id": ids}), on="event_id", how="semi").collect()
+        return found.with_columns(_merged(resolution))
 
     def _months(
-        self,
-        state: State,
-        fresh: pl.DataFrame,
-        replaced: pl.Series,
-        superseded: frozenset[str],
-        coder: "_Coder",
+        self, state: State, fresh: pl.DataFrame, goes: pl.DataFrame, dropped: pl.Series
     ) -> tuple[dict[str, Month], int]:
-        """The month files after: those that nothing touches stay as they are."""
-        months, withdrawn = dict(state.months), 0
-        dropped = coder.codes_of("landing", superseded)
-        columns = list(stored_schema(coder.attributes))
-        by_month = fresh.with_columns(pl.col("occurred_at").dt.strftime("%Y-%m").alias("__month"))
+        """The month files after, and how many events were taken out; what nothing touches stays as it is."""
+        months, removed = dict(state.months), 0
+        columns = list(stored_schema(state.attributes))
         parts = {
             str(key[0]): part.drop("__month")
-            for key, part in by_month.partition_by("__month", as_dict=True).items()
+            for key, part in fresh.with_columns(_MONTH).partition_by("__month", as_dict=True).items()
         }
-        for name in sorted({*months, *parts}):
-            before = self._stored_month(state, name, columns, coder)
-            stays = ~(
-                pl.col("landing").is_in(dropped.implode()) | pl.col("event_id").is_in(replaced.implode())
-            )
-            # Without corrections or deliveries read anew, a month without fresh events needs no look.
-            if name not in parts and not (superseded or replaced.len()):
-                continue
-            kept = before.filter(stays)
+        # Any month may hold events of a delivery that goes.
+        touched = set(months) if dropped.len() else set(goes.select(_MONTH)["__month"])
+        for name in sorted({*touched, *parts}):
+            before = state.scan(columns, [name] if name in months else []).collect()
+            kept = before.filter(~(_in("landing", dropped) | _in("event_id", goes["event_id"])))
             if name not in parts and kept.height == before.height:
                 continue
-            withdrawn += before.height - kept.height
+            removed += before.height - kept.height
             after = pl.concat([kept, parts.get(name, kept.clear()).select(columns)])
             if after.is_empty():
                 months.pop(name, None)
             else:
                 months[name] = self._write_month(name, after)
-        return months, max(withdrawn - replaced.len(), 0)
-
-    def _stored_month(self, state: State, name: str, columns: list[str], coder: "_Coder") -> pl.DataFrame:
-        schema = stored_schema(coder.attributes)
-        if name not in state.months:
-            return pl.DataFrame(schema=schema)
-        there = [
-            c for c in columns if c.removeprefix(ATTRIBUTE) in state.attributes or not c.startswith(ATTRIBUTE)
-        ]
-        missing = [pl.lit(_missing(schema[c]), dtype=schema[c]).alias(c) for c in columns if c not in there]
-        return state.scan(there, [name]).with_columns(missing).select(columns).collect()
+        return months, removed
 
     def _write_month(self, name: str, events: pl.DataFrame) -> Month:
         buckets = bucket_count(events.height)
         ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
             "__bucket", "customer", "occurred_at", "event_id"
         )
-        groups = ordered.partition_by("__bucket", maintain_order=True, include_key=False)
+        groups = ordered.partition_by("__bucket", maintain_order=True, as_dict=True, include_key=False)
+        empty = ordered.drop("__bucket").clear()
 
         def write(path: Path) -> None:
-            schema = groups[0].to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+            schema = empty.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
             with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
-                for group in groups:
+                for bucket in range(buckets):
+                    # One row group each, an empty one too: readers find a bucket by its number.
+                    group = groups.get((bucket,), empty)
                     table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
                     writer.write_table(table, row_group_size=max(group.height, 1))
 
-        path, _, _ = keep(self.folder / "events", name, ".parquet", write)
+        path, _ = keep(self.folder / "events", name, ".parquet", write)
         when = events["occurred_at"]
         span = (cast("datetime", when.min()), cast("datetime", when.max()))
         first, last = (moment.astimezone(UTC).isoformat() for moment in span)
@@ -299,12 +302,14 @@ class EventStore:
         written = {}
         for part in _IDENTITY:
             frame: pl.DataFrame = getattr(resolution, part)
-            path, _, _ = keep(self.folder / "identity", part, ".parquet", frame.write_parquet)
+            path, _ = keep(self.folder / "identity", part, ".parquet", frame.write_parquet)
             written[part] = str(path.relative_to(self.folder))
         return written
 
-    def _commit(self, parent: State, state: State) -> None:
-        self.manifests.commit(
+    def _committed(self, parent: State, state: State) -> State:
+        if state == parent:
+            return parent
+        number = self.manifests.commit(
             parent.number,
             {
                 "months": {name: vars(month) for name, month in state.months.items()},
@@ -314,17 +319,24 @@ class EventStore:
                 "deliveries": [delivery.as_dict() for delivery in state.deliveries],
             },
         )
+        return replace(state, number=number)
 
     def sweep(self, older_than: float, commits: int = 5) -> int:
-        """Delete files that none of the last commits refers to and that are older than an instant."""
-        numbers = self.manifests.numbers()
-        kept: set[Path] = set()
-        for number in numbers[-commits:]:
-            kept |= self._state(self.manifests.read(number)).files()
+        """Delete old commits beyond the newest few, and files that no commit refers to any more.
+
+        Args:
+            older_than: Seconds since 1970. What has been written or was the newest since then stays.
+            commits: How many stay in any case.
+
+        Returns:
+            How many commits and files were deleted.
+        """
+        standing = self.manifests.standing(commits, older_than)
+        # First the manifests, then what they refer to: killed in between, nothing is missing.
+        gone = self.manifests.sweep(standing, older_than)
+        kept = {path for number in self.manifests.numbers() for path in self._state(number).files()}
         folders = ("events", "codes", "identity", "landing")
-        return sum(
-            sweep(self.folder / name, kept, older_than) for name in folders if (self.folder / name).exists()
-        )
+        return gone + sum(sweep(self.folder / name, kept, older_than) for name in folders)
 
 
 def bucket_count(rows: int) -> int:
@@ -335,6 +347,28 @@ def bucket_count(rows: int) -> int:
 def _unknown_attributes(columns: Sequence[str]) -> dict[str, str]:
     """Attributes that a feed declares but no event has had yet."""
     return {c.removeprefix(ATTRIBUTE): "text" for c in columns if c.startswith(ATTRIBUTE)}
+
+
+def _in(column: str, values: pl.Series) -> pl.Expr:
+    return pl.col(column).is_in(values.implode())
+
+
+def _merged(resolution: Resolution) -> pl.Expr:
+    """The code of the customer that a stored one is today: an alias may lead to another alias."""
+    codes, ends = resolution.aliases["customer"], resolution.aliases["merged_into"]
+    for _ in range(codes.len().bit_length()):  # every step doubles how far an end looks ahead
+        ends = ends.replace(codes, ends)
+    return pl.col("customer").replace(codes, ends)
+
+
+def _promise(events: pl.DataFrame) -> None:
+    """Every event has an id of its own and an instant."""
+    for column in ("event_id", "occurred_at"):
+        if events[column].null_count():
+            raise PromiseError.at("events", f"{events[column].null_count():,} have no {column}.", _DEFECT)
+    doubled = events.height - events["event_id"].n_unique()
+    if doubled:
+        raise PromiseError.at("events", f"{doubled:,} have the event_id of another one.", _DEFECT)
 
 
 def _missing(kind: pl.DataType) -> int | None:
@@ -384,11 +418,12 @@ class _Coder:
         paths = dict(self._state.codes)
         for column in sorted(self._grown):
             frame = pl.DataFrame({"value": self._values[column]}, schema={"value": pl.String})
-            path, _, _ = keep(folder / "codes", column, ".parquet", frame.write_parquet)
+            path, _ = keep(folder / "codes", column, ".parquet", frame.write_parquet)
             paths[column] = str(path.relative_to(folder))
         return paths
 
     def _coded(self, values: pl.Series, kind: pl.DataType) -> pl.Series:
+        values = values.cast(pl.String)
         known = self._values.setdefault(values.name, [])
         seen = pl.Series(values.name, known, dtype=pl.String)
         fresh = values.unique().drop_nulls()
@@ -414,6 +449,6 @@ class _Coder:
                 if self.attributes.setdefault(name, found) != found:
                     raise StoreError.at(
                         f"attribute {name!r}",
-                        f"is {found} in one feed and {self.attributes[name]} in another.",
+                        f"is told as {found}, but as {self.attributes[name]} by another feed or before.",
                         "Cast it, or give it another name.",
                     )

@@ -1,0 +1,248 @@
+"""What a damaged file or a full disk does to a run: a sentence with a remedy, and no wrong number."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import StoreError
+from flows import cli
+from tests.conftest import Sandbox, build_sandbox
+from warehouse.ledger import URL_VARIABLE, Ledger
+from warehouse.releases import Releases
+from warehouse.store import EventStore
+
+Command = Callable[..., tuple[int, str]]
+
+# The command line reads its arguments where a shell puts them, also when a test calls it.
+pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
+
+
+def _answers(number: int, count: int = 40) -> list[str]:
+    return [
+        f"{number}-{which},p{which}@x.example,2026-0{which % 2 + 1}-{which % 27 + 1:02} 10:00:00,web,order,{which % 5 + 1}"
+        for which in range(count)
+    ]
+
+
+@pytest.fixture
+def ran(sandbox: Sandbox) -> Sandbox:
+    """A workspace with one release."""
+    sandbox.answers(*_answers(1))
+    sandbox.run()
+    return sandbox
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Calls the command line: its exit code, and what it wrote to stderr."""
+
+    def call(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["answerable", *arguments])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, capsys.readouterr().err
+
+    return call
+
+
+def _shown(sandbox: Sandbox) -> dict[str, bytes]:
+    """Every file that `current` shows but those that tell the time, by its path."""
+    current = (sandbox.root / "warehouse/published/current").resolve()
+    return {str(path.relative_to(current)): path.read_bytes() for path in current.rglob("*.parquet")}
+
+
+@pytest.fixture(scope="module")
+def as_run_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of a workspace that got both files at once, on a disk that never failed."""
+    sandbox = build_sandbox(tmp_path_factory.mktemp("once"))
+    sandbox.answers(*_answers(1))
+    sandbox.answers(*_answers(2), name="answers2.csv")
+    sandbox.run()
+    return _shown(sandbox)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _spoil(path: Path) -> None:
+    path.write_bytes(b"\x00" * 40)
+
+
+def _month(sandbox: Sandbox) -> Path:
+    state = EventStore(sandbox.root / "warehouse/store").head()
+    return state.folder / state.months["2026-01"].path
+
+
+def _table(sandbox: Sandbox) -> Path:
+    release = Releases(sandbox.root / "warehouse/published").head()
+    assert release is not None
+    one = next(one for one in release.tables if one.table == "dim_touchpoint")
+    return sandbox.root / "warehouse/published" / one.path
+
+
+DAMAGES: dict[str, tuple[Callable[[Sandbox], Path], Callable[[Path], None], str, str]] = {
+    "a cut month of events": (_month, _cut, "is damaged: its content is not what its name promises", "backup"),
+    "a missing month of events": (_month, Path.unlink, "is missing", "Restore it from a backup"),
+    "a cut table of a release": (_table, _cut, "is damaged: its content is not what", "Delete it and run again"),
+    "a commit of the store that is no JSON": (
+        lambda sandbox: sandbox.root / "warehouse/store/commits/00000001.json",
+        _spoil,
+        "is damaged: Expecting value",
+        "Restore it from a backup, or delete it",
+    ),
+    "a manifest of a release that is no JSON": (
+        lambda sandbox: sandbox.root / "warehouse/published/releases/00000001.json",
+        _spoil,
+        "is damaged: Expecting value",
+        "Restore it from a backup, or delete it",
+    ),
+    "a ledger that is no database": (
+        lambda sandbox: sandbox.root / "warehouse/ledger.db",
+        _spoil,
+        "file is not a database",
+        "restore it from a backup or move it away",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("damage", "fresh"), [*((name, True) for name in DAMAGES), ("a cut month of events", False)]
+)
+def test_a_damaged_file_ends_the_run_with_its_name_and_a_remedy_and_the_release_stands(
+    ran: Sandbox, command: Command, damage: str, fresh: bool
+):
+    find, hurt, what, remedy = DAMAGES[damage]
+    before = _shown(ran)
+    path = find(ran)
+    whole = path.read_bytes()
+    hurt(path)
+    if fresh:
+        ran.answers("x,a@x.example,2026-01-05 10:00:00,web,order,1", name="answers2.csv")
+    code, said = command("run", str(ran.root), "--quiet")
+    if damage == "a cut table of a release":
+        before["dim_touchpoint/" + path.name] = path.read_bytes()  # it is one file under two names
+    assert code == 6
+    assert str(path) in said
+    assert what in said
+    assert remedy in said
+    assert said.count("\n") == 1
+    assert _shown(ran) == before
+    path.write_bytes(whole)  # restored
+    assert command("run", str(ran.root), "--quiet") == (0, "")
+    assert ran.table("data_trust")["rows_accepted"].sum() == 40 + fresh
+
+
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if "month" not in name])
+def test_without_a_backup_deleting_the_damaged_file_is_enough(
+    ran: Sandbox, command: Command, damage: str, as_run_once: dict[str, bytes]
+):
+    find, hurt, _, _ = DAMAGES[damage]
+    hurt(find(ran))
+    assert command("run", str(ran.root), "--quiet")[0] == 6
+    find_again = (
+        find(ran) if "manifest" not in damage else ran.root / "warehouse/published/releases/00000001.json"
+    )
+    find_again.unlink()
+    ran.answers(*_answers(2), name="answers2.csv")
+    assert command("run", str(ran.root), "--quiet") == (0, "")
+    assert _shown(ran) == as_run_once
+    releases = Releases(ran.root / "warehouse/published").manifests.numbers()
+    with Ledger(ran.root / "warehouse").reading() as session:
+        from sqlalchemy import select
+
+        from warehouse.ledger import ReleaseRow
+
+        assert session.scalars(select(ReleaseRow.number).order_by(ReleaseRow.number)).all() == releases
+
+
+def test_a_month_that_nobody_can_restore_is_made_anew_from_the_inbox(ran: Sandbox, command: Command):
+    before = _shown(ran)
+    _month(ran).unlink()
+    (ran.root / "warehouse/store").rename(ran.root / "warehouse/store.damaged")
+    assert command("run", str(ran.root), "--quiet") == (0, "")
+    assert _shown(ran) == before
+
+
+def test_a_damaged_table_is_not_shown(ran: Sandbox, command: Command):
+    path = _table(ran)
+    _cut(path)
+    code, said = command("show", "dim_touchpoint", str(ran.root))
+    assert code == 6
+    assert said.startswith(f"{path}: is damaged: its content is not what its name promises.")
+    assert command("show", "dim_person", str(ran.root))[0] == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "answerable-test", str(folder)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (subprocess.CalledProcessError, OSError) as error:
+        pytest.skip(f"no disk can be mounted here: {error}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def _filled(disk: Path, free: int) -> Path:
+    """Fill the disk but for so many bytes."""
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"")
+    status = subprocess.run(
+        ["stat", "-f", "-c", "%a %S", str(disk)], check=True, capture_output=True, text=True
+    )
+    blocks, size = map(int, status.stdout.split())
+    ballast.write_bytes(bytes(max(blocks * size - free, 0)))
+    return ballast
+
+
+def test_a_full_disk_ends_the_run_wherever_it_is_and_the_next_one_goes_on(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_run_once: dict[str, bytes]
+):
+    sandbox = build_sandbox(small_disk / "workspace")
+    sandbox.answers(*_answers(1))
+    # With the ledger on another disk a run comes further than its first line.
+    monkeypatch.setenv(URL_VARIABLE, f"sqlite:///{tmp_path}/ledger.db")
+    sandbox.run()
+    before = _shown(sandbox)
+    sandbox.answers(*_answers(2), name="answers2.csv")
+    said: list[str] = []
+    # What a run wrote before the disk was full waits for the next one, so little more takes it further.
+    for free in range(0, 4_000_000, 8192):
+        ballast = _filled(small_disk, free)
+        try:
+            sandbox.run()
+        except StoreError as error:
+            said.append(str(error))
+            assert _shown(sandbox) in (before, as_run_once)
+        else:
+            break
+        finally:
+            ballast.unlink()
+    assert _shown(sandbox) == as_run_once
+    # It was stopped in the landing, in the store and in the tables.
+    for part in ("store/landing", "store/events", "published/data"):
+        assert any(part in one for one in said), (part, said)
+    remedies = ("Make room, then run again", "See whether the disk is full")
+    assert all(any(remedy in one for remedy in remedies) for one in said)
+
+
+def test_a_disk_that_is_full_is_told_on_the_command_line(small_disk: Path, command: Command):
+    sandbox = build_sandbox(small_disk / "workspace")
+    sandbox.answers(*_answers(1))
+    ballast = _filled(small_disk, 0)
+    code, said = command("run", str(sandbox.root), "--quiet")
+    assert code == 6
+    assert said.count("\n") == 1
+    assert "Make room, then run again: nothing that was published is touched." in said
+    ballast.unlink()
+    assert command("run", str(sandbox.root), "--quiet") == (0, "")

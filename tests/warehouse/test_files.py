@@ -1,0 +1,155 @@
+"""Files that are written once."""
+
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from contracts.errors import StoreError
+from tests.warehouse.dying import every_death
+from warehouse.files import create, intact, keep, sweep
+
+REMEDY = "Fetch it."
+
+
+def writes(content: bytes) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(content) and None
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if not path.is_dir()}
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """What a full disk does to whoever writes, for everybody in this process, Rust and C++ included."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_name_is_given_once_and_its_first_content_stays(tmp_path: Path):
+    path = tmp_path / "new/folder/1.json"
+    assert create(path, b"first")
+    assert not create(path, b"second")
+    assert path.read_bytes() == b"first"
+    assert files(tmp_path) == {"1.json"}
+
+
+def test_creating_dies_at_any_step_and_the_file_is_whole_or_not_there(tmp_path: Path):
+    folders = iter(tmp_path / str(number) for number in range(100))
+
+    def judge(folder: Path) -> None:
+        left = folder / "below/1.json"
+        assert not left.exists() or left.read_bytes() == b"content"
+        create(left, b"content")
+        assert left.read_bytes() == b"content"
+
+    steps = every_death(lambda: next(folders), lambda to: create(to / "below/1.json", b"content"), judge)
+    assert steps > 4
+
+
+def test_the_same_content_is_kept_once_and_other_content_beside_it(tmp_path: Path):
+    first, hashed = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    inode = first.stat().st_ino
+    assert keep(tmp_path, "month", ".parquet", writes(b"one")) == (first, hashed)
+    assert first.stat().st_ino == inode
+    other, _ = keep(tmp_path, "month", ".parquet", writes(b"two"))
+    assert other != first
+    assert first.read_bytes() == b"one"
+    assert hashed.startswith(first.stem.removeprefix("month-"))
+    assert files(tmp_path) == {first.name, other.name}
+
+
+def test_a_file_found_again_counts_as_young_so_no_sweep_takes_it_from_who_is_about_to_name_it(tmp_path: Path):
+    path, _ = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    os.utime(path, (1, 1))
+    keep(tmp_path, "month", ".parquet", writes(b"one"))
+    assert sweep(tmp_path, set(), older_than=1_000_000_000) == 0
+    assert path.exists()
+
+
+def test_keeping_dies_at_any_step_and_no_name_lies_about_its_content(tmp_path: Path):
+    folders = iter(tmp_path / str(number) for number in range(100))
+
+    def judge(folder: Path) -> None:
+        for path in folder.rglob("x-*"):
+            intact(path, REMEDY)
+        path, _ = keep(folder / "data", "x", ".bin", writes(b"content"))
+        assert intact(path, REMEDY).read_bytes() == b"content"
+
+    steps = every_death(
+        lambda: next(folders), lambda to: keep(to / "data", "x", ".bin", writes(b"content")), judge
+    )
+    assert steps > 4
+
+
+@pytest.mark.parametrize("damage", [b"", b"on", b"onE", b"one and more"])
+def test_a_file_that_was_cut_or_changed_is_found_out_before_it_is_read(tmp_path: Path, damage: bytes):
+    path, _ = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    assert intact(path, REMEDY) == path
+    path.write_bytes(damage)
+    with pytest.raises(
+        StoreError, match=r"is damaged: its content is not what its name promises\. Fetch it\."
+    ) as error:
+        intact(path, REMEDY)
+    assert error.value.problems[0].where == str(path)
+    with pytest.raises(StoreError, match="Delete it and run again"):
+        keep(tmp_path, "month", ".parquet", writes(b"one"))
+    path.unlink()
+    with pytest.raises(StoreError, match=r"is missing\. Fetch it\."):
+        intact(path, REMEDY)
+    assert keep(tmp_path, "month", ".parquet", writes(b"one"))[0].read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(bytes(1_000_000)),
+        lambda path: pl.DataFrame({"x": range(100_000)}).write_parquet(path, compression="uncompressed"),
+        lambda path: pl.LazyFrame({"x": range(100_000)}).sink_parquet(path, compression="uncompressed"),
+    ],
+    ids=["python", "polars", "polars streaming"],
+)
+def test_a_disk_that_is_full_is_told_in_a_sentence_and_leaves_nothing(tmp_path: Path, write):
+    with (
+        no_file_larger_than(50_000),
+        pytest.raises(StoreError, match=r"File too large\. Make room, then run again"),
+    ):
+        keep(tmp_path, "month", ".parquet", write)
+    assert files(tmp_path) == set()
+    path, _ = keep(tmp_path, "month", ".parquet", write)
+    intact(path, REMEDY)
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file: cannot be used: File exists\. See whether"):
+        keep(tmp_path / "file/below", "month", ".parquet", writes(b"one"))
+
+
+def test_a_defect_of_ours_is_not_passed_off_as_a_disk_that_fails(tmp_path: Path):
+    def wrong(_: Path) -> None:
+        pl.select(pl.lit("x").str.to_integer())
+
+    with pytest.raises(pl.exceptions.ComputeError):
+        keep(tmp_path, "month", ".parquet", wrong)
+    assert files(tmp_path) == set()
+
+
+def test_a_sweep_takes_what_is_old_and_not_named_and_nothing_else(tmp_path: Path):
+    named, old, young = (keep(tmp_path / "a", "x", ".bin", writes(one))[0] for one in (b"1", b"2", b"3"))
+    part = tmp_path / "a/.x.killed.part"
+    part.touch()
+    for path in (named, old, part):
+        os.utime(path, (1, 1))
+    assert sweep(tmp_path, {named}, older_than=1_000_000_000) == 2
+    assert files(tmp_path) == {named.name, young.name}
+    assert sweep(tmp_path / "never made", set(), older_than=1_000_000_000) == 0
