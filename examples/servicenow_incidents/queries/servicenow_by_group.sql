@@ -1,0 +1,18 @@
+-- By group of the last update, ? when none: n, agreement kept, reopening, reassignment and resolution.
+SELECT
+    segment AS key,
+    max(n) FILTER (metric = 'incidents') AS incidents,
+    max(numerator) FILTER (metric = 'reopened') AS reopened,
+    max(value) FILTER (metric = 'reopened') AS reopen_rate,
+    max(value) FILTER (metric = 'made_sla') AS made_sla_rate,
+    max(value_low) FILTER (metric = 'made_sla') AS made_sla_lo,
+    max(value_high) FILTER (metric = 'made_sla') AS made_sla_hi,
+    max(value) FILTER (metric = 'reassignments') AS reassignment_mean,
+    max(numerator) FILTER (metric = 'ping_pong') AS ping_pong,
+    max(n) FILTER (metric = 'resolution_p50') AS ttr_n,
+    max(value) FILTER (metric = 'resolution_p50') AS ttr_p50_h,
+    max(value) FILTER (metric = 'resolution_p90') AS ttr_p90_h
+FROM scorecard_segment
+WHERE period = 'to_date' AND touchpoint_id = 'all' AND dimension = 'assignment_group'
+GROUP BY segment
+ORDER BY segment

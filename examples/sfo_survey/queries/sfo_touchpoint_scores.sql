@@ -1,0 +1,31 @@
+-- Every touchpoint, every year: who was asked, who answered, how they rated it. Unweighted.
+WITH answered AS (
+    SELECT
+        month_start,
+        touchpoint_id,
+        sum(answers_count) FILTER (score = 5) AS top1,
+        sum(answers_count) FILTER (score <= 2) AS bottom2
+    FROM score_distribution
+    WHERE metric = 'satisfied'
+    GROUP BY month_start, touchpoint_id
+)
+SELECT
+    year(satisfied.period_start) AS year,
+    satisfied.touchpoint_id AS touchpoint,
+    satisfied.n + satisfied.excluded_count AS respondents,
+    satisfied.n AS valid,
+    satisfied.n / (satisfied.n + satisfied.excluded_count) AS item_response_rate,
+    rating.value AS mean,
+    sqrt((rating.sum_of_squares - rating.sum * rating.sum / rating.n) / (rating.n - 1)) AS sd,
+    satisfied.numerator AS top2,
+    satisfied.value AS t2b,
+    satisfied.value_low AS t2b_lo,
+    satisfied.value_high AS t2b_hi,
+    CAST(answered.top1 AS BIGINT) AS top1,
+    CAST(answered.bottom2 AS BIGINT) AS bottom2
+FROM scorecard_touchpoint AS satisfied
+JOIN scorecard_touchpoint AS rating USING (period, period_start, touchpoint_id)
+JOIN answered
+    ON answered.month_start = satisfied.period_start AND answered.touchpoint_id = satisfied.touchpoint_id
+WHERE satisfied.period = 'month' AND satisfied.metric = 'satisfied' AND rating.metric = 'rating'
+ORDER BY year, touchpoint
