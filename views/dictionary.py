@@ -1,8 +1,10 @@
 """The data dictionary: every published table and column, from the classes that promise them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from contracts.dictionary import HEADINGS, column_notes, sections, summary
 from contracts.tables import TABLES, Column, Table
@@ -14,6 +16,14 @@ _pages = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def _with_code(text: str | None) -> Markup:
+    """A text whose `backticked` parts are code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text or ""))))  # noqa: S704 - escaped
+
+
+_pages.filters["code"] = _with_code
 Extra = Mapping[type[Table], Mapping[str, Column]]
 
 
