@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypeVar
 
 from contracts.deliveries import Delivery
@@ -19,7 +18,7 @@ from flows.passes import Measured, measure
 from flows.progress import Tell, silent
 from flows.stages import Tables, absorb, audited, case_attributes, put, score
 from flows.workspace import LoadedWorkspace
-from views.beside import beside_release
+from views.beside import EXTRA_COLUMNS, beside_release
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.releases import Release, Releases, TableFile
@@ -84,6 +83,7 @@ class Run:
         self.store = EventStore(folder / "store")
         self.releases = Releases(folder / "published")
         self.ledger = Ledger(folder)
+        self._follows: int | None = None
 
     @contextmanager
     def underway(self) -> Generator[None]:
@@ -140,7 +140,8 @@ class Run:
         return Outcome(release, absorbed, read, self.seconds)
 
     def _begin(self) -> None:
-        self.releases.repair(self._beside)
+        self.releases.repair(beside_release)
+        self._follows = self.releases.manifests.head()
         self._note_releases()
         atlas = self.workspace.atlas
         texts = {
@@ -161,13 +162,9 @@ class Run:
             "map_version": self.workspace.atlas.version,
             "store_commit": state.number,
             "code_version": CODE_VERSION,
+            EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
-        return self.releases.publish(
-            tuple(files), facts, lambda to: beside_release(to, TABLES, {FactCase: extra})
-        )
-
-    def _beside(self, folder: Path) -> dict[str, str]:
-        return dict(beside_release(folder))
+        return self.releases.publish(tuple(files), facts, beside_release, self._follows)
 
     def _note_releases(self) -> None:
         manifests = self.releases.manifests

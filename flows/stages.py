@@ -8,7 +8,9 @@ from typing import cast
 import polars as pl
 
 from contracts.accountability import UNMATCHED
+from contracts.deliveries import Delivery
 from contracts.events import TOKENS
+from contracts.identity import Resolution
 from contracts.tables import (
     Column,
     DataTrust,
@@ -59,13 +61,41 @@ def absorb(
     if not superseded and tuple(deliveries) == tuple(state.deliveries):
         return Absorbed(state)
     fresh = [delivery for landing in landings for delivery in landing.fresh]
-    told = [store.landed(delivery.parts["events"]) for delivery in fresh]
     links = [store.landed(d.parts["links"]) for d in fresh if "links" in d.parts]
     every = pl.concat([state.resolution.links, *links]).unique().sort(TOKENS)
     resolution = resolve(every, state.resolution, workspace.settings.identity.shared_key_limit)
+    told = [store.landed(delivery.parts["events"]) for delivery in fresh]
+    told = [*_of_people_told_apart(store, deliveries, fresh, state.resolution, resolution), *told]
     events = last_told(pl.concat(told, how="diagonal")) if told else _no_events()
     coded = events.with_columns(customer_of(resolution.tokens)).drop(TOKENS)
     return store.absorb(state, coded, deliveries, resolution, superseded=superseded)
+
+
+def _of_people_told_apart(
+    store: EventStore,
+    deliveries: Sequence[Delivery],
+    fresh: Sequence[Delivery],
+    before: Resolution,
+    after: Resolution,
+) -> list[pl.DataFrame]:
+    """Events absorbed before, of people who have turned out to be somebody else: to be told again.
+
+    Their address had joined them until so many had it that it is a shared one.
+    """
+    moved = (
+        before.tokens.filter(~pl.col("is_shared"))
+        .join(after.tokens, on="token", suffix="_now")
+        .join(after.aliases, on="customer", how="left")
+        .filter(pl.coalesce("merged_into", "customer") != pl.col("customer_now"))["token"]
+    )
+    if moved.is_empty():
+        return []
+    theirs = pl.any_horizontal(pl.col(name).is_in(moved.implode()) for name in TOKENS)
+    known = [d for d in deliveries if "events" in d.parts and d not in fresh]
+    events = [store.landed(d.parts["events"]) for d in known]
+    # With every telling of them: the last one counts, whoever it names.
+    ids = pl.concat([frame.filter(theirs).select("event_id") for frame in events]).unique()
+    return [frame.join(ids, on="event_id", how="semi") for frame in events]
 
 
 def _no_events() -> pl.DataFrame:

@@ -11,6 +11,7 @@ from contracts.events import ATTRIBUTE, INSTANT, Codebook
 from contracts.tables import Column, FactHandoff
 from transforms.backlog import issue_flow
 from transforms.credit import Scoring, named
+from transforms.durations import HOUR, in_units
 from transforms.slots import Slots
 
 ALL = "all"
@@ -80,7 +81,7 @@ def fact_handoff(handoffs: pl.LazyFrame, scoring: Scoring, codebook: Codebook) -
         case_count=pl.struct("feed", "subject_id").n_unique().cast(pl.Int64),
         return_count=pl.col("is_return").sum().cast(pl.Int64),
         # Whole microseconds add up the same in any order.
-        held_hours=pl.col("held_microseconds").sum() / 3_600_000_000,
+        held_hours=in_units(pl.col("held_microseconds").sum(), HOUR),
     )
     named_groups = counted.with_columns(
         from_group=_group("from_group", codebook), to_group=_group("to_group", codebook)

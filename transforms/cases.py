@@ -5,9 +5,9 @@ import polars as pl
 from contracts.accountability import Cases, Reduction
 from contracts.events import Codebook
 from contracts.predicates import Condition
+from transforms.durations import HOUR, in_units
 from transforms.predicates import coded
 
-HOUR = 3_600_000_000
 _CASE = ["feed", "subject_id"]
 _ORDER = (*_CASE, "occurred_at", "sequence", "landing", "row")
 _MILESTONES = ("opened", "responded", "resolved", "closed")
@@ -28,7 +28,8 @@ def cases(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFram
         codebook: What the stored codes stand for.
 
     Returns:
-        feed, subject_id, touchpoint, customer, channel (codes of the event that opened it),
+        feed, subject_id, touchpoint and channel (codes of the event that opened it), customer (the last
+        one named),
         opened_at, first_response_at, resolved_at, closed_at, event_count, reopened_count,
         group_count, handoff_count, is_ping_pong, is_direct_ping_pong, first_group, last_group and
         the attributes (codes or numbers). Subjects whose opening was not recorded are left out.
@@ -54,7 +55,7 @@ def cases(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFram
     reduced = zip(kept, spec.attributes.values(), strict=True)
     lived = told.group_by(_CASE).agg(
         *(_reduced(column, how, codebook).alias(column) for column, how in reduced),
-        customer=pl.col("customer").first(ignore_nulls=True),
+        customer=pl.col("customer").last(ignore_nulls=True),
         opened_at=pl.col("__opened").min(),
         first_response_at=pl.col("__responded").min(),
         resolved_at=pl.col("__resolved").max(),
@@ -164,4 +165,4 @@ def _reduced(column: str, how: Reduction, codebook: Codebook) -> pl.Expr:
 
 
 def _hours(column: str) -> pl.Expr:
-    return (pl.col(column) - pl.col("opened_at")).dt.total_microseconds() / HOUR
+    return in_units((pl.col(column) - pl.col("opened_at")).dt.total_microseconds(), HOUR)

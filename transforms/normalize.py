@@ -9,11 +9,11 @@ from contracts.events import ATTRIBUTE, EVENT, INSTANT, NUMBERS, TOKENS
 from contracts.feeds import EventTemplate, Stream
 from contracts.odcs import SchemaObject
 from transforms.conform import in_utc
+from transforms.durations import MINUTE, in_units
 
 _FIELDS = tuple(name for name in EventTemplate.model_fields if name not in ("when", "key", "attributes"))
 _TYPES = {name.removesuffix("_id") if name == "subject_id" else name: kind for name, kind in EVENT.items()}
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_MINUTE = 60_000_000
 NUMBER_MAX = 1e12
 """Sums count in whole steps of a metric; a larger number would not fit."""
 AMBIGUOUS_KEY = "key.ambiguous"
@@ -108,7 +108,7 @@ def _field(name: str, kind: pl.DataType, timezone: str) -> pl.Expr:
     if wanted == INSTANT and (kind == pl.Date or (isinstance(kind, pl.Datetime) and kind.time_zone is None)):
         return in_utc(value.cast(pl.Datetime("us")), timezone)
     if name == "duration_minutes" and kind == pl.Duration:
-        return value.dt.total_microseconds() / _MINUTE
+        return in_units(value.dt.total_microseconds(), MINUTE)
     return value.cast(wanted, strict=wanted == pl.String)
 
 

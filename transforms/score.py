@@ -93,10 +93,12 @@ def _with_expected_date(judged: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     """When the answers that are still needed will have come, at the rate of the last whole window."""
     today = scoring.calendar.today
     last_window = (pl.col("period") == "rolling_28d") & (pl.col("period_end") == today)
-    rate = judged.filter(last_window).select("touchpoint", "metric", rate=pl.col("n") / ROLLING_DAYS)
-    days = (pl.col("answers_needed") / pl.col("rate")).ceil()
+    rate = judged.filter(last_window).select("touchpoint", "metric", recent="n")
+    # Whole numbers: the quotient is rounded up, so its last digit would move a date by a day.
+    wanted = pl.col("answers_needed").cast(pl.Int64) * ROLLING_DAYS
+    days = -(-wanted // pl.col("recent"))
     is_open = last_window | (pl.col("period_end") > today)
-    known = is_open & (pl.col("rate") > 0) & (days < 36_500)
+    known = is_open & (pl.col("recent") > 0) & (days < 36_500)
     expected = pl.lit(today) + pl.duration(days=days.cast(pl.Int64))
     return judged.join(rate, on=["touchpoint", "metric"], how="left").with_columns(
         answers_expected_date=pl.when(known).then(expected).cast(pl.Date)

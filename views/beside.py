@@ -2,22 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from typing import Any
 
 from contracts.dictionary import summary
-from contracts.tables import TABLES, Table
-from views.dictionary import Extra, page
+from contracts.tables import TABLES, Column, Table
+from views.dictionary import page
+
+EXTRA_COLUMNS = "extra_columns"
 
 
 def beside_release(
-    folder: PurePath, tables: Sequence[type[Table]] = TABLES, extra: Extra | None = None
+    folder: PurePath, manifest: Mapping[str, Any], tables: Sequence[type[Table]] = TABLES
 ) -> Mapping[str, str]:
     """Texts by file name.
 
     Args:
         folder: The release's folder: the views name it, so they never see two releases mixed.
+        manifest: What is noted of the release; under `EXTRA_COLUMNS` the columns that the workspace
+            adds, by table.
         tables: The release's tables.
-        extra: Columns that the workspace adds.
     """
+    noted = manifest.get(EXTRA_COLUMNS, {})
+    extra = {
+        table: {name: Column.from_dict(one) for name, one in noted[table.table_name()].items()}
+        for table in tables
+        if table.table_name() in noted
+    }
     return {"views.sql": views_sql(folder, tables), "dictionary.html": page(tables, extra)}
 
 

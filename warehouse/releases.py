@@ -35,7 +35,7 @@ from warehouse.files import (
 )
 from warehouse.manifests import Manifests
 
-Beside = Callable[[Path], Mapping[str, str]]
+Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 """Given a release's folder, the texts to put beside its tables, by file name."""
 
 _KEPT_MIN = 2
@@ -128,7 +128,7 @@ class Releases:
         Args:
             tables: What `put` returned.
             facts: What else the manifest says: run, map version, store commit, clock.
-            beside: Makes the texts beside the tables.
+            beside: Makes the texts beside the tables, of the folder and the manifest.
             parent: The release that this one follows; the newest when absent.
 
         Raises:
@@ -138,8 +138,9 @@ class Releases:
         known = {one.path for number in self.manifests.numbers() for one in self.read(number).tables}
         tables = tuple(replace(one, is_reused=one.path in known) for one in tables)
         release = Release(follows + 1, self.view(follows + 1), tables)
-        with self._ready(release, beside) as part:
-            self.manifests.commit(follows, {**facts, "tables": {one.table: asdict(one) for one in tables}})
+        manifest = {**facts, "tables": {one.table: asdict(one) for one in tables}}
+        with self._ready(release, beside, manifest) as part:
+            self.manifests.commit(follows, manifest)
             self._place(release, part)
             self._point(release)
         return release
@@ -190,13 +191,14 @@ class Releases:
         if not self._is_placed(release):
             if not all((self.root / one.path).exists() for one in release.tables):
                 return
-            with self._ready(release, beside) as part:
+            manifest = self.manifests.read(release.number)
+            with self._ready(release, beside, manifest) as part:
                 self._place(release, part)
         if (self.root / "current").resolve() != release.folder.resolve():
             self._point(release)
 
     @contextmanager
-    def _ready(self, release: Release, beside: Beside) -> Generator[Path]:
+    def _ready(self, release: Release, beside: Beside, manifest: Mapping[str, Any]) -> Generator[Path]:
         """Everything that a release's folder shows, under a name that nobody reads."""
         part = part_of(release.folder)
         try:
@@ -205,7 +207,7 @@ class Releases:
                 for one in release.tables:
                     (part / one.table).mkdir()
                     os.link(self.root / one.path, part / one.shown)
-                for name, text in beside(release.folder).items():
+                for name, text in beside(release.folder, manifest).items():
                     create(part / name, text.encode())
             yield part
         finally:

@@ -1,8 +1,9 @@
 """What every published table is: a class with a grain, a documented column each, and rules."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import dataframely as dy
 import polars as pl
@@ -15,6 +16,15 @@ class Column:
     dtype: pl.DataType
     description: str
     unit: str | None = None
+
+    def as_dict(self) -> dict[str, str | None]:
+        """The column as plain values."""
+        return {"type": str(self.dtype), "description": self.description, "unit": self.unit}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The column of plain values."""
+        return cls(getattr(pl, values["type"])(), values["description"], values["unit"])
 
 
 class Table(dy.Schema):

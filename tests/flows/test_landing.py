@@ -10,7 +10,7 @@ import pytest
 from contracts.deliveries import Delivery
 from contracts.errors import FeedError
 from flows.run import Outcome
-from tests.conftest import FEED, Sandbox
+from tests.conftest import ANSWERS_HEADER, FEED, Sandbox
 from tests.flows.reading import Taken, rejects, take, words_below
 
 
@@ -344,6 +344,29 @@ def test_keys_are_the_same_however_often_a_delivery_is_told(sandbox: Sandbox):
 def _ids(delivery: Delivery, sandbox: Sandbox) -> list[str]:
     told = pl.read_parquet(sandbox.root / "warehouse/store" / delivery.parts["events"])
     return sorted(told["event_id"])
+
+
+def test_people_whose_address_turns_out_to_be_shared_are_told_apart(sandbox: Sandbox):
+    """Whether their rows come one by one or all at once, what each of them lived through is their own."""
+    member = "{name: member, customProperties: [{property: identity, value: external_id}]}"
+    sandbox.replace(
+        "contracts/survey.odcs.yaml", "      - {name: about,", f"      - {member}\n      - {{name: about,"
+    )
+    header = f"{ANSWERS_HEADER},member\n"
+    people: dict[str, int] = {}
+    for member in range(6):
+        row = f"{member},info@x.example,2026-02-10 14:00:00,web,order,5,m{member}\n"
+        sandbox.write(f"inbox/answers{member}.csv", header + row)
+        state = sandbox.run().absorbed.state
+        people[f"{member + 1} delivered"] = state.scan(["customer"]).collect()["customer"].n_unique()
+    assert people == {
+        "1 delivered": 1,
+        "2 delivered": 1,
+        "3 delivered": 1,
+        "4 delivered": 4,
+        "5 delivered": 5,
+        "6 delivered": 6,
+    }
 
 
 NULLS = ("nulls: [n/a]", "n/a")

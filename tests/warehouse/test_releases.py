@@ -24,7 +24,7 @@ from contracts.tables import Column, ScorecardCompany, Table
 from contracts.tables.base import count, day, flag, instant, key, number, one_of, text
 from tests.conftest import Company
 from tests.warehouse.dying import every_death
-from views.beside import beside_release
+from views.beside import EXTRA_COLUMNS, beside_release
 from warehouse.releases import Release, Releases, TableFile
 
 LATE = 1e12
@@ -99,8 +99,11 @@ def places(name: str = "Oslo") -> pl.DataFrame:
     return pl.DataFrame({"place": ["oslo", "bergen"], "name": [name, "Bergen"]})
 
 
-def beside(folder: Path) -> Mapping[str, str]:
-    return beside_release(folder, TABLES)
+MOOD = Column(pl.String(), "How people are.", "mood")
+
+
+def beside(folder: Path, manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    return beside_release(folder, manifest, TABLES)
 
 
 def publish(
@@ -108,7 +111,8 @@ def publish(
 ) -> Release:
     """Publish both tables; the place's name tells the temperature, so that mixing would show."""
     files = (releases.put(_Weather, weather(degrees)), releases.put(_Place, places(f"{name} {degrees}")))
-    return releases.publish(files, {"run": "r", "store_commit": 1}, beside, parent)
+    facts = {"run": "r", "store_commit": 1, EXTRA_COLUMNS: {"place": {"attribute_mood": MOOD.as_dict()}}}
+    return releases.publish(files, facts, beside, parent)
 
 
 def seen(folder: Path) -> tuple[float, str]:
@@ -404,8 +408,11 @@ def test_a_repair_leaves_a_release_that_is_shown_as_it_is(releases: Releases):
 
 def test_a_repair_makes_a_folder_whole_of_which_something_is_missing(releases: Releases):
     release = publish(releases)
+    dictionary = (release.folder / "dictionary.html").read_text()
+    assert "How people are." in dictionary  # a column that the workspace adds is not forgotten
     shutil.rmtree(release.folder / "place")
     releases.repair(beside)
+    assert (release.folder / "dictionary.html").read_text() == dictionary
     assert shown(releases) == (10.0, "Oslo 10.0")
     (releases.root / "current").unlink()
     releases.repair(beside)
