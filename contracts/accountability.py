@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from contracts.documents import Declaration, Moment
 from contracts.predicates import Where
@@ -30,7 +30,11 @@ def _one_or_many(written: object) -> object:
 Account = Annotated[str, Field(pattern=r"^@[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=80)]
 """A person's or a group's public name where changes are reviewed: `@ada` or `@acme/customer-office`."""
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_many),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 """One name or a list of names."""
 
 
@@ -480,7 +484,8 @@ class AccountabilityMap:
     Attributes:
         zone: Time zone of every date without an offset.
         version: Content hash of the files it was read from.
-        origin: `file:line` of each thing, by section and id, e.g. `("touchpoints", "delivery")`.
+        origin: `file:line` of each thing, by section and id, e.g. `("touchpoints", "delivery")`, and of
+            its dated parts, e.g. `("touchpoints", "delivery/accountable/0")`.
     """
 
     zone: ZoneInfo
@@ -503,6 +508,13 @@ class AccountabilityMap:
         """The id of a touchpoint now, from any id it has or had; an unknown one as it is."""
         return next((one.id for one in self.touchpoints if touchpoint in one.was), touchpoint)
 
-    def where(self, section: str, name: str) -> str:
-        """`file:line` of one thing, or the section's name when it was not read from a file."""
-        return self.origin.get((section, name), section)
+    def where(self, section: str, name: str, *path: str | int) -> str:
+        """`file:line` of one thing or a part of it, or the section's name when it was not read from a file.
+
+        Args:
+            section: Section of the map.
+            name: Id of the thing.
+            path: A part of it that has dates: `accountable`, `holders`, `covers`, and its place there.
+        """
+        whole = self.origin.get((section, name), section)
+        return self.origin.get((section, "/".join((name, *map(str, path)))), whole)

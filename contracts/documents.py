@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from yaml.reader import ReaderError
 
 from contracts.errors import Problem, WorkspaceError, did_you_mean
@@ -42,11 +42,13 @@ class Document:
         file: Name shown in messages, relative to the workspace.
         data: The plain value (dict, list, scalar or None for an empty file).
         lines: Line (1-based) of each path, e.g. `("touchpoints", 3, "stage")`.
+        text: What it was read from.
     """
 
     file: str
     data: object
     lines: Mapping[Path, int] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
 
     def where(self, *path: str | int) -> str:
         """`file:line` of the path, or of its nearest known ancestor."""
@@ -88,11 +90,11 @@ def _built(text: str, file: str) -> tuple[Document, list[Problem]]:
     try:
         root = loader.get_single_node()
         if root is None:
-            return Document(file, None), []
+            return Document(file, None, text=text), []
         builder = _Builder(loader, file)
         builder.lines[()] = _line(root)
         value = builder.build(root, ())
-        return Document(file, value, builder.lines), builder.problems
+        return Document(file, value, builder.lines, text), builder.problems
     finally:
         loader.dispose()
 
@@ -341,7 +343,12 @@ def _models(kind: object) -> Iterator[object]:
         yield kind
 
 
-def _moment(value: object) -> datetime:
+def read_moment(value: object) -> datetime:
+    """An instant as people write it.
+
+    Raises:
+        ValueError: It is neither a date nor an instant.
+    """
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
@@ -355,5 +362,11 @@ def _moment(value: object) -> datetime:
     raise ValueError(message)
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_TIME = r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
+Moment = Annotated[
+    datetime,
+    BeforeValidator(read_moment),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DATE}([Tt ]{_TIME})?$"}),
+]
 """An instant as people write it: a date means its first moment; without an offset it is local."""

@@ -153,11 +153,24 @@ def _joined(placed: Placed, documents: Sequence[Document], zone: ZoneInfo) -> Ac
     parts: dict[str, Any] = {section: tuple(one.item for one in placed[section]) for section in _SECTIONS}
     parts["stages"] = parts["stages"] or FIVE_E
     origin = {
-        (section, str(getattr(one.item, "id", ""))): one.at()
+        (section, name): where
         for section in _SECTIONS
         for one in placed[section]
+        for name, where in _places(one)
     }
     return AccountabilityMap(zone=zone, version=digest.hexdigest()[:16], origin=origin, **resolved(parts))
+
+
+def _places(one: PlacedItem) -> Iterator[tuple[str, str]]:
+    """Where a thing stands, and where its dated parts do."""
+    name = str(getattr(one.item, "id", ""))
+    yield name, one.at()
+    for part in _DATED.get(one.section, ()):
+        for index in range(len(getattr(one.item, part))):
+            yield f"{name}/{part}/{index}", one.at(part, index)
+
+
+_DATED = {"touchpoints": ("accountable",), "seats": ("holders", "covers", "delegates")}
 
 
 def _ids(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:

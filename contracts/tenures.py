@@ -161,6 +161,11 @@ def tenures(atlas: AccountabilityMap) -> list[Tenure]:
     ]
 
 
+def in_force(tenures: Iterable[Tenure], moment: datetime) -> dict[str, Tenure]:
+    """The tenure in force at an instant, by touchpoint; touchpoints that do not exist then are left out."""
+    return {t.touchpoint: t for t in tenures if t.start <= moment < t.end}
+
+
 def _of_touchpoint(
     touchpoint: Touchpoint,
     answering: Mapping[str, list[Span[Seated]]],

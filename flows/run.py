@@ -13,6 +13,7 @@ from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
+from flows.beliefs import actor
 from flows.landing import FeedLanding, land_feed
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
@@ -144,10 +145,13 @@ class Run:
         self._follows = self.releases.manifests.head()
         self._note_releases()
         atlas = self.workspace.atlas
-        texts = {
-            p.name: p.read_text("utf-8-sig") for p in sorted((self.workspace.root / "map").glob("*.y*ml"))
-        }
-        self.ledger.note_map(atlas.version, _now(), texts)
+        self.ledger.note_map(
+            atlas.version,
+            _now(),
+            self.workspace.map_texts,
+            by=actor(),
+            timezone=self.workspace.settings.timezone,
+        )
         self.ledger.start_run(self.id, _now(), CODE_VERSION, atlas.version)
 
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
