@@ -8,17 +8,39 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from yaml.reader import ReaderError
+from yaml.resolver import Resolver
 
 from contracts.errors import Problem, WorkspaceError, did_you_mean
 
 Path = tuple[str | int, ...]
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@lru_cache(maxsize=1 << 16)
+def _tag(value: str, implicit: tuple[bool, bool]) -> str:
+    """What a scalar is by its text. Remembered: a map says the same few words many times."""
+    return _RESOLVER.resolve(yaml.ScalarNode, value, implicit)
+
+
+_RESOLVER = Resolver()
+
+
+class _Reader(_Loader):
+    """The loader, with a memory of what scalars are: asking costs as much as all other reading."""
+
+    def resolve(self, kind: type, value: str, implicit: tuple[bool, bool]) -> str:
+        return _tag(value, implicit) if kind is yaml.ScalarNode else super().resolve(kind, value, implicit)
+
+
 _NODES_MAX = 500_000
 """More than any map has; a few lines of nested aliases can stand for billions."""
 _DEPTH_MAX = 5_000
@@ -86,7 +108,7 @@ def read(text: str, file: str) -> tuple[Document, list[Problem]]:
 
 def _built(text: str, file: str) -> tuple[Document, list[Problem]]:
     _refuse_depth(text)
-    loader = _Loader(text)
+    loader = _Reader(text)
     try:
         root = loader.get_single_node()
         if root is None:
@@ -161,8 +183,11 @@ class _Builder:
 
     def _flat(self, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
         """Keys and values with those that `<<` merges in; of a key that stands twice the first."""
+        names = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE}
+        if len(names) == len(node.value):
+            return node.value
         if id(node) not in self._pairs:
-            own = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
+            own = [pair for pair in node.value if pair[0].tag != _MERGE]
             kept: dict[object, tuple[yaml.Node, yaml.Node]] = {}
             for pair in own:
                 first = kept.setdefault(pair[0].value if isinstance(pair[0], yaml.ScalarNode) else pair, pair)
@@ -178,6 +203,8 @@ class _Builder:
         self.problems.append(Problem(f"{self.file}:{_line(again)}", what, "Keep one."))
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
+        if node.tag == _TEXT:
+            return node.value
         try:
             return self.loader.construct_object(node, deep=True)
         except (ValueError, ArithmeticError, AttributeError):

@@ -88,9 +88,9 @@ def examine(
     placed: Placed = {section: [] for section in _SECTIONS}
     names: dict[str, set[str] | None] = {section: set() if is_whole else None for section in _SECTIONS}
     for document in documents:
-        _, found = bind(document, MapFile)
+        whole, found = bind(document, MapFile)
         problems += found
-        for one in _sound(document, names):
+        for one in _sound(document, names, whole):
             placed[one.section].append(one)
     atlas = _joined(placed, documents, zone)
     if names["stages"] == set():
@@ -118,8 +118,16 @@ def examine(
     return Examined(atlas, problems, known)
 
 
-def _sound(document: Document, names: dict[str, set[str] | None]) -> Iterator[PlacedItem]:
-    """What can be read of one file; notes the ids of everything in it."""
+def _sound(
+    document: Document, names: dict[str, set[str] | None], whole: MapFile | None
+) -> Iterator[PlacedItem]:
+    """What can be read of one file; notes the ids of everything in it.
+
+    Args:
+        document: The file.
+        names: Ids by section, added to.
+        whole: All of it; None when something in it cannot be read.
+    """
     data = document.data if isinstance(document.data, dict) else {}
     for key in data:
         # A section under a misspelt name: nobody knows which ids it has.
@@ -135,6 +143,9 @@ def _sound(document: Document, names: dict[str, set[str] | None]) -> Iterator[Pl
             known = names[section]
             if known is not None:
                 known |= {name for name in (name, *_former(raw)) if isinstance(name, str)}
+            if whole is not None:
+                yield PlacedItem(getattr(whole, section)[index], document, section, index)
+                continue
             item, _ = bind(document, item_type, within=(section, index))
             if item is not None:
                 yield PlacedItem(item, document, section, index)
@@ -188,15 +199,27 @@ def _ids(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
 
 
 def _references(placed: Placed, known: Mapping[str, frozenset[str] | None]) -> Iterator[Problem]:
+    there: dict[tuple[str, ...], frozenset[str] | None] = {}
     for section in _SECTIONS:
         for one in placed[section]:
             for kinds, name, path in _named_by(section, one.item):
-                sections = [known[kind] for kind in kinds]
-                there = {other for names in sections if names is not None for other in names}
-                if name is not None and name not in there and None not in sections:
+                if kinds not in there:
+                    there[kinds] = _together(known[kind] for kind in kinds)
+                names = there[kinds]
+                if name is not None and names is not None and name not in names:
                     kind = " or ".join(_SINGULAR.get(kind, kind[:-1]) for kind in kinds)
                     what = f"{kind} {name!r} is not in the map."
-                    yield Problem(one.at(*path), what, did_you_mean(name, there))
+                    yield Problem(one.at(*path), what, did_you_mean(name, names))
+
+
+def _together(sections: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    """The names of several sections; None when one of them may have more than can be seen."""
+    names: frozenset[str] = frozenset()
+    for section in sections:
+        if section is None:
+            return None
+        names |= section
+    return names
 
 
 _SINGULAR = {"people": "person"}

@@ -99,6 +99,8 @@ def _renamed(one: Rule | Review | Waiver | DecisionRight, now: Mapping[str, str]
         case Rule():
             return one.model_copy(update={"touchpoint": now.get(one.touchpoint, one.touchpoint)})
         case Waiver():
-            return one.model_copy(update={"object": now.get(one.object, one.object)})
+            # The audit names parts of a touchpoint as `touchpoint.part`.
+            name, dot, part = one.object.partition(".")
+            return one.model_copy(update={"object": f"{now.get(name, name)}{dot}{part}"})
         case _:
             return one.model_copy(update={"touchpoints": tuple(now.get(n, n) for n in one.touchpoints)})

@@ -1,6 +1,7 @@
 """Checks of waivers, and of who may change what: nobody alone decides on what judges them."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from contracts.accountability import AccountabilityMap, Waiver
 from contracts.errors import Problem
@@ -34,11 +35,14 @@ def nobody_judges_themselves(placed: Placed, atlas: AccountabilityMap) -> Iterat
     for what in _JUDGING:
         rights = [(one, _about(one, now)) for one in judging if one.item.what == what]
         told: set[str] = set()
-        for tenure in held:
+        for touchpoint, own in groupby(held, key=lambda tenure: tenure.touchpoint):
             # Several declarations of one right add up.
-            apply = [one for one, about in rights if not about or tenure.touchpoint in about]
+            apply = [one for one, about in rights if not about or touchpoint in about]
             spans = [span for one in apply for seat in one.item.seats for span in answering.get(seat, ())]
-            if _decides_alone(tenure, spans) and apply[-1].at() not in told:
+            able = {span.value.person for span in spans}
+            alone = (t for t in own if t.person in able and _decides_alone(t, spans))
+            tenure = next(alone, None)
+            if tenure is not None and apply[-1].at() not in told:
                 told.add(apply[-1].at())
                 yield _told(apply[-1], tenure, atlas)
 

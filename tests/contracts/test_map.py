@@ -103,7 +103,9 @@ RENAMED = """
     - {id: piece, name: Piece, parent: part, accountable: two}
   rules: [{id: r, touchpoint: place}]
   reviews: [{id: w, name: W, every: week, chair: one, touchpoints: [spot, part]}]
-  waivers: [{rule: no_goal, object: spot, approver: ada, reason: r, until: 2026-04-01}]
+  waivers:
+    - {rule: no_goal, object: spot, approver: ada, reason: r, until: 2026-04-01}
+    - {rule: goal_past_due, object: spot.csat, approver: ada, reason: r, until: 2026-04-01}
   decision_rights: [{what: goals, seats: [one, two], touchpoints: place}]
 """
 
@@ -112,7 +114,7 @@ def test_whatever_names_a_former_id_means_the_touchpoint_of_now():
     atlas = a_map(RENAMED)
     assert [rule.touchpoint for rule in atlas.rules] == ["point"]
     assert atlas.reviews[0].touchpoints == ("point", "part")
-    assert atlas.waivers[0].object == "point"
+    assert [waiver.object for waiver in atlas.waivers] == ["point", "point.csat"]
     assert atlas.decision_rights[0].touchpoints == ("point",)
     assert atlas.touchpoints[1].parent == "point"
     assert [atlas.current(name) for name in ("spot", "place", "point", "part", "other")] == [

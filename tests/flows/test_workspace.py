@@ -1,5 +1,6 @@
 """Workspaces with something wrong: one error that lists everything, each with its file, line and remedy."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import AnswerableError, MapError, WorkspaceError
+from examples.starter.create import create
 from flows.workspace import IDENTITY_VARIABLE, load
-from tests.conftest import CONTRACT, FEED, MAP, SETTINGS, Sandbox, build_sandbox
+from tests.conftest import CONTRACT, FEED, MAP, ROOT, SETTINGS, Sandbox, build_sandbox
 
 SETTINGS_FILE, MAP_FILE = "answerable.yaml", "map/map.yaml"
 FEED_FILE, CONTRACT_FILE = "feeds/survey.yaml", "contracts/survey.odcs.yaml"
@@ -483,11 +485,31 @@ def test_without_its_secret_a_workspace_says_how_to_make_one(
 # --- fuzz
 
 
+PLACE = re.compile(r"[a-z_]+(/[a-z.]+)?\.yaml:\d+")
+ORCHARD = (
+    (ROOT / "examples/starter/map/map.yaml").read_text()
+    + """
+integrators: [{between: [sales, logistics], seat: head_of_service}]
+cases: [{subject: ticket, attributes: {about: last}}]
+waivers: [{rule: no_goal, object: parcel, approver: ada, reason: It is new., until: 2027-01-01}]
+"""
+).replace("  - id: delivery\n", "  - id: delivery\n    was: [parcel, post]\n    parent: order\n").replace(
+    "    stage: engage\n    accountable: head_of_logistics\n",
+    """    accountable:
+      - {seat: head_of_sales, until: 2026-01-01}
+      - {unowned: true, from: 2026-01-01, until: 2026-01-02}
+      - {seat: head_of_logistics, from: 2026-01-02}
+    responsible: [logistics]
+    kind: execution
+""",
+).replace("        path: linear\n", "        path: [{by: 2026-12-31, level: 0.75}, {by: 2027-06-30, level: 0.78}]\n")  # fmt: skip
+
+
 @st.composite
-def mutated(draw: st.DrawFn) -> tuple[str, str]:
-    """One of the sandbox's files with a few lines dropped, moved, changed or spoilt."""
-    file = draw(st.sampled_from(sorted(TEXTS)))
-    lines = TEXTS[file].splitlines()
+def mutated(draw: st.DrawFn, texts: dict[str, str]) -> tuple[str, str]:
+    """One of some files with a few lines dropped, moved, changed or spoilt."""
+    file = draw(st.sampled_from(sorted(texts)))
+    lines = texts[file].splitlines()
     for _ in range(draw(st.integers(1, 3))):
         index = draw(st.integers(0, len(lines) - 1))
         line = lines[index]
@@ -519,17 +541,42 @@ def meadow(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return build_sandbox(tmp_path_factory.mktemp("meadow") / "workspace")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(change=mutated())
-def test_no_change_of_a_file_ends_in_anything_but_an_error_of_ours(meadow: Sandbox, change: tuple[str, str]):
-    file, text = change
-    meadow.write(file, text.encode("utf-8", "surrogatepass"))
+@pytest.fixture(scope="module")
+def orchard(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The starter with every kind of declaration that a map can hold."""
+    root = tmp_path_factory.mktemp("orchard") / "workspace"
+    create(root)
+    orchard = Sandbox(root)
+    orchard.write(MAP_FILE, ORCHARD)
+    assert orchard.load().atlas.waivers
+    return orchard
+
+
+def load_spoilt(sandbox: Sandbox, file: str, text: str, sound: str) -> None:
+    """Load a workspace with one file spoilt: it is sound all the same, or every problem has its file and line."""
+    sandbox.write(file, text.encode("utf-8", "surrogatepass"))
     try:
-        meadow.load()
-    except AnswerableError:
-        pass
+        sandbox.load()
+    except AnswerableError as error:
+        for problem in error.problems:
+            assert PLACE.fullmatch(problem.where), problem
+            assert problem.what
     finally:
-        meadow.write(file, TEXTS[file])
+        sandbox.write(file, sound)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(change=mutated(TEXTS))
+def test_no_change_of_a_file_ends_in_anything_but_errors_with_file_and_line(
+    meadow: Sandbox, change: tuple[str, str]
+):
+    load_spoilt(meadow, *change, TEXTS[change[0]])
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(change=mutated({MAP_FILE: ORCHARD}))
+def test_five_hundred_spoilt_maps_end_in_errors_with_file_and_line(orchard: Sandbox, change: tuple[str, str]):
+    load_spoilt(orchard, *change, ORCHARD)
 
 
 def test_the_sandbox_itself_has_nothing_wrong(sandbox: Sandbox):
