@@ -54,6 +54,11 @@ class Tenure:
     person: str | None
     holder: str | None = None
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether somebody other than the seat's holder answers."""
+        return self.person is not None and self.person != self.holder
+
 
 @dataclass(frozen=True, slots=True)
 class Seated:

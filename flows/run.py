@@ -15,6 +15,7 @@ from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
 from flows.beliefs import actor
 from flows.landing import FeedLanding, land_feed
+from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
 from flows.stages import Tables, absorb, audited, case_attributes, put, score
@@ -121,8 +122,11 @@ class Run:
         return self._timed("score", lambda: score(self.workspace, measured, state))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
-        """Hold the map against the events."""
-        return self._timed("audit", lambda: audited(self.workspace, measured, state, scored))
+        """Hold the map against the events, and tell it as tables."""
+        return self._timed(
+            "audit",
+            lambda: {**audited(self.workspace, measured, state, scored), **mapped(self.workspace)},
+        )
 
     def publish(self, state: State, measured: Measured, *tables: Tables) -> Release:
         """Check every table's promises, write it, and publish all as one release."""

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from contracts.answers import answers
 from contracts.attestations import Attestation, attested
 from contracts.tenures import Tenure
+from flows.attesting import give_word
 from tests.conftest import Call, Sandbox
 from warehouse.ledger import Ledger
 
@@ -87,3 +89,19 @@ def test_a_word_that_is_not_theirs_to_give_is_refused_and_not_kept(
     assert told.code == 2
     assert said in told.err
     assert not (sandbox.root / "warehouse").exists()
+
+
+def test_what_people_say_is_published_beside_who_is_accountable(sandbox: Sandbox):
+    sandbox.answers("1,a@b.example,2026-02-10 09:00:00,web,order,5")
+    workspace = sandbox.load()
+    answer = next(one for one in answers(workspace.atlas, workspace.now) if one.touchpoint == "order")
+    give_word(workspace, answer, "ada", "confirmed", None)
+    sandbox.run()
+    rows = sandbox.table("bridge_assignment").sort("touchpoint_id", "valid_from_at").rows(named=True)
+    told = [(row["touchpoint_id"], row["owner_id"], row["attestation"], row["attested_at"]) for row in rows]
+    assert told == [
+        ("delivery", "ben", None, None),
+        ("delivery", "cleo", "pending", None),
+        ("order", "ada", "confirmed", workspace.now),
+    ]
+    assert {row["map_version"] for row in rows} == {workspace.atlas.version}
