@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from contracts.accountability import AccountabilityMap, Seat, Touchpoint
-from contracts.tenures import EARLIEST, LATEST, Span, Tenure, assignments, covers, holdings, tenures
+from contracts.tenures import EARLIEST, LATEST, Span, Tenure, acting, assignments, covers, holdings, tenures
 
 Answering = Literal["owned", "vacant", "unowned", "absent"]
 
@@ -31,6 +31,7 @@ class Answer:
         team_name: The team's name.
         holder: Who holds the seat: another person than `person` while a cover is in force.
         holder_name: Their name.
+        delegates: Who acts for the holder without being accountable.
         since: Since when this person, or nobody, has answered without a break; None: always.
         held_since: Since when the holder has held the seat; None: always, or nobody does.
         until: Until when the map says so, this person covering or holding; None: for good.
@@ -52,6 +53,7 @@ class Answer:
     team_name: str | None = None
     holder: str | None = None
     holder_name: str | None = None
+    delegates: tuple[str, ...] = ()
     since: datetime | None = None
     held_since: datetime | None = None
     until: datetime | None = None
@@ -66,7 +68,8 @@ class Answer:
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain values; instants as ISO texts in UTC."""
         plain = {n: v.isoformat() if isinstance(v, datetime) else v for n, v in asdict(self).items()}
-        return {**plain, "declared_at": list(self.declared_at), "is_covered": self.is_covered}
+        lists = {"delegates": list(self.delegates), "declared_at": list(self.declared_at)}
+        return {**plain, **lists, "is_covered": self.is_covered}
 
 
 def answers(atlas: AccountabilityMap, at: datetime) -> list[Answer]:
@@ -114,6 +117,7 @@ def _answer(
         team_name=names.get(tenure.team or ""),
         holder=tenure.holder,
         holder_name=names.get(tenure.holder or ""),
+        delegates=_delegates(seat, atlas, at) if seat else (),
         since=_bounded(since),
         held_since=_bounded(_held_since(seat, atlas, at)) if seat else None,
         until=_bounded(until),
@@ -148,6 +152,10 @@ def _held_since(seat: Seat, atlas: AccountabilityMap, at: datetime) -> datetime:
     return EARLIEST
 
 
+def _delegates(seat: Seat, atlas: AccountabilityMap, at: datetime) -> tuple[str, ...]:
+    return tuple(seat.delegates[index].person for index in _in_force(acting(seat, atlas.zone), at))
+
+
 def _bounded(moment: datetime) -> datetime | None:
     return None if moment in (EARLIEST, LATEST) else moment
 
@@ -179,6 +187,6 @@ def _declared(
     for index in _in_force(assignments(touchpoint, atlas.zone), at):
         yield atlas.where("touchpoints", touchpoint.id, "accountable", index)
     if seat is not None:
-        for part, spans in (("holders", holdings), ("covers", covers)):
+        for part, spans in (("holders", holdings), ("covers", covers), ("delegates", acting)):
             for index in _in_force(spans(seat, atlas.zone), at):
                 yield atlas.where("seats", seat.id, part, index)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from contracts.accountability import AccountabilityMap, Seat
 from contracts.errors import Problem
 from contracts.map_places import Path, Placed, PlacedItem, backward, between, said
-from contracts.tenures import EARLIEST, LATEST, Span, covers, holdings, instant, overlaps
+from contracts.tenures import EARLIEST, LATEST, Span, acting, covers, holdings, instant, overlaps
 
 Times = Mapping[str, tuple[datetime, datetime]]
 
@@ -30,20 +30,17 @@ def stands_in(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
     for one in placed["seats"]:
         seat: Seat = one.item
         covering = covers(seat, atlas.zone)
-        acting = [
-            Span(instant(d.acts_from, atlas.zone, EARLIEST), instant(d.acts_until, atlas.zone, LATEST), index)
-            for index, d in enumerate(seat.delegates)
-        ]
+        delegated = acting(seat, atlas.zone)
         for index, cover in enumerate(seat.covers):
             yield from backward(one, atlas.zone, cover.covers_from, cover.covers_until, ("covers", index))
         for index, delegate in enumerate(seat.delegates):
             yield from backward(
                 one, atlas.zone, delegate.acts_from, delegate.acts_until, ("delegates", index)
             )
-        if any(span.start >= span.end for span in (*covering, *acting)):
+        if any(span.start >= span.end for span in (*covering, *delegated)):
             continue
         yield from _one_cover_at_a_time(one, covering, atlas.zone)
-        for part, spans in (("covers", covering), ("delegates", acting)):
+        for part, spans in (("covers", covering), ("delegates", delegated)):
             for span in spans:
                 person = getattr(seat, part)[span.value].person
                 path = (part, span.value)

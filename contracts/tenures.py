@@ -131,6 +131,14 @@ def covers(seat: Seat, zone: ZoneInfo) -> list[Span[int]]:
     ]
 
 
+def acting(seat: Seat, zone: ZoneInfo) -> list[Span[int]]:
+    """The seat's delegates as spans; the value is the index in `seat.delegates`."""
+    return [
+        Span(instant(one.acts_from, zone, EARLIEST), instant(one.acts_until, zone, LATEST), index)
+        for index, one in enumerate(seat.delegates)
+    ]
+
+
 def seated(seat: Seat, zone: ZoneInfo) -> list[Span[Seated]]:
     """Who answers in a seat when, in the order of time: its covers, else its holders.
 

@@ -1,6 +1,6 @@
 """What people ask on the command line: instants, touchpoints."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from contracts.accountability import AccountabilityMap
@@ -10,6 +10,7 @@ from contracts.tenures import LATEST, instant
 from flows.beliefs import Belief
 from flows.workspace import LoadedWorkspace
 
+_LAST = LATEST - timedelta(microseconds=1)
 Default = TypeVar("Default", datetime, None)
 
 
@@ -30,7 +31,8 @@ def asked_moment(
     if written is None:
         return default
     try:
-        return instant(read_moment(written), workspace.settings.zone, LATEST)
+        # What lasts for good has no last instant: the end of the calendar means the one before.
+        return min(instant(read_moment(written), workspace.settings.zone, LATEST), _LAST)
     except ValueError as error:
         raise QuestionError.at(name, f"{written!r} is no date.", str(error)) from None
 

@@ -32,6 +32,8 @@ def _rows(answer: Answer, zone: ZoneInfo, source: str) -> Iterator[tuple[str, st
     if answer.is_covered:
         held = _named(answer.holder_name, answer.holder) if answer.holder else "nobody"
         yield "seat held by", held + (f": {answer.reason}" if answer.reason else "")
+    if answer.delegates:
+        yield "acts for them", ", ".join(answer.delegates)
     if answer.state != "absent":
         yield "since", moment_text(answer.since, zone) if answer.since else "always"
         yield "until", moment_text(answer.until, zone) if answer.until else "further notice"
@@ -62,14 +64,13 @@ def answer_table(answers: Sequence[Answer], stages: Mapping[str, str], zone: Zon
     table = Table(title=title, title_justify="left")
     for name in ("stage", "touchpoint", "accountable", "seat", "team", "since", "until"):
         table.add_column(name, overflow="fold", no_wrap=name in ("since", "until"))
-    present = [one for one in answers if one.state != "absent"]
-    depth = _depths(present)
+    nested = list(_nested([one for one in answers if one.state != "absent"]))
     for stage, name in stages.items():
-        own = [one for one in present if one.stage == stage]
-        for place, one in enumerate(own):
+        own = [(one, depth) for one, depth in nested if one.stage == stage]
+        for place, (one, depth) in enumerate(own):
             table.add_row(
                 "" if place else name,
-                f"{'  ' * depth[one.touchpoint]}{one.touchpoint_name}",
+                f"{'  ' * depth}{one.touchpoint_name}",
                 _person_cell(one),
                 one.seat_name or "",
                 one.team_name or "",
@@ -87,15 +88,17 @@ def _person_cell(one: Answer) -> Text:
     return cell.append(f", covering for {one.holder_name or 'nobody'}", "yellow") if one.is_covered else cell
 
 
-def _depths(answers: Sequence[Answer]) -> dict[str, int]:
-    """How deep each touchpoint is nested in others of the table."""
-    parents = {one.touchpoint: one.parent for one in answers}
-
-    def depth(name: str) -> int:
-        parent = parents[name]
-        return 0 if parent is None or parent not in parents else 1 + depth(parent)
-
-    return {name: depth(name) for name in parents}
+def _nested(answers: Sequence[Answer]) -> Iterator[tuple[Answer, int]]:
+    """Every touchpoint and how deep it is nested, parts below their whole."""
+    present = {one.touchpoint for one in answers}
+    parts: dict[str | None, list[Answer]] = {}
+    for one in answers:
+        parts.setdefault(one.parent if one.parent in present else None, []).append(one)
+    waiting = [(one, 0) for one in reversed(parts.get(None, []))]
+    while waiting:
+        one, depth = waiting.pop()
+        yield one, depth
+        waiting += [(part, depth + 1) for part in reversed(parts.get(one.touchpoint, []))]
 
 
 def moment_text(moment: datetime, zone: ZoneInfo) -> str:

@@ -206,6 +206,21 @@ def test_a_touchpoint_is_absent_before_it_exists_and_found_by_a_former_id(sandbo
     assert "Ada (ada)" in call("who", "buy", sandbox.root, "--at", "2026-03-31T23:59:59").out
 
 
+def test_whoever_acts_for_the_holder_is_named_and_not_accountable(sandbox: Sandbox, call: Call):
+    delegated = "{person: ada}], delegates: [{person: ben, from: 2026-05-01, until: 2026-06-01}]"
+    sandbox.replace("map/map.yaml", "{person: ada}]", delegated)
+    told = json.loads(call("who", "order", sandbox.root, "--at", "2026-05-03", "--json").out)
+    assert (told["person"], told["delegates"]) == ("ada", ["ben"])
+    assert "acts for them  ben" in call("who", "order", sandbox.root, "--at", "2026-05-03").out
+    assert "acts for them" not in call("who", "order", sandbox.root, "--at", "2026-06-01").out
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59-12:00"])
+def test_the_ends_of_the_calendar_can_be_asked_for(sandbox: Sandbox, call: Call, moment: str):
+    assert json.loads(call("who", "order", sandbox.root, "--at", moment, "--json").out)["person"] == "ada"
+    assert call("map", "show", sandbox.root, "--as-of", moment).code == 0
+
+
 def test_the_map_is_shown_by_stage_and_as_json(sandbox: Sandbox, call: Call):
     sandbox.replace("map/map.yaml", HELD, CORRECTED)
     sandbox.replace(
@@ -221,6 +236,17 @@ def test_the_map_is_shown_by_stage_and_as_json(sandbox: Sandbox, call: Call):
         "order": None,
         "delivery": "ada",
     }
+
+
+def test_parts_are_shown_below_their_whole_wherever_they_stand(sandbox: Sandbox, call: Call):
+    part = "  - {id: NAME, name: NAME, parent: PARENT, accountable: head_of_sales}\n"
+    below = "".join(
+        part.replace("NAME", n).replace("PARENT", p) for n, p in (("inner", "outer"), ("outer", "order"))
+    )
+    sandbox.replace("map/map.yaml", "  - id: order\n", f"{below}  - id: order\n")
+    shown = call("map", "show", sandbox.root).out.splitlines()
+    names = [line.split("│")[2].rstrip() for line in shown if line.startswith("│")]
+    assert names == [" Order", "   outer", "     inner", " Delivery"]
 
 
 def test_the_log_lists_the_newest_record_first(sandbox: Sandbox, call: Call):
