@@ -8,17 +8,39 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from yaml.reader import ReaderError
+from yaml.resolver import Resolver
 
 from contracts.errors import Problem, WorkspaceError, did_you_mean
 
 Path = tuple[str | int, ...]
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@lru_cache(maxsize=1 << 16)
+def _tag(value: str, implicit: tuple[bool, bool]) -> str:
+    """What a scalar is by its text. Remembered: a map says the same few words many times."""
+    return _RESOLVER.resolve(yaml.ScalarNode, value, implicit)
+
+
+_RESOLVER = Resolver()
+
+
+class _Reader(_Loader):
+    """The loader, with a memory of what scalars are: asking costs as much as all other reading."""
+
+    def resolve(self, kind: type, value: str, implicit: tuple[bool, bool]) -> str:
+        return _tag(value, implicit) if kind is yaml.ScalarNode else super().resolve(kind, value, implicit)
+
+
 _NODES_MAX = 500_000
 """More than any map has; a few lines of nested aliases can stand for billions."""
 _DEPTH_MAX = 5_000
@@ -42,11 +64,13 @@ class Document:
         file: Name shown in messages, relative to the workspace.
         data: The plain value (dict, list, scalar or None for an empty file).
         lines: Line (1-based) of each path, e.g. `("touchpoints", 3, "stage")`.
+        text: What it was read from.
     """
 
     file: str
     data: object
     lines: Mapping[Path, int] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
 
     def where(self, *path: str | int) -> str:
         """`file:line` of the path, or of its nearest known ancestor."""
@@ -84,15 +108,15 @@ def read(text: str, file: str) -> tuple[Document, list[Problem]]:
 
 def _built(text: str, file: str) -> tuple[Document, list[Problem]]:
     _refuse_depth(text)
-    loader = _Loader(text)
+    loader = _Reader(text)
     try:
         root = loader.get_single_node()
         if root is None:
-            return Document(file, None), []
+            return Document(file, None, text=text), []
         builder = _Builder(loader, file)
         builder.lines[()] = _line(root)
         value = builder.build(root, ())
-        return Document(file, value, builder.lines), builder.problems
+        return Document(file, value, builder.lines, text), builder.problems
     finally:
         loader.dispose()
 
@@ -159,8 +183,11 @@ class _Builder:
 
     def _flat(self, node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
         """Keys and values with those that `<<` merges in; of a key that stands twice the first."""
+        names = {key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE}
+        if len(names) == len(node.value):
+            return node.value
         if id(node) not in self._pairs:
-            own = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
+            own = [pair for pair in node.value if pair[0].tag != _MERGE]
             kept: dict[object, tuple[yaml.Node, yaml.Node]] = {}
             for pair in own:
                 first = kept.setdefault(pair[0].value if isinstance(pair[0], yaml.ScalarNode) else pair, pair)
@@ -176,6 +203,8 @@ class _Builder:
         self.problems.append(Problem(f"{self.file}:{_line(again)}", what, "Keep one."))
 
     def _scalar(self, node: yaml.ScalarNode) -> object:
+        if node.tag == _TEXT:
+            return node.value
         try:
             return self.loader.construct_object(node, deep=True)
         except (ValueError, ArithmeticError, AttributeError):
@@ -341,7 +370,12 @@ def _models(kind: object) -> Iterator[object]:
         yield kind
 
 
-def _moment(value: object) -> datetime:
+def read_moment(value: object) -> datetime:
+    """An instant as people write it.
+
+    Raises:
+        ValueError: It is neither a date nor an instant.
+    """
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
@@ -355,5 +389,11 @@ def _moment(value: object) -> datetime:
     raise ValueError(message)
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_TIME = r"\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?"
+Moment = Annotated[
+    datetime,
+    BeforeValidator(read_moment),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DATE}([Tt ]{_TIME})?$"}),
+]
 """An instant as people write it: a date means its first moment; without an offset it is local."""

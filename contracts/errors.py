@@ -1,6 +1,7 @@
 """Every error we raise on purpose, in one tree.
 
 AnswerableError
+├── QuestionError      a command asks for something that there is not               ask otherwise
 ├── WorkspaceError     a file of the workspace is missing or cannot be understood   edit the file
 │   └── MapError       the accountability map contradicts itself                    edit the map
 ├── FeedError          a feed could not be read; its last good data stays           mend the feed
@@ -56,6 +57,12 @@ class AnswerableError(Exception):
     def of(cls, problems: Iterable[Problem]) -> Self:
         """The error of all problems, in the order of their places."""
         return cls(*sorted(problems, key=_reading_order))
+
+
+class QuestionError(AnswerableError):
+    """A command asks for something that there is not. Ask otherwise."""
+
+    exit_code = 2
 
 
 class WorkspaceError(AnswerableError):

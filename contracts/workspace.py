@@ -49,6 +49,7 @@ class Workspace(Declaration):
         clock: A fixed "now", for data that has stopped; the real time when absent.
         warehouse: Folder, relative to the workspace, that holds everything the product makes.
         expect_future_minutes: An event further in the future than this is rejected.
+        attestation_days: How long the word of an accountable person counts before they are asked again.
     """
 
     name: str = Field(min_length=1)
@@ -58,6 +59,7 @@ class Workspace(Declaration):
     retention: Retention = Retention()
     warehouse: str = "warehouse"
     expect_future_minutes: int = Field(default=60, ge=0)
+    attestation_days: int = Field(default=92, ge=1, le=3660)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -25,12 +25,26 @@ _COMMANDS = {
     "check": "Check a workspace: every problem of every file at once.",
     "run": "Read what the feeds delivered and publish a release.",
     "show": "Show a published table in the terminal.",
+    "who": "Say who answers for a touchpoint, at any instant and by what was known at any other.",
+    "attest": "Give your word that a touchpoint is yours, or that it is not; and see who has not yet.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
+}
+
+_MAP_COMMANDS = {
+    "show": "Show who answers for every touchpoint, by stage, at any instant.",
+    "log": "List every version of the map that was believed, and since when.",
+    "codeowners": "Write the map's decision rights as a CODEOWNERS file.",
+    "schema": "Print the JSON Schema of the map's files, for editors.",
 }
 
 app = App(name="answerable", help=_HELP, version=_version, version_flags=["--version"])
 for _name, _about in _COMMANDS.items():
     app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about)
+
+map_app = App(name="map", help="The accountability map: who answers for what, and what was believed when.")
+for _name, _about in _MAP_COMMANDS.items():
+    map_app.command(f"flows.commands.map_{_name}:map_{_name}", name=_name, help=_about)
+app.command(map_app)
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """`python -m flows.docs` writes the generated pages; `--check` fails when they are out of date."""
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from contracts.map_schema import map_schema
 from flows.cli import app
 from views.dictionary import markdown
 
@@ -14,7 +16,11 @@ def pages() -> Mapping[str, str]:
     """Every generated page, by its path below the repository."""
     commands = app.generate_docs(output_format="markdown", recursive=True)
     note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
-    return {"docs/tables.md": markdown(), "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n"}
+    return {
+        "docs/tables.md": markdown(),
+        "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
+        "examples/starter/map.schema.json": json.dumps(map_schema(), indent=1, ensure_ascii=False) + "\n",
+    }
 
 
 def stale() -> list[str]:

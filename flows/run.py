@@ -13,7 +13,9 @@ from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
+from flows.beliefs import actor
 from flows.landing import FeedLanding, land_feed
+from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
 from flows.stages import Tables, absorb, audited, case_attributes, put, score
@@ -120,8 +122,11 @@ class Run:
         return self._timed("score", lambda: score(self.workspace, measured, state))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
-        """Hold the map against the events."""
-        return self._timed("audit", lambda: audited(self.workspace, measured, state, scored))
+        """Hold the map against the events, and tell it as tables."""
+        return self._timed(
+            "audit",
+            lambda: {**audited(self.workspace, measured, state, scored), **mapped(self.workspace)},
+        )
 
     def publish(self, state: State, measured: Measured, *tables: Tables) -> Release:
         """Check every table's promises, write it, and publish all as one release."""
@@ -144,10 +149,13 @@ class Run:
         self._follows = self.releases.manifests.head()
         self._note_releases()
         atlas = self.workspace.atlas
-        texts = {
-            p.name: p.read_text("utf-8-sig") for p in sorted((self.workspace.root / "map").glob("*.y*ml"))
-        }
-        self.ledger.note_map(atlas.version, _now(), texts)
+        self.ledger.note_map(
+            atlas.version,
+            _now(),
+            self.workspace.map_texts,
+            by=actor(),
+            timezone=self.workspace.settings.timezone,
+        )
         self.ledger.start_run(self.id, _now(), CODE_VERSION, atlas.version)
 
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:

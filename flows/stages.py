@@ -36,7 +36,7 @@ from transforms.credit import Scoring, credited_daily
 from transforms.found import NONE, events_unmatched, rule_hits
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
-from transforms.map_tables import dim_goal, map_tables
+from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, quarantine_reasons
@@ -155,7 +155,7 @@ def _case_plans(
 
 
 def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables) -> Tables:
-    """The gap audit and what it rests on: rule hits, unmatched events, trust in the feeds, the map."""
+    """The gap audit and what it rests on: rule hits, unmatched events, trust in the feeds."""
     hits, unmatched = pl.collect_all(
         [
             rule_hits(
@@ -173,7 +173,6 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
         GapFinding: audit(_evidence(workspace, measured, state, scored, found)),
         **found,
         QuarantineReason: quarantine_reasons(state.deliveries),
-        **map_tables(workspace.atlas, workspace.tenures, workspace.now),
     }
 
 

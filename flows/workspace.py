@@ -1,8 +1,10 @@
 """A workspace read from disk and checked whole: every problem of every file in one report."""
 
+import gc
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -35,6 +37,7 @@ class LoadedWorkspace:
         atlas: The map.
         feeds: The feeds, by name.
         now: The instant it is: the settings' clock, or the real time.
+        map_texts: What the map was read from: text by the file's name in `map/`.
     """
 
     root: Path
@@ -42,6 +45,7 @@ class LoadedWorkspace:
     atlas: AccountabilityMap
     feeds: tuple[Feed, ...]
     now: datetime
+    map_texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def warehouse(self) -> Path:
@@ -72,6 +76,19 @@ class LoadedWorkspace:
         return secret
 
 
+@contextmanager
+def _no_collection() -> Generator[None]:
+    """Keep the garbage collector still: a map is many small values that all stay (a third of the time)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@_no_collection()
 def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     """Read and check a workspace.
 
@@ -87,7 +104,8 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     settings = _settings(root, problems)
     zone = settings.zone if settings else ZoneInfo("UTC")
     feeds, are_whole = _feeds(root, problems)
-    examined = _map(root, zone, [feed.name or "" for feed in feeds] if are_whole else [], problems)
+    names = [feed.name or "" for feed in feeds] if are_whole else []
+    examined, texts = _map(root, zone, names, problems)
     problems += cross_checks(examined, feeds, are_whole=are_whole)
     # Two streams may share a contract, and two checks may meet the same flaw.
     problems = list(dict.fromkeys(problems))
@@ -96,7 +114,7 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
         raise (MapError if only_map else WorkspaceError).of(problems)
     clock = instant(settings.clock, zone, datetime.now(UTC))  # noqa: TID251 - the one clock
     loaded = tuple(feed.resolved() for feed in feeds)
-    return LoadedWorkspace(root, settings, examined.atlas, loaded, now or clock)
+    return LoadedWorkspace(root, settings, examined.atlas, loaded, now or clock, texts)
 
 
 def _settings(root: Path, problems: list[Problem]) -> Workspace | None:
@@ -129,7 +147,9 @@ def _settings_checks(settings: Workspace, document: Document) -> Iterator[Proble
         yield Problem(document.where("expect_future_minutes"), what, f"Write at most {_AHEAD_MINUTES_MAX}.")
 
 
-def _map(root: Path, zone: ZoneInfo, feeds: list[str], problems: list[Problem]) -> Examined:
+def _map(
+    root: Path, zone: ZoneInfo, feeds: list[str], problems: list[Problem]
+) -> tuple[Examined, dict[str, str]]:
     found: list[Problem] = []
     documents = list(_documents(root, "map", found))
     if not documents and not found:
@@ -137,7 +157,7 @@ def _map(root: Path, zone: ZoneInfo, feeds: list[str], problems: list[Problem]) 
     # Names that may stand in a file that cannot be read are not called unknown.
     examined = examine(documents, zone, feeds, is_whole=not found)
     problems += [*found, *examined.problems]
-    return examined
+    return examined, {document.file.removeprefix("map/"): document.text for document in documents}
 
 
 def _feeds(root: Path, problems: list[Problem]) -> tuple[list[PlacedFeed], bool]:

@@ -1,12 +1,13 @@
 """The map as tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Touchpoint
+from contracts.attestations import Attested
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -18,13 +19,23 @@ from contracts.tables import (
     DimTouchpoint,
     Table,
 )
-from contracts.tenures import LATEST, Tenure, holdings
+from contracts.tenures import LATEST, Tenure, in_force, seated
 
 _ALWAYS = date(1970, 1, 1)
+_SAID = {
+    "why",
+    "baseline",
+    "success_looks_like",
+    "what_is_in_it_for_us",
+    "set_by",
+    "approved_by",
+    "counter_metric",
+}
+"""Parts of a goal that are published as they are written."""
 
 
 def map_tables(
-    atlas: AccountabilityMap, tenures: Sequence[Tenure], now: datetime
+    atlas: AccountabilityMap, tenures: Sequence[Tenure], now: datetime, standing: Sequence[Attested] = ()
 ) -> dict[type[Table], pl.DataFrame]:
     """Every dimension of the map, and who has been accountable when.
 
@@ -32,10 +43,14 @@ def map_tables(
         atlas: The map.
         tenures: Its tenures.
         now: The instant that "now" columns speak of.
+        standing: What accountable people say themselves, by touchpoint; nothing when absent.
     """
+    said = {one.touchpoint: one for one in standing}
     goals = dim_goal(atlas)
     return {
-        BridgeAssignment: _frame(BridgeAssignment, map(_assignment, tenures)),
+        BridgeAssignment: _frame(
+            BridgeAssignment, (_assignment(one, atlas.version, said, now) for one in tenures)
+        ),
         DimTouchpoint: _frame(DimTouchpoint, _touchpoints(atlas, tenures, goals, now)),
         DimStage: _frame(
             DimStage,
@@ -48,7 +63,16 @@ def map_tables(
         DimPerson: _frame(DimPerson, ({"owner_id": p.id, "owner_name": p.name} for p in atlas.people)),
         DimTeam: _frame(
             DimTeam,
-            ({"team_id": t.id, "team_name": t.name, "groups": ", ".join(t.groups)} for t in atlas.teams),
+            (
+                {
+                    "team_id": team.id,
+                    "team_name": team.name,
+                    "lead_seat_id": team.lead,
+                    "kind": team.kind,
+                    "groups": ", ".join(team.groups),
+                }
+                for team in atlas.teams
+            ),
         ),
         DimMetric: _frame(
             DimMetric,
@@ -74,22 +98,20 @@ def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
             "touchpoint_id": touchpoint.id,
             "metric": goal.metric,
             "in_force_from_date": starts.date() if starts else _ALWAYS,
-            "in_force_until_date": ends.date() if ends else None,
+            "in_force_until_date": _date(ends),
             "due_date": goal.due.date(),
             "level": float(goal.level),
             "direction": "lower" if goal.at_least is None else "higher",
-            "why": goal.why,
+            "baseline_date": _date(goal.baseline_at),
+            "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,
+            **goal.model_dump(include=_SAID),
         }
 
     return _frame(DimGoal, (row(t, goal) for t in atlas.touchpoints for goal in t.goals))
 
 
-def state_at(tenures: Iterable[Tenure], moment: datetime) -> dict[str, Tenure]:
-    """The tenure in force at an instant, by touchpoint."""
-    return {t.touchpoint: t for t in tenures if t.start <= moment < t.end}
-
-
-def _assignment(tenure: Tenure) -> dict[str, Any]:
+def _assignment(tenure: Tenure, version: str, said: Mapping[str, Attested], now: datetime) -> dict[str, Any]:
+    own = said.get(tenure.touchpoint) if tenure.start <= now < tenure.end else None
     return {
         "touchpoint_id": tenure.touchpoint,
         "valid_from_at": tenure.start,
@@ -98,44 +120,60 @@ def _assignment(tenure: Tenure) -> dict[str, Any]:
         "seat_id": tenure.seat,
         "team_id": tenure.team,
         "owner_id": tenure.person or NOBODY,
+        "holder_id": tenure.holder,
+        "is_cover": tenure.is_covered,
+        "attestation": own.state if own else None,
+        "attested_at": own.word.attested_at if own and own.word else None,
+        "map_version": version,
     }
 
 
 def _touchpoints(
     atlas: AccountabilityMap, tenures: Sequence[Tenure], goals: pl.DataFrame, now: datetime
 ) -> Iterable[dict[str, Any]]:
-    held = state_at(tenures, now)
+    held = in_force(tenures, now)
     today = now.astimezone(atlas.zone).date()
-    in_force = goals.filter(
+    counting = goals.filter(
         pl.col("in_force_from_date") <= today,
         pl.col("in_force_until_date").is_null() | (pl.col("in_force_until_date") > today),
     )
-    count = dict(in_force.group_by("touchpoint_id").len().iter_rows())
+    count = dict(counting.group_by("touchpoint_id").len().iter_rows())
     for touchpoint in atlas.touchpoints:
         tenure = held.get(touchpoint.id)
         yield {
             "touchpoint_id": touchpoint.id,
             "touchpoint_name": touchpoint.name,
             "stage_id": touchpoint.stage,
+            "parent_id": touchpoint.parent,
+            "former_ids": ", ".join(touchpoint.was),
+            "kind": touchpoint.kind,
             "is_priority": touchpoint.priority,
             "owner_id": (tenure.person if tenure else None) or NOBODY,
             "seat_id": tenure.seat if tenure else None,
             "metric_count": len(touchpoint.metrics),
             "goal_count": count.get(touchpoint.id, 0),
+            "validated_by_id": touchpoint.validated_by,
+            "validated_role": touchpoint.validated_role,
+            "validated_date": _date(touchpoint.validated_at),
             "declared_at": atlas.where("touchpoints", touchpoint.id),
         }
 
 
 def _seats(atlas: AccountabilityMap, now: datetime) -> Iterable[dict[str, Any]]:
     for seat in atlas.seats:
-        holder = next((s.value for s in holdings(seat, atlas.zone) if s.start <= now < s.end), None)
-        person = seat.holders[holder].person if holder is not None else None
+        answering = next((s.value for s in seated(seat, atlas.zone) if s.start <= now < s.end), None)
         yield {
             "seat_id": seat.id,
             "seat_name": seat.name,
             "team_id": seat.team,
-            "owner_id": person or NOBODY,
+            "owner_id": (answering.person if answering else None) or NOBODY,
+            "holder_id": answering.holder if answering else None,
         }
+
+
+def _date(moment: datetime | None) -> date | None:
+    """The day that somebody wrote."""
+    return moment.date() if moment else None
 
 
 def _frame(table: type[Table], rows: Iterable[dict[str, Any]]) -> pl.DataFrame:

@@ -8,23 +8,30 @@ since releases are known by their numbers.
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import UTC, datetime
+from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from contracts.attestations import Attestation
 from contracts.errors import StoreError
+from contracts.records import MapRecord
 from warehouse.files import DISK, ROOM, accessing, make_folder
+from warehouse.ledger_rows import AttestationRow, Base, MapRecordRow, MapVersionRow, ReleaseRow, RunRow
+
+__all__ = ["HEAD", "URL_VARIABLE", "Base", "Ledger", "MapVersionRow", "ReleaseRow", "has_ledger"]
 
 URL_VARIABLE = "ANSWERABLE_LEDGER_URL"
-HEAD = "0001"
-"""The migration that the classes below stand for; a test holds it equal to the newest one."""
+HEAD = "0002"
+"""The migration that the classes of `ledger_rows` stand for; a test holds it equal to the newest one."""
 
+FILE = "ledger.db"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _REMEDY = (
     "Run again. If that does not help, restore it from a backup or move it away: the next run makes "
@@ -32,75 +39,11 @@ _REMEDY = (
 )
 _REMEDIES = {"disk is full": ROOM, "disk I/O error": DISK}
 _READS = "answerable_reads"
-_NAMING = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
 
 
-class Base(DeclarativeBase):
-    """Everything the ledger keeps."""
-
-    metadata = sa.MetaData(naming_convention=_NAMING)
-
-
-class Instant(sa.TypeDecorator[datetime]):
-    """An instant. Databases without time zones, like SQLite, hold it in UTC."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """The instant in UTC."""
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """The instant in UTC, and saying so."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-class RunRow(Base):
-    """One run: when, on what, to what end. `ended_at` is null while it lasts, and when it was killed."""
-
-    __tablename__ = "run"
-
-    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    started_at: Mapped[datetime] = mapped_column(Instant)
-    ended_at: Mapped[datetime | None] = mapped_column(Instant)
-    state: Mapped[str] = mapped_column(sa.String(16))
-    error: Mapped[str | None] = mapped_column(sa.Text)
-    code_version: Mapped[str] = mapped_column(sa.String(32))
-    map_version: Mapped[str] = mapped_column(sa.String(32))
-    store_commit: Mapped[int | None]
-    release_number: Mapped[int | None]
-
-
-class ReleaseRow(Base):
-    """One release, as its manifest says."""
-
-    __tablename__ = "release"
-
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    published_at: Mapped[datetime] = mapped_column(Instant)
-    run_id: Mapped[str] = mapped_column(sa.String(32))
-    map_version: Mapped[str] = mapped_column(sa.String(32))
-    store_commit: Mapped[int]
-    table_count: Mapped[int]
-    reused_count: Mapped[int]
-
-
-class MapVersionRow(Base):
-    """One version of the map: what was believed from when on."""
-
-    __tablename__ = "map_version"
-
-    version: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    recorded_at: Mapped[datetime] = mapped_column(Instant)
-    documents: Mapped[dict[str, str]] = mapped_column(sa.JSON)
+def has_ledger(folder: Path) -> bool:
+    """Whether a warehouse has a ledger yet, without making one."""
+    return bool(os.environ.get(URL_VARIABLE)) or (folder / FILE).is_file()
 
 
 class Ledger:
@@ -112,7 +55,7 @@ class Ledger:
         Raises:
             StoreError: The database cannot be reached, or belongs to a newer version.
         """
-        self.url = url or os.environ.get(URL_VARIABLE) or f"sqlite:///{folder.absolute() / 'ledger.db'}"
+        self.url = url or os.environ.get(URL_VARIABLE) or f"sqlite:///{folder.absolute() / FILE}"
         self.engine = _engine(self.url)
         with accessing(folder):
             make_folder(folder)
@@ -185,11 +128,59 @@ class Ledger:
         with suppress(StoreError) if error else nullcontext(), self.writing() as session:
             session.execute(sa.update(RunRow).where(RunRow.id == run).values(ended))
 
-    def note_map(self, version: str, at: datetime, documents: Mapping[str, str]) -> None:
-        """Keep a version of the map, once."""
+    def note_map(
+        self,
+        version: str,
+        at: datetime,
+        documents: Mapping[str, str],
+        *,
+        by: str | None = None,
+        timezone: str | None = None,
+    ) -> None:
+        """Note that a version of the map is believed from now on, unless it is already.
+
+        Args:
+            version: Content hash of the map.
+            at: The real time.
+            documents: Its files' texts by name; kept once for each version.
+            by: Who loaded it.
+            timezone: How its dates without an offset are read.
+        """
         with self.writing() as session:
             if session.get(MapVersionRow, version) is None:
                 session.add(MapVersionRow(version=version, recorded_at=at, documents=dict(documents)))
+                session.flush()
+            last = session.scalars(
+                sa.select(MapRecordRow).order_by(MapRecordRow.number.desc()).limit(1)
+            ).first()
+            if last is None or (last.version, last.timezone) != (version, timezone):
+                session.add(MapRecordRow(version=version, recorded_at=at, recorded_by=by, timezone=timezone))
+
+    def map_records(self) -> list[MapRecord]:
+        """Every record of the map, the oldest first."""
+        with self.reading() as session:
+            rows = session.scalars(sa.select(MapRecordRow).order_by(MapRecordRow.number))
+            return [
+                MapRecord(row.number, row.version, row.recorded_at, row.recorded_by, row.timezone)
+                for row in rows
+            ]
+
+    def map_texts(self, version: str) -> dict[str, str]:
+        """The texts of a version of the map, by the names of its files."""
+        with self.reading() as session:
+            return dict(session.scalars(sa.select(MapVersionRow.documents).filter_by(version=version)).one())
+
+    def attest(self, attestation: Attestation) -> None:
+        """Keep a person's word; earlier words stay."""
+        with self.writing() as session:
+            session.add(AttestationRow(**asdict(attestation)))
+
+    def attestations(self) -> list[Attestation]:
+        """Every word that was given, the oldest first."""
+        with self.reading() as session:
+            rows = session.scalars(sa.select(AttestationRow).order_by(AttestationRow.number))
+            names = [one.name for one in fields(Attestation)]
+            return [Attestation(**{name: getattr(row, name) for name in names}) for row in rows]
 
     def note_releases(self, manifests: Sequence[Mapping[str, Any]]) -> None:
         """Keep releases that the ledger does not know yet: a run may have been killed in between."""

@@ -2,6 +2,8 @@
 
 from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
 
+WORK = ("execution", "coordination")
+
 
 class BridgeAssignment(Table):
     """Who has been accountable for every touchpoint, and when.
@@ -19,7 +21,16 @@ class BridgeAssignment(Table):
     state = one_of(("owned", "vacant", "unowned"), "Whether somebody is accountable.")
     seat_id = text("Accountable seat.", nullable=True)
     team_id = text("Its team.", nullable=True)
-    owner_id = text("Accountable person, or `nobody`.")
+    owner_id = text("Accountable person, or `nobody`; while a cover is in force, whoever covers.")
+    holder_id = text("Person who holds the seat; null when nobody does.", nullable=True)
+    is_cover = flag("Whether somebody other than the holder answers.")
+    attestation = one_of(
+        ("confirmed", "declined", "pending"),
+        "What the accountable person says themselves; null for tenures that are not in force now.",
+        nullable=True,
+    )
+    attested_at = instant("When they last said so; null when they never did.", nullable=True)
+    map_version = text("Version of the map that says so.")
 
 
 class DimTouchpoint(Table):
@@ -35,11 +46,17 @@ class DimTouchpoint(Table):
     touchpoint_id = key("Touchpoint.")
     touchpoint_name = text("Its name.")
     stage_id = text("Its stage.")
+    parent_id = text("Touchpoint it is a part of.", nullable=True)
+    former_ids = text("Ids it had before, separated by `, `.")
+    kind = one_of(WORK, "Whether customers meet this work, or it only joins what others do.")
     is_priority = flag("Whether the map calls it a priority.")
     owner_id = text("Person accountable now, or `nobody`.")
     seat_id = text("Seat accountable now.", nullable=True)
     metric_count = count("Metrics it is judged by.", "metrics")
     goal_count = count("Goals in force now.", "goals")
+    validated_by_id = text("Person who last confirmed that it happens as the map says.", nullable=True)
+    validated_role = one_of(("frontline", "lead"), "Whether they work with customers or lead.", nullable=True)
+    validated_date = day("When they did.", nullable=True)
     declared_at = text("Where the map declares it: `file:line`.")
 
 
@@ -71,7 +88,8 @@ class DimSeat(Table):
     seat_id = key("Seat.")
     seat_name = text("Its name.")
     team_id = text("Its team.")
-    owner_id = text("Person who holds it now, or `nobody`.")
+    owner_id = text("Person who answers in it now, or `nobody`; while a cover is in force, whoever covers.")
+    holder_id = text("Person who holds it now; null when nobody does.", nullable=True)
 
 
 class DimPerson(Table):
@@ -100,6 +118,8 @@ class DimTeam(Table):
 
     team_id = key("Team.")
     team_name = text("Its name.")
+    lead_seat_id = text("Seat that leads it.", nullable=True)
+    kind = one_of(WORK, "Whether it does work that customers meet, or joins what other teams do.")
     groups = text("Its names as feeds record them, separated by `, `.")
 
 
@@ -139,3 +159,13 @@ class DimGoal(Table):
     level = number("Level to reach.", "metric's unit", nullable=False)
     direction = one_of(("higher", "lower"), "Which way is better.")
     why = text("Why it matters.")
+    baseline = number("Where the metric stood when the goal was set.", "metric's unit")
+    baseline_date = day("When it stood there.", nullable=True)
+    path = one_of(
+        ("linear", "step", "waypoints"), "What to expect before it is due; null: the level.", nullable=True
+    )
+    success_looks_like = text("What a customer would notice.", nullable=True)
+    what_is_in_it_for_us = text("What the team gains.", nullable=True)
+    set_by = text("Seat or person who set it.", nullable=True)
+    approved_by = text("Seat or person who agreed to it.", nullable=True)
+    counter_metric = text("What must not get worse meanwhile.", nullable=True)

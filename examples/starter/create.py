@@ -22,7 +22,7 @@ def create(folder: Path, today: date | None = None) -> list[Path]:
     """
     written = []
     for source in sorted(_HERE.rglob("*")):
-        if source.suffix in (".yaml", ".md", ".gitignore") or source.name == ".gitignore":
+        if source.suffix in (".yaml", ".json", ".md") or source.name == ".gitignore":
             path = source.relative_to(_HERE)
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(source.read_bytes())

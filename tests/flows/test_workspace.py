@@ -1,5 +1,6 @@
 """Workspaces with something wrong: one error that lists everything, each with its file, line and remedy."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import AnswerableError, MapError, WorkspaceError
+from examples.starter.create import create
 from flows.workspace import IDENTITY_VARIABLE, load
-from tests.conftest import CONTRACT, FEED, MAP, SETTINGS, Sandbox, build_sandbox
+from tests.conftest import CONTRACT, FEED, MAP, ROOT, SETTINGS, Sandbox, build_sandbox
 
 SETTINGS_FILE, MAP_FILE = "answerable.yaml", "map/map.yaml"
 FEED_FILE, CONTRACT_FILE = "feeds/survey.yaml", "contracts/survey.odcs.yaml"
@@ -127,6 +129,72 @@ FLAWS = [
     in_map("[{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters}]\n  - id: delivery",
            "[{metric: csat, at_least: 0.8, due: 2026-12-31, why: it}, {metric: csat, at_least: 0.7, due: 2026-12-31, why: it}]"
            "\n  - id: delivery", "map/map.yaml:16: touchpoint 'order' has two goals for 'csat' (line 16) from the beginning."),
+    # the map: who stands in
+    in_map("holders: [{person: ada}]", "holders: [{person: ada}], covers: [{person: ben, from: 2026-02-01}]",
+           "map/map.yaml:5: 'until' is missing. Add 'until'."),
+    in_map("holders: [{person: ada}]", "holders: [{person: ada}], covers: [{person: bern, from: 2026-02-01, until: 2026-02-08}]",
+           "map/map.yaml:5: person 'bern' is not in the map. Did you mean 'ben'?"),
+    in_map("holders: [{person: ada}]", "holders: [{person: ada}], covers: [{person: ben, from: 2026-02-08, until: 2026-02-08}]",
+           "map/map.yaml:5: 'until' 2026-02-08 is not after 'from' 2026-02-08."),
+    in_map("holders: [{person: ben,", "covers: [{person: ada, from: 2026-02-01, until: 2026-02-08},\n"
+           "      {person: cleo, from: 2026-02-07T23:59:59, until: 2026-02-09}]\n    holders: [{person: ben,",
+           "map/map.yaml:10: seat 'head_of_logistics' is covered by 'ada' (line 9) and by 'cleo' from 2026-02-07T23:59:59."),
+    in_map("holders: [{person: ben,", "covers: [{person: ben, from: 2026-02-10, until: 2026-02-12}]\n    holders: [{person: ben,",
+           "map/map.yaml:9: 'ben' stands in for themselves: they hold seat 'head_of_logistics' from 2026-02-10 until "
+           "2026-02-10T14:30:00."),
+    in_map("holders: [{person: ada}]", "holders: [{person: ada, from: 2026-01-01}], covers: [{person: ben, from: 2025-12-31, until: "
+           "2026-02-01}]", "map/map.yaml:5: seat 'head_of_sales' is covered from 2025-12-31, before anybody holds it."),
+    in_map("Cleo}]\nseats:\n  - {id: head_of_sales,", "Cleo}, {id: dan, name: Dan, from: 2026-02-02}]\nseats:\n  - {id: head_of_sales, "
+           "covers: [{person: dan, from: 2026-02-01, until: 2026-03-01}],",
+           "map/map.yaml:5: 'dan' stands in for seat 'head_of_sales' outside the time they are active (from 2026-02-02 until the end)."),
+    in_map("holders: [{person: ada}]", "holders: [{person: ada}], delegates: [{person: ada}]",
+           "map/map.yaml:5: 'ada' stands in for themselves: they hold seat 'head_of_sales' from the beginning until the end."),
+    in_map("holders: [{person: ada}]", "holders: [{person: ada}], delegates: [{person: ben, from: 2026-01-02, until: 2026-01-01}]",
+           "map/map.yaml:5: 'until' 2026-01-01 is not after 'from' 2026-01-02."),
+    # the map: parts, former ids, front line
+    in_map(ORDER, "    parent: order\n", "map/map.yaml:13: touchpoint 'order' is a part of itself: 'order' in 'order'."),
+    in_map(ORDER, f"{ORDER}    parent: delivery\n", "map/map.yaml:13: touchpoint 'order' is in stage 'enter', but it is a part of "
+           "'delivery', which is in 'engage'. Leave 'stage' out, or take 'parent' away."),
+    in_map(ORDER, f"{ORDER}    parent: deliver\n", "map/map.yaml:14: touchpoint 'deliver' is not in the map. Did you mean 'delivery'?"),
+    in_map(ORDER, f"{ORDER}    was: delivery\n", "map/map.yaml:14: the former id 'delivery' is a touchpoint at map/map.yaml:18."),
+    in_map(ORDER, f"{ORDER}    was: [buy, buy]\n", "map/map.yaml:14: former id 'buy' stands already at map/map.yaml:14."),
+    in_map(ORDER, f"{ORDER}    validated_by: ben\n", "map/map.yaml:11: item 1 of 'touchpoints' is {",
+           "Write 'validated_by', 'validated_at' and 'validated_role' together."),
+    in_map(ORDER, f"{ORDER}    validated_by: bem\n    validated_at: 2026-01-01\n    validated_role: frontline\n",
+           "map/map.yaml:14: person 'bem' is not in the map. Did you mean 'ben'?"),
+    in_map(ORDER, f"{ORDER}    validated_by: ben\n    validated_at: 2026-01-01\n    validated_role: frontlin\n",
+           "map/map.yaml:16: 'validated_role' is 'frontlin'. Did you mean 'frontline'?"),
+    in_map(ORDER, f"{ORDER}    kind: coordinate\n", "map/map.yaml:14: 'kind' is 'coordinate'. Did you mean 'coordination'?"),
+    in_map("name: Sales}", "name: Sales, lead: head}", "map/map.yaml:2: seat 'head' is not in the map."),
+    in_map("name: Ada}", "name: Ada, account: ada}", "map/map.yaml:3: 'account' is 'ada'. Write it like"),
+    # the map: the way to a goal
+    in_map("at_least: 0.8,", "at_least: 0.8, baseline: 0.7,", "map/map.yaml:16: the goal for 'csat' has one of 'baseline' and"),
+    in_map("at_least: 0.8,", "at_least: 0.8, path: linear,", "map/map.yaml:16: the goal for 'csat' has the path 'linear' but no"),
+    in_map("at_least: 0.8,", "at_least: 0.8, path: liner,", "map/map.yaml:16: 'path' is 'liner'. Did you mean 'linear'?"),
+    in_map("at_least: 0.8,", "at_least: 0.8, path: [{by: 2027-01-01, level: 0.7}],",
+           "map/map.yaml:16: a waypoint of 'csat', 2027-01-01, lies outside the goal's time."),
+    in_map("at_least: 0.8,", "at_least: 0.8, path: [{by: 2026-06-01, level: 0.7}, {by: 2026-06-01, level: 0.75}],",
+           "map/map.yaml:16: waypoints of 'csat' are not in the order of their dates."),
+    in_map("at_least: 0.8,", "at_least: 0.8, baseline: 0.7, baseline_at: 2026-12-31,",
+           "map/map.yaml:16: the goal for 'csat' has its baseline when it is due."),
+    in_map("at_least: 0.8,", "at_least: 0.8, counter_metric: csat,", "map/map.yaml:16: 'csat' is its own counter-metric."),
+    in_map("at_least: 0.8,", "at_least: 0.8, counter_metric: nps,", "map/map.yaml:16: metric 'nps' is not in the map."),
+    in_map("at_least: 0.8,", "at_least: 0.8, set_by: ceo, approved_by: ada,", "map/map.yaml:16: seat or person 'ceo' is not in the map."),
+    # the map: who decides
+    in_map("metrics:\n", "waivers: [{rule: unused_rule, object: x, approver: ad, reason: r, until: soon}]\nmetrics:\n",
+           "map/map.yaml:26: 'until' is 'soon'. Write a date like"),
+    in_map("metrics:\n", "waivers: [{rule: unused_rule, object: x, approver: ad, reason: r, until: 2026-04-01}]\nmetrics:\n",
+           "map/map.yaml:26: person 'ad' is not in the map. Did you mean 'ada'?"),
+    in_map("metrics:\n", "waivers:\n- &w {rule: unused_rule, object: x, approver: ada, reason: r, until: 2026-04-01}\n- *w\nmetrics:\n",
+           "map/map.yaml:27: waiver for 'unused_rule of x' stands already at map/map.yaml:27. Keep the one that counts."),
+    in_map("metrics:\n", "decision_rights: [{what: goal, seats: head_of_sales}]\nmetrics:\n",
+           "map/map.yaml:26: 'what' is 'goal'. Did you mean 'goals'?"),
+    in_map("metrics:\n", "decision_rights: [{what: goals, seats: head_of_sale, touchpoints: orders}]\nmetrics:\n",
+           "map/map.yaml:26: seat 'head_of_sale' is not in the map.", "map/map.yaml:26: touchpoint 'orders' is not in the map."),
+    in_map("metrics:\n", "decision_rights: [{what: goals, seats: []}]\nmetrics:\n", "map/map.yaml:26: 'seats' is []. Write at least one."),
+    in_map("metrics:\n", "decision_rights: [{what: metrics, seats: head_of_sales}]\nmetrics:\n",
+           "map/map.yaml:26: only 'ada' may change the metrics of touchpoint 'order', for which they answer from the beginning. "
+           "Add a seat that somebody else holds."),
     # the map: what it says twice, or against itself
     in_map("id: ada", "id: nobody", "map/map.yaml:3: 'nobody' is a reserved id. Choose another."),
     in_map("id: cleo", "id: ben", "map/map.yaml:3: people has 'ben' already at map/map.yaml:3. Keep one."),
@@ -417,11 +485,31 @@ def test_without_its_secret_a_workspace_says_how_to_make_one(
 # --- fuzz
 
 
+PLACE = re.compile(r"[a-z_]+(/[a-z.]+)?\.yaml:\d+")
+ORCHARD = (
+    (ROOT / "examples/starter/map/map.yaml").read_text()
+    + """
+integrators: [{between: [sales, logistics], seat: head_of_service}]
+cases: [{subject: ticket, attributes: {about: last}}]
+waivers: [{rule: no_goal, object: parcel, approver: ada, reason: It is new., until: 2027-01-01}]
+"""
+).replace("  - id: delivery\n", "  - id: delivery\n    was: [parcel, post]\n    parent: order\n").replace(
+    "    stage: engage\n    accountable: head_of_logistics\n",
+    """    accountable:
+      - {seat: head_of_sales, until: 2026-01-01}
+      - {unowned: true, from: 2026-01-01, until: 2026-01-02}
+      - {seat: head_of_logistics, from: 2026-01-02}
+    responsible: [logistics]
+    kind: execution
+""",
+).replace("        path: linear\n", "        path: [{by: 2026-12-31, level: 0.75}, {by: 2027-06-30, level: 0.78}]\n")  # fmt: skip
+
+
 @st.composite
-def mutated(draw: st.DrawFn) -> tuple[str, str]:
-    """One of the sandbox's files with a few lines dropped, moved, changed or spoilt."""
-    file = draw(st.sampled_from(sorted(TEXTS)))
-    lines = TEXTS[file].splitlines()
+def mutated(draw: st.DrawFn, texts: dict[str, str]) -> tuple[str, str]:
+    """One of some files with a few lines dropped, moved, changed or spoilt."""
+    file = draw(st.sampled_from(sorted(texts)))
+    lines = texts[file].splitlines()
     for _ in range(draw(st.integers(1, 3))):
         index = draw(st.integers(0, len(lines) - 1))
         line = lines[index]
@@ -453,17 +541,42 @@ def meadow(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return build_sandbox(tmp_path_factory.mktemp("meadow") / "workspace")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(change=mutated())
-def test_no_change_of_a_file_ends_in_anything_but_an_error_of_ours(meadow: Sandbox, change: tuple[str, str]):
-    file, text = change
-    meadow.write(file, text.encode("utf-8", "surrogatepass"))
+@pytest.fixture(scope="module")
+def orchard(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The starter with every kind of declaration that a map can hold."""
+    root = tmp_path_factory.mktemp("orchard") / "workspace"
+    create(root)
+    orchard = Sandbox(root)
+    orchard.write(MAP_FILE, ORCHARD)
+    assert orchard.load().atlas.waivers
+    return orchard
+
+
+def load_spoilt(sandbox: Sandbox, file: str, text: str, sound: str) -> None:
+    """Load a workspace with one file spoilt: it is sound all the same, or every problem has its file and line."""
+    sandbox.write(file, text.encode("utf-8", "surrogatepass"))
     try:
-        meadow.load()
-    except AnswerableError:
-        pass
+        sandbox.load()
+    except AnswerableError as error:
+        for problem in error.problems:
+            assert PLACE.fullmatch(problem.where), problem
+            assert problem.what
     finally:
-        meadow.write(file, TEXTS[file])
+        sandbox.write(file, sound)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(change=mutated(TEXTS))
+def test_no_change_of_a_file_ends_in_anything_but_errors_with_file_and_line(
+    meadow: Sandbox, change: tuple[str, str]
+):
+    load_spoilt(meadow, *change, TEXTS[change[0]])
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(change=mutated({MAP_FILE: ORCHARD}))
+def test_five_hundred_spoilt_maps_end_in_errors_with_file_and_line(orchard: Sandbox, change: tuple[str, str]):
+    load_spoilt(orchard, *change, ORCHARD)
 
 
 def test_the_sandbox_itself_has_nothing_wrong(sandbox: Sandbox):

@@ -107,6 +107,28 @@ def test_a_migration_can_be_undone(ledger: Ledger):
     assert ledger.runs() == []
 
 
+def test_maps_that_an_older_version_kept_are_believed_in_the_order_they_were_seen(ledger: Ledger):
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "warehouse/migrations"))
+    config.attributes["engine"] = ledger.engine
+    command.downgrade(config, "0001")
+    with ledger.writing() as session:
+        for version, days in (("later", 2), ("first", 0), ("second", 1)):
+            at = NOW + timedelta(days=days)
+            session.add(MapVersionRow(version=version, recorded_at=at, documents={"map.yaml": version}))
+    command.upgrade(config, "head")
+    assert [
+        (one.version, one.recorded_at, one.recorded_by, one.timezone) for one in ledger.map_records()
+    ] == [
+        ("first", NOW, None, None),
+        ("second", NOW + timedelta(days=1), None, None),
+        ("later", NOW + timedelta(days=2), None, None),
+    ]
+    assert ledger.map_texts("second") == {"map.yaml": "second"}
+
+
 # Runs, releases, maps
 
 
@@ -159,6 +181,7 @@ def test_a_version_of_the_map_is_kept_once_as_it_was_first_seen(ledger: Ledger):
     with ledger.reading() as session:
         row = session.scalars(sa.select(MapVersionRow)).one()
         assert (row.recorded_at, row.documents) == (NOW, {"map.yaml": "teams: []"})
+    assert [(one.number, one.version, one.recorded_at) for one in ledger.map_records()] == [(1, "v1", NOW)]
 
 
 def test_a_unit_of_work_that_fails_leaves_nothing(ledger: Ledger):
