@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 from contracts.accountability import (
     FIVE_E,
     RESERVED,
+    UNMATCHED,
     AccountabilityMap,
     Assignment,
     MapFile,
     Metric,
+    Rule,
     Seat,
     Touchpoint,
 )
@@ -156,6 +158,11 @@ def _joined(placed: Placed, documents: Sequence[Document], zone: ZoneInfo) -> Ac
         for section in _SECTIONS
         for one in placed[section]
     }
+    origin |= {
+        ("examples", f"{one.item.id}.{index}"): one.at("examples", index)
+        for one in placed["rules"]
+        for index in range(len(one.item.examples))
+    }
     return AccountabilityMap(zone=zone, version=digest.hexdigest()[:16], origin=origin, **parts)
 
 
@@ -200,7 +207,7 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401 - any
         case "touchpoints":
             return [_one("stages", item.stage, "stage"), *_named_by_touchpoint(item)]
         case "rules":
-            return [_one("touchpoints", item.touchpoint, "touchpoint")]
+            return [_one("touchpoints", item.touchpoint, "touchpoint"), *_named_by_examples(item)]
         case "integrators":
             return [_one("seats", item.seat, "seat"), *_each("teams", item.between, "between")]
         case "reviews":
@@ -221,6 +228,12 @@ def _named_by_touchpoint(item: Touchpoint) -> Iterator[Reference]:
     for part in ("responsible", "consulted", "informed"):
         for index, name in enumerate(getattr(item, part)):
             yield _RACI, name, (part, index)
+
+
+def _named_by_examples(item: Rule) -> Iterator[Reference]:
+    for index, example in enumerate(item.examples):
+        if example.expect != UNMATCHED:
+            yield _one("touchpoints", example.expect, "examples", index, "expect")
 
 
 def _one(section: str, name: str | None, *path: str | int) -> Reference:
@@ -492,6 +505,11 @@ def _feeds_known(placed: Placed, feeds: set[str]) -> Iterator[Problem]:
                 yield Problem(
                     one.at("feed", index), f"feed {name!r} does not exist.", did_you_mean(name, feeds)
                 )
+        for index, example in enumerate(one.item.examples):
+            name = example.event.get("feed")
+            if name is not None and name not in feeds:
+                where = one.at("examples", index, "event", "feed")
+                yield Problem(where, f"feed {name!r} does not exist.", did_you_mean(str(name), feeds))
 
 
 def _said(moment: datetime, zone: ZoneInfo) -> str:

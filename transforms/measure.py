@@ -145,6 +145,46 @@ def answers(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook
     return pl.concat(made) if made else pl.LazyFrame(schema=schema)
 
 
+def observed_feeds(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """Which feeds gave a metric over events its observations: touchpoint, feed (code), metric, is_seen.
+
+    Rows of parts of the events may be concatenated; they may repeat.
+    """
+    judged = {
+        str(number): where_coded(metric.where, codebook) & _in_scale(metric, codebook)
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "events"
+    }
+    seen = (
+        matched.filter(pl.col("touchpoint") > 0)
+        .group_by("touchpoint", "feed")
+        .agg(**{number: holds.any() for number, holds in judged.items()})
+    )
+    return _feeds_of(seen, list(judged))
+
+
+def observed_case_feeds(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """The same of metrics over cases."""
+    judged = {
+        str(number): where_coded(metric.where, codebook)
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "cases"
+    }
+    seen = (
+        cases.filter(pl.col("touchpoint") > 0)
+        .group_by("touchpoint", "feed")
+        .agg(**{number: holds.any() for number, holds in judged.items()})
+    )
+    return _feeds_of(seen, list(judged))
+
+
+def _feeds_of(seen: pl.LazyFrame, numbers: Sequence[str]) -> pl.LazyFrame:
+    long = seen.unpivot(
+        numbers, index=["touchpoint", "feed"], variable_name="metric", value_name="is_seen"
+    )
+    return long.filter(pl.col("is_seen")).select("touchpoint", "feed", pl.col("metric").cast(pl.UInt16))
+
+
 def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """Sums by fewer keys."""
     return sums.group_by(keys).agg(pl.col(*ADDITIVE).sum())
