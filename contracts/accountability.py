@@ -27,6 +27,9 @@ def _one_or_many(written: object) -> object:
     return [written] if isinstance(written, str) else written
 
 
+Account = Annotated[str, Field(pattern=r"^@[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=80)]
+"""A person's or a group's public name where changes are reviewed: `@ada` or `@acme/customer-office`."""
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 """One name or a list of names."""
 
@@ -38,19 +41,42 @@ class Stage(Declaration):
     name: str
 
 
+Work = Literal["execution", "coordination"]
+"""Execution is what customers meet; coordination only joins what others do."""
+
+
 class Team(Declaration):
-    """A team. `groups` are its names as feeds record them, e.g. a help desk's queues."""
+    """A team.
+
+    Attributes:
+        id: Stable name.
+        name: What people call it.
+        groups: Its names as feeds record them, e.g. a help desk's queues.
+        lead: The seat that leads it.
+        kind: Whether it does work that customers meet, or joins what other teams do.
+    """
 
     id: Id
     name: str
     groups: tuple[str, ...] = ()
+    lead: str | None = None
+    kind: Work = "execution"
 
 
 class Person(Declaration):
-    """A person who can be accountable, while active."""
+    """A person who can be accountable, while active. Nothing that reaches them stands in the map.
+
+    Attributes:
+        id: Stable name.
+        name: What people call them.
+        account: Their public name where the map's changes are reviewed, e.g. `@ada`.
+        active_from: First moment they work here.
+        active_until: First moment they no longer do.
+    """
 
     id: Id
     name: str
+    account: Account | None = None
     active_from: Moment | None = Field(default=None, alias="from")
     active_until: Moment | None = Field(default=None, alias="until")
 
@@ -72,13 +98,45 @@ class Holding(Declaration):
         return self
 
 
+class Cover(Declaration):
+    """A time in which somebody else answers in a seat: while it lasts they are the accountable person.
+
+    The holder keeps the seat. A seat that is vacant can be covered too.
+    """
+
+    person: str
+    covers_from: Moment = Field(alias="from")
+    covers_until: Moment = Field(alias="until")
+    why: str | None = None
+
+
+class Delegate(Declaration):
+    """A time in which somebody acts for a seat's holder, who stays accountable."""
+
+    person: str
+    acts_from: Moment | None = Field(default=None, alias="from")
+    acts_until: Moment | None = Field(default=None, alias="until")
+    why: str | None = None
+
+
 class Seat(Declaration):
-    """A position that can be accountable for touchpoints, whoever holds it."""
+    """A position that can be accountable for touchpoints, whoever holds it.
+
+    Attributes:
+        id: Stable name.
+        name: What people call it.
+        team: Its team.
+        holders: Who holds it when, without gap or overlap.
+        covers: Who answers in the holder's place when; no two at once.
+        delegates: Who acts for the holder when, without being accountable.
+    """
 
     id: Id
     name: str
     team: str
     holders: tuple[Holding, ...] = Field(min_length=1)
+    covers: tuple[Cover, ...] = ()
+    delegates: tuple[Delegate, ...] = ()
 
 
 class Assignment(Declaration):
@@ -103,10 +161,35 @@ def _assignments(written: object) -> object:
     return [{"seat": written}] if isinstance(written, str) else written
 
 
+class Waypoint(Declaration):
+    """A level to have reached by a date on the way to a goal, in the metric's unit."""
+
+    by: Moment
+    level: float
+
+
 class Goal(Declaration):
     """How well a touchpoint should do: metric, level, since when, due when, and why.
 
     Exactly one of `at_least` and `at_most`, in the metric's unit.
+
+    Attributes:
+        metric: What is judged.
+        at_least: The level to reach, when higher is better.
+        at_most: The level to reach, when lower is better.
+        in_force_from: First moment it counts.
+        in_force_until: First moment it no longer does.
+        due: When the level is to be reached.
+        why: Why it matters to customers.
+        baseline: Where the metric stood when the goal was set.
+        baseline_at: When it stood there.
+        path: What to expect before `due`: a straight line from the baseline (linear), the baseline until
+            then (step), or dated waypoints. Without one the level counts from the first day on.
+        success_looks_like: What a customer would notice.
+        what_is_in_it_for_us: What the team gains.
+        set_by: Seat or person who set it.
+        approved_by: Seat or person who agreed to it.
+        counter_metric: What must not get worse meanwhile, another metric of the touchpoint.
     """
 
     metric: str
@@ -116,6 +199,14 @@ class Goal(Declaration):
     in_force_until: Moment | None = Field(default=None, alias="until")
     due: Moment
     why: str = Field(min_length=1)
+    baseline: float | None = None
+    baseline_at: Moment | None = None
+    path: Literal["linear", "step"] | tuple[Waypoint, ...] | None = None
+    success_looks_like: str | None = None
+    what_is_in_it_for_us: str | None = None
+    set_by: str | None = None
+    approved_by: str | None = None
+    counter_metric: str | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "Goal":
@@ -131,11 +222,34 @@ class Goal(Declaration):
 
 
 class Touchpoint(Declaration):
-    """A named moment in one stage, with exactly one accountable seat at every instant."""
+    """A named moment in one stage, with exactly one accountable seat at every instant.
+
+    Attributes:
+        id: Stable name.
+        name: What people call it.
+        stage: Its stage; a part of another touchpoint may leave it out.
+        parent: The touchpoint it is a part of. Accountability is never inherited from it.
+        was: Ids it had before; whatever names one of them means this touchpoint.
+        accountable: Which seat answers for it when, without gap or overlap.
+        responsible: Seats, people or teams who do the work.
+        consulted: Who is asked before.
+        informed: Who is told after.
+        metrics: What it is judged by.
+        goals: How well it should do.
+        priority: Whether the company calls it one of its priority contact points.
+        kind: Whether customers meet this work, or it only joins what others do.
+        validated_by: Person who last confirmed that it happens as the map says.
+        validated_at: When they did.
+        validated_role: Whether they work with customers themselves or lead those who do.
+        exists_from: First moment there is such a touchpoint.
+        exists_until: First moment there no longer is.
+    """
 
     id: Id
     name: str
-    stage: str
+    stage: str = ""
+    parent: str | None = None
+    was: Names = ()
     accountable: Annotated[tuple[Assignment, ...], BeforeValidator(_assignments), Field(min_length=1)]
     responsible: Names = ()
     consulted: Names = ()
@@ -143,8 +257,19 @@ class Touchpoint(Declaration):
     metrics: Names = ()
     goals: tuple[Goal, ...] = ()
     priority: bool = False
+    kind: Work = "execution"
+    validated_by: str | None = None
+    validated_at: Moment | None = None
+    validated_role: Literal["frontline", "lead"] | None = None
     exists_from: Moment | None = Field(default=None, alias="from")
     exists_until: Moment | None = Field(default=None, alias="until")
+
+    @model_validator(mode="after")
+    def _validated(self) -> "Touchpoint":
+        if len({part is None for part in (self.validated_by, self.validated_at, self.validated_role)}) > 1:
+            message = "Write 'validated_by', 'validated_at' and 'validated_role' together."
+            raise ValueError(message)
+        return self
 
 
 class Example(Declaration):
@@ -283,12 +408,60 @@ class Cases(Declaration):
 
 
 class Review(Declaration):
-    """A forum that meets on a cadence and looks at some stages or touchpoints."""
+    """A forum that meets on a cadence and looks at some stages or touchpoints; at all of them if it names none.
+
+    Attributes:
+        id: Stable name.
+        name: What people call it.
+        every: How often it meets.
+        chair: The seat that leads it.
+        attendees: Seats, people or teams who take part.
+        touchpoints: What it looks at.
+        stages: Stages whose touchpoints it looks at.
+    """
 
     id: Id
     name: str
     every: Literal["week", "month", "quarter"]
     chair: str
+    attendees: Names = ()
+    touchpoints: Names = ()
+    stages: Names = ()
+
+
+class Waiver(Declaration):
+    """A finding of the audit that somebody accepts until a date; after it the finding is back.
+
+    Attributes:
+        rule: Name of the audit's rule.
+        object: Id of what the finding is about, as the audit prints it.
+        approver: Person who accepts it.
+        reason: Why it is acceptable.
+        until: First moment it is no longer.
+    """
+
+    rule: Id
+    object: str = Field(min_length=1)
+    approver: str
+    reason: str = Field(min_length=1)
+    until: Moment
+
+
+Decided = Literal["goals", "metrics", "weights", "rules", "owners"]
+
+
+class DecisionRight(Declaration):
+    """Which seats may change a part of the map.
+
+    Attributes:
+        what: Goals, metrics, weights, rules (which events belong to which touchpoint) or owners (seats,
+            people, who is accountable).
+        seats: Seats that may; their holders review every change to it.
+        touchpoints: Only what concerns these; all of them when empty.
+    """
+
+    what: Decided
+    seats: Names = Field(min_length=1)
     touchpoints: Names = ()
 
 
@@ -308,11 +481,15 @@ class MapFile(Declaration):
     integrators: tuple[Integrator, ...] = ()
     cases: tuple[Cases, ...] = ()
     reviews: tuple[Review, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    decision_rights: tuple[DecisionRight, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountabilityMap:
     """The whole map, checked: ids are unique, every reference resolves, nobody overlaps.
+
+    Whatever named a touchpoint by a former id names it by its id here, and every touchpoint has its stage.
 
     Attributes:
         zone: Time zone of every date without an offset.
@@ -332,7 +509,13 @@ class AccountabilityMap:
     integrators: tuple[Integrator, ...] = ()
     cases: tuple[Cases, ...] = ()
     reviews: tuple[Review, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    decision_rights: tuple[DecisionRight, ...] = ()
     origin: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def current(self, touchpoint: str) -> str:
+        """The id of a touchpoint now, from any id it has or had; an unknown one as it is."""
+        return next((one.id for one in self.touchpoints if touchpoint in one.was), touchpoint)
 
     def where(self, section: str, name: str) -> str:
         """`file:line` of one thing, or the section's name when it was not read from a file."""

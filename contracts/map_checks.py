@@ -23,6 +23,11 @@ from contracts.accountability import (
 )
 from contracts.documents import Declaration, Document, bind
 from contracts.errors import MapError, Problem, did_you_mean
+from contracts.map_goals import paths_lead_to_goals
+from contracts.map_parts import nested, renamed_once, resolved
+from contracts.map_places import Placed, PlacedItem, backward, between, once, said
+from contracts.map_rights import nobody_judges_themselves, waived_once
+from contracts.map_seats import active_times, stands_in
 from contracts.tenures import EARLIEST, LATEST, Span, assignments, gaps, holdings, instant, overlaps
 
 _ITEMS: Mapping[str, type[Declaration]] = {
@@ -33,22 +38,6 @@ _STEPS = (1e-6, 1e9)
 """Sums count in whole steps: with finer ones they would not fit."""
 VOLUME = "events"
 """The metric that counts what happened; every touchpoint has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """One thing of the map and where it stands."""
-
-    item: Any
-    document: Document
-    section: str
-    index: int
-
-    def at(self, *path: str | int) -> str:
-        return self.document.where(self.section, self.index, *path)
-
-
-Placed = dict[str, list[_Placed]]
 
 
 @dataclass(frozen=True)
@@ -118,6 +107,12 @@ def examine(
         _goals_fit,
         _scales_fit,
         _named_once,
+        nested,
+        renamed_once,
+        stands_in,
+        paths_lead_to_goals,
+        waived_once,
+        nobody_judges_themselves,
     )
     problems += [problem for check in checks for problem in check(placed, atlas)]
     problems += _references(placed, known)
@@ -125,7 +120,7 @@ def examine(
     return Examined(atlas, problems, known)
 
 
-def _sound(document: Document, names: dict[str, set[str] | None]) -> Iterator[_Placed]:
+def _sound(document: Document, names: dict[str, set[str] | None]) -> Iterator[PlacedItem]:
     """What can be read of one file; notes the ids of everything in it."""
     data = document.data if isinstance(document.data, dict) else {}
     for key in data:
@@ -140,11 +135,17 @@ def _sound(document: Document, names: dict[str, set[str] | None]) -> Iterator[_P
         for index, raw in enumerate(written):
             name = raw.get("id") if isinstance(raw, dict) else None
             known = names[section]
-            if known is not None and isinstance(name, str):
-                known.add(name)
+            if known is not None:
+                known |= {name for name in (name, *_former(raw)) if isinstance(name, str)}
             item, _ = bind(document, item_type, within=(section, index))
             if item is not None:
-                yield _Placed(item, document, section, index)
+                yield PlacedItem(item, document, section, index)
+
+
+def _former(raw: object) -> list[object]:
+    """The ids that a touchpoint had before, whatever else is wrong with it."""
+    was = raw.get("was") if isinstance(raw, dict) else None
+    return was if isinstance(was, list) else [was]
 
 
 def _joined(placed: Placed, documents: Sequence[Document], zone: ZoneInfo) -> AccountabilityMap:
@@ -163,7 +164,7 @@ def _joined(placed: Placed, documents: Sequence[Document], zone: ZoneInfo) -> Ac
         for one in placed["rules"]
         for index in range(len(one.item.examples))
     }
-    return AccountabilityMap(zone=zone, version=digest.hexdigest()[:16], origin=origin, **parts)
+    return AccountabilityMap(zone=zone, version=digest.hexdigest()[:16], origin=origin, **resolved(parts))
 
 
 def _ids(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
@@ -198,14 +199,16 @@ Reference = tuple[tuple[str, ...], str | None, tuple[str | int, ...]]
 """Sections of the map, name of a thing in one of them, and where it is named."""
 
 
-def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401 - any declaration of the map
+def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0911 - any declaration; one return each
     """Everything that one declaration names."""
     match section:
+        case "teams":
+            return [_one("seats", item.lead, "lead")]
         case "seats":
-            held = [_one("people", h.person, "holders", i, "person") for i, h in enumerate(item.holders)]
-            return [_one("teams", item.team, "team"), *held]
+            return [_one("teams", item.team, "team"), *_named_by_seat(item)]
         case "touchpoints":
-            return [_one("stages", item.stage, "stage"), *_named_by_touchpoint(item)]
+            stage = _one("stages", item.stage or None, "stage")
+            return [stage, _one("touchpoints", item.parent, "parent"), *_named_by_touchpoint(item)]
         case "rules":
             return [_one("touchpoints", item.touchpoint, "touchpoint"), *_named_by_examples(item)]
         case "integrators":
@@ -213,10 +216,25 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401 - any
         case "reviews":
             return [
                 _one("seats", item.chair, "chair"),
+                *((_RACI, name, ("attendees", index)) for index, name in enumerate(item.attendees)),
+                *_each("touchpoints", item.touchpoints, "touchpoints"),
+                *_each("stages", item.stages, "stages"),
+            ]
+        case "waivers":
+            return [_one("people", item.approver, "approver")]
+        case "decision_rights":
+            return [
+                *_each("seats", item.seats, "seats"),
                 *_each("touchpoints", item.touchpoints, "touchpoints"),
             ]
         case _:
             return []
+
+
+def _named_by_seat(item: Seat) -> Iterator[Reference]:
+    for part in ("holders", "covers", "delegates"):
+        for index, held in enumerate(getattr(item, part)):
+            yield _one("people", held.person, part, index, "person")
 
 
 def _named_by_touchpoint(item: Touchpoint) -> Iterator[Reference]:
@@ -225,9 +243,13 @@ def _named_by_touchpoint(item: Touchpoint) -> Iterator[Reference]:
     yield from _each("metrics", item.metrics, "metrics")
     for index, goal in enumerate(item.goals):
         yield _one("metrics", goal.metric, "goals", index, "metric")
+        yield _one("metrics", goal.counter_metric, "goals", index, "counter_metric")
+        for part in ("set_by", "approved_by"):
+            yield ("seats", "people"), getattr(goal, part), ("goals", index, part)
     for part in ("responsible", "consulted", "informed"):
         for index, name in enumerate(getattr(item, part)):
             yield _RACI, name, (part, index)
+    yield _one("people", item.validated_by, "validated_by")
 
 
 def _named_by_examples(item: Rule) -> Iterator[Reference]:
@@ -247,12 +269,12 @@ def _each(section: str, names: Iterable[str], path: str) -> list[Reference]:
 def _in_order(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
     """Every 'until' comes after its 'from'."""
     for one in placed["people"]:
-        yield from _backward(one, atlas.zone, one.item.active_from, one.item.active_until)
+        yield from backward(one, atlas.zone, one.item.active_from, one.item.active_until)
     for one in placed["touchpoints"]:
-        yield from _backward(one, atlas.zone, one.item.exists_from, one.item.exists_until)
+        yield from backward(one, atlas.zone, one.item.exists_from, one.item.exists_until)
         for index, goal in enumerate(one.item.goals):
             at = ("goals", index)
-            yield from _backward(one, atlas.zone, goal.in_force_from, goal.in_force_until, at)
+            yield from backward(one, atlas.zone, goal.in_force_from, goal.in_force_until, at)
             begins, due = (
                 instant(goal.in_force_from, atlas.zone, EARLIEST),
                 instant(goal.due, atlas.zone, LATEST),
@@ -262,28 +284,15 @@ def _in_order(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
                 yield Problem(one.at(*at, "due"), what, "Set 'due' after 'from'.")
         for index, assigned in enumerate(one.item.accountable):
             at = ("accountable", index)
-            yield from _backward(one, atlas.zone, assigned.assigned_from, assigned.assigned_until, at)
+            yield from backward(one, atlas.zone, assigned.assigned_from, assigned.assigned_until, at)
             yield from _outlived(one, assigned, at, atlas.zone)
     for one in placed["seats"]:
         for index, held in enumerate(one.item.holders):
-            yield from _backward(one, atlas.zone, held.held_from, held.held_until, ("holders", index))
-
-
-def _backward(
-    one: _Placed,
-    zone: ZoneInfo,
-    start: datetime | None,
-    end: datetime | None,
-    path: tuple[str | int, ...] = (),
-) -> Iterator[Problem]:
-    begins, ends = instant(start, zone, EARLIEST), instant(end, zone, LATEST)
-    if begins >= ends:
-        what = f"'until' {_said(ends, zone)} is not after 'from' {_said(begins, zone)}."
-        yield Problem(one.at(*path), what, "'until' is the first moment after.")
+            yield from backward(one, atlas.zone, held.held_from, held.held_until, ("holders", index))
 
 
 def _outlived(
-    one: _Placed, assigned: Assignment, at: tuple[str | int, ...], zone: ZoneInfo
+    one: PlacedItem, assigned: Assignment, at: tuple[str | int, ...], zone: ZoneInfo
 ) -> Iterator[Problem]:
     """An assignment may not begin before its touchpoint exists, nor last longer."""
     touchpoint: Touchpoint = one.item
@@ -293,8 +302,8 @@ def _outlived(
     if begins < ends and start < end and (start < begins or end > ends):
         yield Problem(
             one.at(*at),
-            f"somebody is accountable {_between(start, end, zone)}, but touchpoint {touchpoint.id!r} exists "
-            f"{_between(begins, ends, zone)}.",
+            f"somebody is accountable {between(start, end, zone)}, but touchpoint {touchpoint.id!r} exists "
+            f"{between(begins, ends, zone)}.",
             "Keep within that time; without 'from' and 'until' it is all of it.",
         )
 
@@ -313,15 +322,15 @@ def _seats_held_by_one(placed: Placed, atlas: AccountabilityMap) -> Iterator[Pro
             yield Problem(
                 one.at("holders", second.value),
                 f"seat {seat.id!r} is held by {held_by(first.value)!r} "
-                f"(line {one.at('holders', first.value).rpartition(':')[2]}) and by "
-                f"{held_by(second.value)!r} from {_said(second.start, atlas.zone)}.",
+                f"(line {one.line('holders', first.value)}) and by "
+                f"{held_by(second.value)!r} from {said(second.start, atlas.zone)}.",
                 "End the first before the second begins.",
             )
         begins = min(span.start for span in spans)
         for start, end in gaps(spans, begins, LATEST):
             yield Problem(
                 one.at(),
-                f"seat {seat.id!r} has no holder {_between(start, end, atlas.zone)}.",
+                f"seat {seat.id!r} has no holder {between(start, end, atlas.zone)}.",
                 "Name one, or write 'vacant: true' for that time.",
             )
 
@@ -341,15 +350,15 @@ def _touchpoints_owned_by_one(placed: Placed, atlas: AccountabilityMap) -> Itera
             yield Problem(
                 one.at("accountable", second.value),
                 f"touchpoint {touchpoint.id!r} has two accountable seats, {owner(first.value)!r} "
-                f"(line {one.at('accountable', first.value).rpartition(':')[2]}) and "
-                f"{owner(second.value)!r}, from {_said(second.start, atlas.zone)}.",
+                f"(line {one.line('accountable', first.value)}) and "
+                f"{owner(second.value)!r}, from {said(second.start, atlas.zone)}.",
                 "Keep one; make the other responsible.",
             )
         yield from _uncovered(one, spans, seat_begins, atlas.zone)
 
 
 def _uncovered(
-    one: _Placed, spans: list[Span[int]], seat_begins: dict[str, datetime], zone: ZoneInfo
+    one: PlacedItem, spans: list[Span[int]], seat_begins: dict[str, datetime], zone: ZoneInfo
 ) -> Iterator[Problem]:
     touchpoint: Touchpoint = one.item
     begins = instant(touchpoint.exists_from, zone, min(span.start for span in spans))
@@ -357,7 +366,7 @@ def _uncovered(
     for start, end in gaps(spans, begins, ends):
         yield Problem(
             one.at("accountable"),
-            f"touchpoint {touchpoint.id!r} has nobody accountable {_between(start, end, zone)}.",
+            f"touchpoint {touchpoint.id!r} has nobody accountable {between(start, end, zone)}.",
             "Name a seat, or write 'unowned: true' for that time.",
         )
     first = min(spans, key=lambda span: span.start)
@@ -368,7 +377,7 @@ def _uncovered(
         if span.start < seat_start and not (span is first and span.start == EARLIEST):
             yield Problem(
                 one.at("accountable", span.value),
-                f"seat {seat!r} has no holder {_between(span.start, seat_start, zone)}, but touchpoint "
+                f"seat {seat!r} has no holder {between(span.start, seat_start, zone)}, but touchpoint "
                 f"{touchpoint.id!r} counts on it.",
                 "Name a holder, or write 'vacant: true' for that time.",
             )
@@ -380,26 +389,18 @@ def _forward(spans: list[Span[int]]) -> list[Span[int]]:
 
 
 def _holders_active(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
-    active = {
-        person.id: (
-            instant(person.active_from, atlas.zone, EARLIEST),
-            instant(person.active_until, atlas.zone, LATEST),
-        )
-        for person in atlas.people
-    }
+    active = active_times(atlas)
     for one in placed["seats"]:
         seat: Seat = one.item
         for span in _forward(holdings(seat, atlas.zone)):
             person = seat.holders[span.value].person
             start, end = active.get(person or "", (EARLIEST, LATEST))
-            if start >= end:
-                continue
             # A holder without dates holds the seat for as long as they are there.
             if (span.start != EARLIEST and span.start < start) or span.end > end:
                 yield Problem(
                     one.at("holders", span.value),
                     f"{person!r} holds seat {seat.id!r} outside the time they are active "
-                    f"({_between(start, end, atlas.zone)}).",
+                    f"({between(start, end, atlas.zone)}).",
                     "End the holding when they leave.",
                 )
 
@@ -428,7 +429,7 @@ def _goals_fit(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
         yield from _goal_overlaps(one, atlas.zone)
 
 
-def _goal_overlaps(one: _Placed, zone: ZoneInfo) -> Iterator[Problem]:
+def _goal_overlaps(one: PlacedItem, zone: ZoneInfo) -> Iterator[Problem]:
     touchpoint: Touchpoint = one.item
     for metric, count in Counter(goal.metric for goal in touchpoint.goals).items():
         if count == 1:
@@ -442,7 +443,7 @@ def _goal_overlaps(one: _Placed, zone: ZoneInfo) -> Iterator[Problem]:
             yield Problem(
                 one.at("goals", second.value),
                 f"touchpoint {touchpoint.id!r} has two goals for {metric!r} "
-                f"(line {one.at('goals', first.value).rpartition(':')[2]}) from {_said(second.start, zone)}.",
+                f"(line {one.line('goals', first.value)}) from {said(second.start, zone)}.",
                 "End the first with 'until' where the second begins.",
             )
 
@@ -469,33 +470,25 @@ def _within(value: float, low: float | None, high: float | None) -> bool:
 
 def _named_once(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
     """Names that may stand in one place only, although they are no ids."""
-    yield from _once(
+    yield from once(
         ((group, one.at("groups", i)) for one in placed["teams"] for i, group in enumerate(one.item.groups)),
         "group",
         "A group belongs to one team.",
     )
-    yield from _once(
+    yield from once(
         ((one.item.subject, one.at("subject")) for one in placed["cases"]), "subject", "Keep one."
     )
     pairs = (("' and '".join(sorted(one.item.between)), one.at("between")) for one in placed["integrators"])
-    yield from _once(pairs, "integrator of", "Two teams have one integrator.")
+    yield from once(pairs, "integrator of", "Two teams have one integrator.")
     for one in placed["integrators"]:
         if len(set(one.item.between)) == 1:
             yield Problem(one.at("between"), "a team hands nothing to itself.", "Name two teams.")
     for one in placed["touchpoints"]:
         named = ((name, one.at("metrics", i)) for i, name in enumerate(one.item.metrics))
-        yield from _once(named, f"touchpoint {one.item.id!r}: metric", "Keep one.")
+        yield from once(named, f"touchpoint {one.item.id!r}: metric", "Keep one.")
     for one in placed["metrics"]:
         named = ((name, one.at("by", i)) for i, name in enumerate(one.item.by))
-        yield from _once(named, f"metric {one.item.id!r}, by:", "Keep one.")
-
-
-def _once(named: Iterable[tuple[str, str]], kind: str, remedy: str) -> Iterator[Problem]:
-    first: dict[str, str] = {}
-    for name, where in named:
-        if name in first:
-            yield Problem(where, f"{kind} {name!r} stands already at {first[name]}.", remedy)
-        first.setdefault(name, where)
+        yield from once(named, f"metric {one.item.id!r}, by:", "Keep one.")
 
 
 def _feeds_known(placed: Placed, feeds: set[str]) -> Iterator[Problem]:
@@ -510,18 +503,3 @@ def _feeds_known(placed: Placed, feeds: set[str]) -> Iterator[Problem]:
             if name is not None and name not in feeds:
                 where = one.at("examples", index, "event", "feed")
                 yield Problem(where, f"feed {name!r} does not exist.", did_you_mean(str(name), feeds))
-
-
-def _said(moment: datetime, zone: ZoneInfo) -> str:
-    if moment in (EARLIEST, LATEST):
-        return "the beginning" if moment == EARLIEST else "the end"
-    local = moment.astimezone(zone)
-    return (
-        f"{local:%Y-%m-%d}"
-        if (local.hour, local.minute, local.second) == (0, 0, 0)
-        else f"{local:%Y-%m-%dT%H:%M:%S}"
-    )
-
-
-def _between(start: datetime, end: datetime, zone: ZoneInfo) -> str:
-    return f"from {_said(start, zone)} until {_said(end, zone)}"

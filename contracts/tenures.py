@@ -1,12 +1,12 @@
 """Who is accountable when: interval algebra over the map.
 
 A tenure is a half-open stretch of time in which one touchpoint has one accountable person, or, on
-record, nobody. The tenures of a touchpoint follow each other without gap or overlap from the moment
+record, nobody. A cover is the accountable person while it is in force. The tenures of a touchpoint follow each other without gap or overlap from the moment
 it exists until the moment it ends.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -41,6 +41,8 @@ class Tenure:
         seat: Accountable seat; None when unowned.
         team: The seat's team; None when unowned.
         person: Accountable person; None when vacant or unowned.
+        holder: Person who holds the seat: another one than `person` while a cover is in force, None when
+            the seat is vacant (somebody may cover it) or there is none.
     """
 
     touchpoint: str
@@ -50,6 +52,15 @@ class Tenure:
     seat: str | None
     team: str | None
     person: str | None
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """Who answers in a seat, and who holds it: two people while a cover is in force."""
+
+    person: str | None
+    holder: str | None
 
 
 def instant(moment: datetime | None, zone: ZoneInfo, default: datetime) -> datetime:
@@ -107,40 +118,73 @@ def assignments(touchpoint: Touchpoint, zone: ZoneInfo) -> list[Span[int]]:
     ]
 
 
+def covers(seat: Seat, zone: ZoneInfo) -> list[Span[int]]:
+    """The seat's covers as spans; the value is the index in `seat.covers`."""
+    return [
+        Span(instant(cover.covers_from, zone, EARLIEST), instant(cover.covers_until, zone, LATEST), index)
+        for index, cover in enumerate(seat.covers)
+    ]
+
+
+def seated(seat: Seat, zone: ZoneInfo) -> list[Span[Seated]]:
+    """Who answers in a seat when, in the order of time: its covers, else its holders.
+
+    The seat must have been checked: overlaps are not looked for here.
+    """
+    covering = sorted(covers(seat, zone), key=lambda span: span.start)
+    found: list[Span[Seated]] = []
+    for held in sorted(holdings(seat, zone), key=lambda span: span.start):
+        holder, reached = seat.holders[held.value].person, held.start
+        for cover in covering:
+            start, end = max(cover.start, reached), min(cover.end, held.end)
+            if start < end:
+                if reached < start:
+                    found.append(Span(reached, start, Seated(holder, holder)))
+                found.append(Span(start, end, Seated(seat.covers[cover.value].person, holder)))
+                reached = end
+        if reached < held.end:
+            found.append(Span(reached, held.end, Seated(holder, holder)))
+    return found
+
+
 def tenures(atlas: AccountabilityMap) -> list[Tenure]:
     """Every touchpoint's tenures, by touchpoint in the map's order, then by time.
 
     The map must have been checked: overlaps are not looked for here.
     """
-    seats = {seat.id: seat for seat in atlas.seats}
+    answering = {seat.id: seated(seat, atlas.zone) for seat in atlas.seats}
+    teams = {seat.id: seat.team for seat in atlas.seats}
     return [
         tenure
         for touchpoint in atlas.touchpoints
-        for tenure in _merged(_of_touchpoint(touchpoint, seats, atlas.zone))
+        for tenure in _merged(_of_touchpoint(touchpoint, answering, teams, atlas.zone))
     ]
 
 
-def _of_touchpoint(touchpoint: Touchpoint, seats: dict[str, Seat], zone: ZoneInfo) -> Iterator[Tenure]:
+def _of_touchpoint(
+    touchpoint: Touchpoint,
+    answering: Mapping[str, list[Span[Seated]]],
+    teams: Mapping[str, str],
+    zone: ZoneInfo,
+) -> Iterator[Tenure]:
     for span in sorted(assignments(touchpoint, zone), key=lambda span: span.start):
-        seat = seats.get(touchpoint.accountable[span.value].seat or "")
-        if seat is None:
+        seat = touchpoint.accountable[span.value].seat
+        if seat is None or seat not in answering:
             yield Tenure(touchpoint.id, span.start, span.end, "unowned", None, None, None)
             continue
-        for held in sorted(holdings(seat, zone), key=lambda held: held.start):
+        for held in answering[seat]:
             start, end = max(span.start, held.start), min(span.end, held.end)
             if start < end:
-                person = seat.holders[held.value].person
+                person, holder = held.value.person, held.value.holder
                 state: State = "owned" if person else "vacant"
-                yield Tenure(touchpoint.id, start, end, state, seat.id, seat.team, person)
+                yield Tenure(touchpoint.id, start, end, state, seat, teams[seat], person, holder)
 
 
 def _merged(found: Iterable[Tenure]) -> Iterator[Tenure]:
     last: Tenure | None = None
     for tenure in found:
         if last and last.end == tenure.start and _same_owner(last, tenure):
-            last = Tenure(
-                last.touchpoint, last.start, tenure.end, last.state, last.seat, last.team, last.person
-            )
+            last = replace(last, end=tenure.end)
             continue
         if last:
             yield last
@@ -150,4 +194,9 @@ def _merged(found: Iterable[Tenure]) -> Iterator[Tenure]:
 
 
 def _same_owner(one: Tenure, other: Tenure) -> bool:
-    return (one.seat, one.person, one.state) == (other.seat, other.person, other.state)
+    return (one.seat, one.person, one.holder, one.state) == (
+        other.seat,
+        other.person,
+        other.holder,
+        other.state,
+    )

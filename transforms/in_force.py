@@ -7,7 +7,7 @@ from datetime import date, datetime
 from functools import cached_property
 
 from contracts.accountability import AccountabilityMap, Goal, Review, Seat, Touchpoint
-from contracts.tenures import Tenure, holdings
+from contracts.tenures import EARLIEST, LATEST, Seated, Tenure, covers, instant, seated
 
 _NOBODY_IN_PARTICULAR = re.compile(
     r"\b(anybody|anyone|committee|department|desk|division|everybody|everyone|group|squad|team|tbd)\b",
@@ -51,7 +51,8 @@ class Standing:
     @cached_property
     def answering(self) -> dict[str, str | None]:
         """Who answers in every seat now, its cover or its holder; None when nobody does."""
-        return {seat.id: self._holder(seat) for seat in self.atlas.seats}
+        now = {seat.id: self._seated(seat) for seat in self.atlas.seats}
+        return {seat: one.person if one else None for seat, one in now.items()}
 
     def atlas_order(self, people: Collection[str]) -> list[str]:
         """People in the order of the map."""
@@ -64,8 +65,22 @@ class Standing:
         return next((seat.team for seat in self.atlas.seats if seat.id == name), None)
 
     def stand_ins(self, seat: str | None) -> set[str]:
-        """Who could step in for whoever answers in a seat."""
-        return set()
+        """Who could step in for whoever answers in a seat: its holder, its cover and its delegates now."""
+        declared = next((one for one in self.atlas.seats if one.id == seat), None)
+        if declared is None:
+            return set()
+        zone = self.atlas.zone
+        acting = {
+            one.person
+            for one in declared.delegates
+            if instant(one.acts_from, zone, EARLIEST) <= self.now < instant(one.acts_until, zone, LATEST)
+        }
+        covering = {
+            declared.covers[span.value].person for span in covers(declared, zone) if self.now < span.end
+        }
+        seated_now = self._seated(declared)
+        holder = {seated_now.holder} if seated_now and seated_now.holder else set()
+        return acting | covering | holder
 
     def last_tenure(self, touchpoint: str) -> Tenure | None:
         """The tenure in force, or of a touchpoint that has ended its last; None before it begins."""
@@ -102,11 +117,11 @@ class Standing:
         teams = {label.lower() for team in self.atlas.teams for label in (team.id, team.name, *team.groups)}
         return name.lower() in teams or "@" in name or bool(_NOBODY_IN_PARTICULAR.search(name))
 
-    def _holder(self, seat: Seat) -> str | None:
-        spans = holdings(seat, self.atlas.zone)
-        place = next((span.value for span in spans if span.start <= self.now < span.end), None)
-        return None if place is None else seat.holders[place].person
+    def _seated(self, seat: Seat) -> Seated | None:
+        spans = seated(seat, self.atlas.zone)
+        return next((span.value for span in spans if span.start <= self.now < span.end), None)
 
 
 def _covers(review: Review, touchpoint: Touchpoint) -> bool:
-    return not review.touchpoints or touchpoint.id in review.touchpoints
+    named = touchpoint.id in review.touchpoints or touchpoint.stage in review.stages
+    return named or not (review.touchpoints or review.stages)

@@ -7,13 +7,13 @@ counts only when all below it hold. Touchpoints weigh by what customers lived th
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from contracts.accountability import NOBODY, UNMATCHED, AccountabilityMap, Touchpoint
+from contracts.accountability import NOBODY, UNMATCHED, Touchpoint
 from contracts.tables import AccountabilityLadder, GapWaterfall
 from contracts.tables.accountability import STEPS
 from contracts.tenures import Tenure
@@ -44,9 +44,7 @@ class Climb:
     @cached_property
     def stakes(self) -> dict[str, tuple[int, int]]:
         """Events and customers by touchpoint."""
-        counted = self.recent.group_by("touchpoint_id").agg(
-            events=pl.col("n").sum(), customers=_customers()
-        )
+        counted = self.recent.group_by("touchpoint_id").agg(events=pl.col("n").sum(), customers=_customers())
         return {name: (events, customers) for name, events, customers in counted.iter_rows()}
 
 

@@ -4,7 +4,6 @@ It proposes, and never applies: who answers for a touchpoint is decided by peopl
 """
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import polars as pl
@@ -29,7 +28,9 @@ def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataF
     counted = (
         resolved.with_columns(
             observed_group=pl.col("last_group"),
-            observed_team_id=pl.col("last_group").replace_strict(team_of, default=None, return_dtype=pl.String),
+            observed_team_id=pl.col("last_group").replace_strict(
+                team_of, default=None, return_dtype=pl.String
+            ),
         )
         .with_columns(agrees=pl.col("observed_team_id").eq_missing(pl.col("team_id")))
         .group_by("touchpoint_id", "observed_group", "observed_team_id")
@@ -94,7 +95,11 @@ def _declared(row: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
 def _edit(
     touchpoint: Touchpoint, row: Mapping[str, Any], atlas: AccountabilityMap, *, is_named: bool
 ) -> str | None:
-    where, group, team = atlas.where("touchpoints", touchpoint.id), row["observed_group"], row["observed_team_id"]
+    where, group, team = (
+        atlas.where("touchpoints", touchpoint.id),
+        row["observed_group"],
+        row["observed_team_id"],
+    )
     said = f"{group} resolved {row['case_count']:,} of {row['touchpoint_case_count']:,} cases"
     if team is None:
         return f"{said}, but no team has that group: add {group!r} to a team's 'groups'."

@@ -46,7 +46,7 @@ def metric_trust(
         trust: DataTrust.
         enough: Fewest observations.
     """
-    late = {feed: age for feed, age in trust.filter("is_late").select("feed", "age_hours").iter_rows()}
+    late = dict(trust.filter("is_late").select("feed", "age_hours").iter_rows())
     held = set(trust.filter(pl.col("held_file_count") > 0)["feed"])
     newest = dict(trust.select("feed", "newest_event_at").iter_rows())
     rows = []

@@ -7,7 +7,9 @@ from transforms.examples import try_examples
 
 
 def rules(*written: dict) -> list[Rule]:
-    return [Rule.model_validate({"id": f"r{n}", "touchpoint": f"t{n}"} | one) for n, one in enumerate(written)]
+    return [
+        Rule.model_validate({"id": f"r{n}", "touchpoint": f"t{n}"} | one) for n, one in enumerate(written)
+    ]
 
 
 def fates(*written: dict) -> list[tuple[str, str, str | None]]:
@@ -27,7 +29,11 @@ def test_an_example_is_expected_at_its_own_rule_unless_it_says_otherwise():
 
 
 def test_an_example_taken_by_an_earlier_rule_fails_and_names_it():
-    taken = {"kind": "crm.refund", "channel": "phone", "examples": [{"event": {"kind": "crm.refund", "channel": "phone"}}]}
+    taken = {
+        "kind": "crm.refund",
+        "channel": "phone",
+        "examples": [{"event": {"kind": "crm.refund", "channel": "phone"}}],
+    }
     [tried] = try_examples(rules({"kind": ["crm.refund"]}, taken))
     assert (tried.rule, tried.index, tried.expected, tried.got, tried.won_by) == ("r1", 0, "t1", "t0", "r0")
     assert not tried.is_kept

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import polars as pl
-
 from contracts.tenures import EARLIEST, instant
 from transforms.audit.declare import Finding, about, rule
 from transforms.audit.evidence import Evidence
@@ -38,7 +36,9 @@ def metric_never_observed(evidence: Evidence) -> Iterator[Finding]:
 )
 def too_few_answers(evidence: Evidence) -> Iterator[Finding]:
     """A touchpoint none of whose metrics had enough observations, though they were observed before."""
-    counts = {(t, m): n for t, m, n in evidence.metric_trust.select("touchpoint_id", "metric", "n").iter_rows()}
+    counts = {
+        (t, m): n for t, m, n in evidence.metric_trust.select("touchpoint_id", "metric", "n").iter_rows()
+    }
     enough = evidence.limits.answers
     for touchpoint in evidence.living:
         told = {m: counts.get((touchpoint.id, m), 0) for m in touchpoint.metrics}
@@ -70,7 +70,9 @@ def goal_past_due(evidence: Evidence) -> Iterator[Finding]:
     for touchpoint in evidence.living:
         for goal in evidence.standing.goals(touchpoint):
             if goal.due.date() < evidence.today:
-                found = about(evidence, touchpoint, goal.metric, metric=goal.metric, due=f"{goal.due:%Y-%m-%d}")
+                found = about(
+                    evidence, touchpoint, goal.metric, metric=goal.metric, due=f"{goal.due:%Y-%m-%d}"
+                )
                 yield replace(found, since=instant(goal.due, evidence.atlas.zone, EARLIEST))
 
 
@@ -157,7 +159,9 @@ def validation_too_old(evidence: Evidence) -> Iterator[Finding]:
             yield replace(found, since=instant(last, evidence.atlas.zone, EARLIEST))
 
 
-@rule("info", "Stage {stage} has no touchpoint.", "Add what customers live through there, or drop it.", "owners")
+@rule(
+    "info", "Stage {stage} has no touchpoint.", "Add what customers live through there, or drop it.", "owners"
+)
 def stage_without_touchpoint(evidence: Evidence) -> Iterator[Finding]:
     """A stage that the map declares and no touchpoint is in."""
     used = {touchpoint.stage for touchpoint in evidence.living}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from contracts.tenures import Tenure, instant, LATEST
+from contracts.tenures import Tenure
 from transforms.audit.declare import Finding, about, rule
 from transforms.audit.evidence import Evidence, known
 

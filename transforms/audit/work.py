@@ -75,7 +75,9 @@ def declared_not_observed(evidence: Evidence) -> Iterator[Finding]:
             evidence,
             touchpoint,
             team=_team(evidence, team),
-            others=", ".join(f"{g} {n:,}" for g, n in others.select("observed_group", "case_count").iter_rows()),
+            others=", ".join(
+                f"{g} {n:,}" for g, n in others.select("observed_group", "case_count").iter_rows()
+            ),
             share=rows["agreement_share"][0],
             cases=rows["touchpoint_case_count"][0],
             days=HANDOFF_DAYS,
