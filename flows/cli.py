@@ -25,6 +25,9 @@ _COMMANDS = {
     "check": "Check a workspace: every problem of every file at once.",
     "run": "Read what the feeds delivered and publish a release.",
     "show": "Show a published table in the terminal.",
+    "audit": "What nobody owns, measures, aims for or looks at, the most customers at stake first.",
+    "ladder": "How far accountability reaches, and where it ends.",
+    "rules": "Test the rules, see what they catch and what they do not.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
 }
 

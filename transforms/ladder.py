@@ -71,11 +71,13 @@ def first_missing(touchpoint: Touchpoint, tenure: Tenure | None, climb: Climb) -
     standing = climb.standing
     if flaw := standing.unnamed(tenure):
         return Missing("owner", flaw)
-    trusted = [name for name in touchpoint.metrics if (touchpoint.id, name) in climb.trusted]
+    in_force = standing.goals(touchpoint)
+    aimed_at = list(dict.fromkeys(goal.metric for goal in in_force)) or list(touchpoint.metrics)
+    trusted = [metric for metric in aimed_at if (touchpoint.id, metric) in climb.trusted]
     if not trusted:
-        reasons = [climb.why_not.get((touchpoint.id, name), "") for name in touchpoint.metrics]
+        reasons = [climb.why_not.get((touchpoint.id, metric), "") for metric in aimed_at]
         return Missing("metric", "; ".join(filter(None, reasons)) or "the map names no metric")
-    goals = [goal for goal in standing.goals(touchpoint) if goal.metric in trusted]
+    goals = [goal for goal in in_force if goal.metric in trusted]
     if not goals:
         return Missing("goal", f"no goal is in force for {', '.join(trusted)}")
     if not standing.reviews(touchpoint):

@@ -18,8 +18,8 @@ class AccountabilityLadder(Table):
     Grain: touchpoint; what no rule matched stands under `unmatched`.
     Scope: touchpoints that exist now, and any that had events in the last 28 days; one that has ended is
         judged as it stood last. Rungs build on each other: (1) exactly one named, active person is
-        accountable; (2) a metric is to be trusted, see metric_trust; (3) a goal is in force on such a
-        metric; (4) a review covers the touchpoint and its chair's seat is held; (5) every such goal was
+        accountable; (2) a metric is to be trusted, see metric_trust, and where goals are in force it is one
+        of theirs; (3) a goal is in force on such a metric; (4) a review covers the touchpoint and its chair's seat is held; (5) every such goal was
         met on evidence over 28 days.
     Late data: every run rewrites every row.
     Known limits: the state is that of now, the weight that of the last 28 days and the running day. Whether
