@@ -159,6 +159,7 @@ def _evidence(
         observed=frozenset(observed.iter_rows()),
         best=_best(workspace, scored[ScorecardTouchpoint]),
         recent={touchpoints[code]: _stake(stake) for code, *stake in recent.iter_rows()},
+        lived=seen.recent,
         disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
         unmatched=found[FactEventUnmatched],
         unmatched_share=found[UnmatchedShare],

@@ -1,6 +1,6 @@
 """What the audit looks at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -16,6 +16,7 @@ from transforms.in_force import Standing
 HANDOFF_DAYS = 91
 Stake = tuple[int, int]
 """Events and customers."""
+LIVED = {"touchpoint_id": pl.String(), "customer": pl.UInt32(), "n": pl.Int64()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Evidence:
         best: The best value that a (touchpoint, metric) pair had in any whole month with enough
             observations.
         recent: Events and customers of the last 28 days, by touchpoint.
+        lived: touchpoint_id, customer (0: unknown), n: the same events one by one customer.
         disowned: Events and customers while nobody was accountable, by index of the tenure.
         unmatched: FactEventUnmatched.
         unmatched_share: UnmatchedShare.
@@ -49,6 +51,7 @@ class Evidence:
     observed: frozenset[tuple[str, str]]
     best: Mapping[tuple[str, str], float] = field(default_factory=dict)
     recent: Mapping[str, Stake]
+    lived: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LIVED))
     disowned: Mapping[int, Stake]
     unmatched: pl.DataFrame
     unmatched_share: pl.DataFrame = field(default_factory=UnmatchedShare.empty)
@@ -92,6 +95,17 @@ class Evidence:
     def stake(self, touchpoint: str) -> Stake:
         """Events and customers of the last 28 days."""
         return self.recent.get(touchpoint, (0, 0))
+
+    def stake_of(self, touchpoints: Collection[str]) -> Stake:
+        """Events and customers of the last 28 days at several touchpoints; each customer counts once."""
+        there = self.lived.filter(pl.col("touchpoint_id").is_in(list(touchpoints)))
+        return int(there["n"].sum()), there["customer"].filter(there["customer"] > 0).n_unique()
+
+    def stake_of_feed(self, feed: str) -> Stake:
+        """The same at the touchpoints that have a metric from a feed."""
+        parts = self.metric_trust.with_columns(pl.col("feeds").str.split(", "))
+        told = parts.explode("feeds").filter(pl.col("feeds") == feed)
+        return self.stake_of(set(told["touchpoint_id"]))
 
     def without_owner(self, state: str) -> Iterator[tuple[int, Tenure]]:
         """Tenures so far in which nobody was accountable, with their index."""

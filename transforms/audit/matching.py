@@ -13,7 +13,12 @@ INTERNAL_MIN = 20
 """Events without a customer from which a touchpoint is said to have none."""
 
 
-@rule("warning", "No rule matches {kind} of feed {feed}.", "Add a rule, e.g. {suggested}", "rules")
+@rule(
+    "warning",
+    "No rule matches {kind} of feed {feed}.",
+    "Paste what 'answerable rules unmatched' prints into the map, and choose its touchpoint.",
+    "rules",
+)
 def unmatched_kind(evidence: Evidence) -> Iterator[Finding]:
     """A kind of event that no rule matches."""
     by_kind = evidence.unmatched.group_by("feed", "kind").agg(
@@ -21,13 +26,12 @@ def unmatched_kind(evidence: Evidence) -> Iterator[Finding]:
         pl.col("kind_customer_count").first(),
         pl.col("first_at").min(),
         pl.col("last_at").max(),
-        pl.col("suggested_rule").first(),
     )
     for row in by_kind.sort("feed", "kind").iter_rows(named=True):
         yield Finding(
             object_type="kind",
             object_id=f"{row['feed']}:{row['kind']}",
-            said={"kind": row["kind"], "feed": row["feed"], "suggested": row["suggested_rule"]},
+            said={"kind": row["kind"], "feed": row["feed"]},
             stake=(row["event_count"], row["kind_customer_count"]),
             since=row["first_at"],
             until=row["last_at"],

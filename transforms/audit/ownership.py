@@ -20,10 +20,12 @@ NOTICE_DAYS = 28
 )
 def unowned_touchpoint(evidence: Evidence) -> Iterator[Finding]:
     """A touchpoint for which the map names no seat."""
+    told: set[str] = set()
     for index, tenure in evidence.without_owner("unowned"):
+        again = f"{tenure.touchpoint}@{_second(evidence, tenure.start)}"
         yield Finding(
             object_type="touchpoint",
-            object_id=tenure.touchpoint,
+            object_id=again if tenure.touchpoint in told else tenure.touchpoint,
             said={"name": evidence.names[tenure.touchpoint]},
             stake=evidence.disowned.get(index, (0, 0)),
             touchpoint=tenure.touchpoint,
@@ -31,6 +33,7 @@ def unowned_touchpoint(evidence: Evidence) -> Iterator[Finding]:
             until=known(tenure.end),
             declared_at=evidence.atlas.where("touchpoints", tenure.touchpoint),
         )
+        told.add(tenure.touchpoint)
 
 
 @rule("critical", "{seat} {verb} vacant: nobody answered for {touchpoints}.", "{remedy}", "owners")
@@ -39,12 +42,17 @@ def vacant_seat(evidence: Evidence) -> Iterator[Finding]:
     vacancies: dict[tuple[str, datetime, datetime], list[tuple[int, Tenure]]] = {}
     for index, tenure in evidence.without_owner("vacant"):
         vacancies.setdefault((tenure.seat or "", tenure.start, tenure.end), []).append((index, tenure))
+    told: set[str] = set()
     for (seat, start, end), held in vacancies.items():
+        thing = f"{seat}@{_second(evidence, start)}"
+        # Touchpoints may leave the vacant seat at different moments.
+        thing = f"{thing}..{_second(evidence, end)}" if thing in told else thing
+        told.add(thing)
         stakes = [evidence.disowned.get(index, (0, 0)) for index, _ in held]
         ended = end <= evidence.now
         yield Finding(
             object_type="seat",
-            object_id=f"{seat}@{start.astimezone(evidence.atlas.zone):%Y-%m-%dT%H:%M:%S}",
+            object_id=thing,
             said={
                 "seat": evidence.names[seat],
                 "verb": "was" if ended else "is",
@@ -74,7 +82,6 @@ def vacancy_ahead(evidence: Evidence) -> Iterator[Finding]:
             coming.setdefault((tenure.seat or "", tenure.start), []).append(tenure.touchpoint)
     for (seat, start), touchpoints in coming.items():
         local = start.astimezone(evidence.atlas.zone)
-        stakes = [evidence.stake(touchpoint) for touchpoint in touchpoints]
         yield Finding(
             object_type="seat",
             object_id=f"{seat}@{local:%Y-%m-%dT%H:%M:%S}",
@@ -83,7 +90,7 @@ def vacancy_ahead(evidence: Evidence) -> Iterator[Finding]:
                 "start": f"{local:%Y-%m-%d}",
                 "touchpoints": ", ".join(evidence.names[one] for one in touchpoints),
             },
-            stake=(sum(s[0] for s in stakes), max(s[1] for s in stakes)),
+            stake=evidence.stake_of(touchpoints),
             since=start,
             declared_at=evidence.atlas.where("seats", seat),
         )
@@ -91,7 +98,7 @@ def vacancy_ahead(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(
     "critical",
-    "{names} for {touchpoint}: {person!r} is no single person.",
+    "Nobody in particular is accountable for {name}: {person!r} is no single person.",
     "Name one person as the seat's holder; make the others responsible.",
     "owners",
 )
@@ -100,8 +107,7 @@ def diffuse_accountable(evidence: Evidence) -> Iterator[Finding]:
     for touchpoint in evidence.living:
         person = evidence.standing.held[touchpoint.id].person
         if person and evidence.standing.is_diffuse(evidence.standing.people[person]):
-            said = {"names": "The map names nobody in particular", "touchpoint": touchpoint.name}
-            yield about(evidence, touchpoint, person=evidence.standing.people[person], **said)
+            yield about(evidence, touchpoint, person=evidence.standing.people[person])
 
 
 @rule(
@@ -169,6 +175,10 @@ def bus_factor_of_one(evidence: Evidence) -> Iterator[Finding]:
     limit = evidence.limits.alone_per_person
     for row in evidence.load.filter(pl.col("alone_count") > limit).iter_rows(named=True):
         yield _of_person(row, count=row["alone_count"], limit=limit, touchpoints=row["alone_at"])
+
+
+def _second(evidence: Evidence, moment: datetime) -> str:
+    return f"{moment.astimezone(evidence.atlas.zone):%Y-%m-%dT%H:%M:%S}"
 
 
 def _of_person(row: dict, **said: object) -> Finding:

@@ -27,6 +27,7 @@ def late_feed(evidence: Evidence) -> Iterator[Finding]:
             object_type="feed",
             object_id=row["feed"],
             said={"feed": row["feed"], "age": age, "limit": row["age_max_hours"]},
+            stake=evidence.stake_of_feed(row["feed"]),
             fixed_by=row["owner_seat_id"],
             since=newest,
         )
@@ -47,6 +48,7 @@ def delivery_held(evidence: Evidence) -> Iterator[Finding]:
             object_type="feed",
             object_id=stream,
             said={"stream": stream, "count": row["held_file_count"]},
+            stake=evidence.stake_of_feed(row["feed"]),
             fixed_by=row["owner_seat_id"],
         )
 
