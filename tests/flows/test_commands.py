@@ -4,15 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from flows.cli import main
 from flows.workspace import IDENTITY_VARIABLE
 from tests.conftest import ROOT, Sandbox
+from tests.flows.calling import Said
 from tests.flows.reading import take, words_below
 
 # `main` reads the words from the process, as it should; cyclopts takes that for a slip under pytest.
@@ -20,39 +19,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked wit
 
 GOOD = "1,planted@secret.example,2026-02-10 09:00:00,web,order,5"
 SECRET = "a secret of 32 characters, or more"  # noqa: S105 - the tests' own
-
-
-@dataclass(frozen=True)
-class Said:
-    """What one call of the command line did.
-
-    Attributes:
-        code: Its exit code.
-        out: What it printed.
-        err: What it complained about.
-    """
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Call the command line in this process; starting Python anew is told apart below."""
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-
-    def called(*words: str | Path) -> Said:
-        monkeypatch.setattr(sys, "argv", ["answerable", *map(str, words)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        printed = capsys.readouterr()
-        return Said(int(str(code or 0)), printed.out, printed.err)
-
-    return called
 
 
 def started(*words: str | Path, **environment: str) -> Said:
