@@ -27,13 +27,25 @@ _COMMANDS = {
     "show": "Show a published table in the terminal.",
     "audit": "What nobody owns, measures, aims for or looks at, the most customers at stake first.",
     "ladder": "How far accountability reaches, and where it ends.",
-    "rules": "Test the rules, see what they catch and what they do not.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
+}
+
+_RULES = {
+    "test": "Lead the examples of every rule through the rules, without any data.",
+    "show": "How often every rule matched, and which never can.",
+    "unmatched": "What no rule matches, as YAML to paste into the map.",
 }
 
 app = App(name="answerable", help=_HELP, version=_version, version_flags=["--version"])
 for _name, _about in _COMMANDS.items():
     app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about)
+
+rules = App(
+    name="rules", help="Test the rules that lead events to touchpoints, see what they catch and what not."
+)
+for _name, _about in _RULES.items():
+    rules.command(f"flows.commands.rules:{_name}", name=_name, help=_about)
+app.command(rules)
 
 
 def main() -> None:

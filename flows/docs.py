@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.cli import app
+from transforms.audit import RULES
 from views.dictionary import markdown
+from views.findings import rules_page
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,7 +16,13 @@ def pages() -> Mapping[str, str]:
     """Every generated page, by its path below the repository."""
     commands = app.generate_docs(output_format="markdown", recursive=True)
     note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
-    return {"docs/tables.md": markdown(), "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n"}
+    return {
+        "docs/tables.md": markdown(),
+        "docs/audit.md": rules_page(
+            (one.name, one.severity, one.about, one.remedy, one.fixed_by) for one in RULES
+        ),
+        "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
+    }
 
 
 def stale() -> list[str]:

@@ -4,9 +4,11 @@ import ast
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from contracts.dictionary import HEADINGS, column_notes, sections
 from contracts.tables import TABLES, Scorecard
@@ -27,7 +29,7 @@ _RUNS_OR_READS = {
 }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "transforms").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "transforms").rglob("*.py")), ids=str)
 def test_transforms_neither_run_queries_nor_read(path: Path):
     called = {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -66,14 +68,18 @@ def test_generated_pages_are_current():
     assert stale() == [], "run 'make docs'"
 
 
+def commands(group: App) -> Iterator[App]:
+    """Every command of a group and of the groups in it."""
+    for name in group:
+        if not name.startswith("-"):
+            yield from commands(group[name]) if group[name].default_command is None else [group[name]]
+
+
 def test_every_command_teaches():
-    for command in app:
-        if command.startswith("-"):
-            continue
-        target = app[command]
-        assert target.help, f"{command} is missing its help"
+    for target in commands(app):
+        assert target.help, f"{target.name} is missing its help"
         function = inspect.getdoc(target.default_command)
-        assert function, f"{command} has no docstring"
+        assert function, f"{target.name} has no docstring"
 
 
 def test_every_kind_of_feed_offers_and_reads():

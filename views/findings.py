@@ -43,3 +43,30 @@ def rule_list(rules: Iterable[tuple[str, str, str, str]]) -> Table:
     for name, severity, about, who in rules:
         table.add_row(name, Text(severity, STYLES[severity]), about, who)
     return table
+
+
+def rules_page(rules: Iterable[tuple[str, str, str, str, str]]) -> str:
+    """The audit's rules as a page: name, severity, what they look for, remedy, who acts."""
+    lines = [_PREFACE]
+    for name, severity, about, remedy, who in sorted(rules):
+        lines.append(f"| `{name}` | {severity} | {about} | {remedy.replace('|', '/')} | {who} |")
+    return "\n".join(lines) + "\n"
+
+
+_PREFACE = """# Rules of the gap audit
+
+Every rule is one declaration in `transforms/audit/`; this page is printed from them by `python -m flows.docs`.
+
+*Who acts*: the accountable seat, the feed's owner, or whoever the map gives the right to decide on owners, goals,
+metrics or rules (`decision_rights`). Where the map names nobody, the finding names nobody either. What is in braces is
+filled in by the finding.
+
+A finding is silenced by a waiver in the map, with an approver, a reason and an end:
+
+```yaml
+waivers:
+  - {rule: touchpoint_without_goal, object: payment, approver: vera, reason: ..., until: 2026-09-01}
+```
+
+| rule | severity | finds | remedy | who acts |
+| --- | --- | --- | --- | --- |"""

@@ -4,18 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from cyclopts import App
-
 from contracts.errors import MapError, Problem
 from flows.workspace import load
 
-rules = App(
-    name="rules", help="Test the rules that lead events to touchpoints, see what they catch and what not."
-)
 
-
-@rules.command(name="test")
-def try_rules(folder: Path = Path(), *, json_: bool = False) -> None:
+def test(folder: Path = Path(), *, json_: bool = False) -> None:  # noqa: PT028 - a command, not a test
     """Lead every example of every rule through the rules; reads no data.
 
     Examples stand under a rule in the map: `examples: [{event: {kind: crm.sold, channel: web}}]` expects the
@@ -59,7 +52,6 @@ def try_rules(folder: Path = Path(), *, json_: bool = False) -> None:
         raise MapError.of(broken)
 
 
-@rules.command
 def show(folder: Path = Path(), *, json_: bool = False) -> None:
     """How often every rule matched, ever and in 28 days; dead and shadowed ones are marked.
 
@@ -80,7 +72,6 @@ def show(folder: Path = Path(), *, json_: bool = False) -> None:
     out.print(rule_table(hits))
 
 
-@rules.command
 def unmatched(
     folder: Path = Path(), *, limit: int = 20, touchpoint: str | None = None, json_: bool = False
 ) -> None:

@@ -134,8 +134,8 @@ def test_unmatched_events_can_be_led_to_a_touchpoint_that_is_there(sandbox: Sand
     assert yaml.safe_load(said.out).keys() == {"rules"}
     sandbox.write("map/unmatched.yaml", said.out)
     assert call("check", sandbox.root).code == 0
-    wrong = call("rules", "unmatched", sandbox.root, "--touchpoint", "ordr")
-    assert (wrong.code, wrong.err) == (3, "--touchpoint: 'ordr' is not in the map. Did you mean 'order'?\n")
+    wrong = call("rules", "unmatched", sandbox.root, "--touchpoint", "orders")
+    assert (wrong.code, wrong.err) == (3, "--touchpoint: 'orders' is not in the map. Did you mean 'order'?\n")
 
 
 def test_rules_show_tells_the_dead_and_the_shadowed(sandbox: Sandbox, call):
@@ -203,7 +203,7 @@ def test_the_ladder_drills_down_to_touchpoints_and_run_and_show_end_with_its_sen
     told = json.loads(call("ladder", sandbox.root, "--stage", "enter", "--json").out)
     assert [one["touchpoint_id"] for one in told["touchpoints"]] == ["order"]
     assert sum(one["percent"] for one in told["waterfall"]) == 100
-    assert call("ladder", sandbox.root, "--stage", "entr").code == 3
+    assert call("ladder", sandbox.root, "--stage", "entered").code == 3
     sentence = told["sentence"]
     assert sentence in " ".join(call("run", sandbox.root).out.split())
     assert call("show", "--folder", sandbox.root).out.splitlines()[-1] == sentence

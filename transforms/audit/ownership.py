@@ -36,7 +36,12 @@ def unowned_touchpoint(evidence: Evidence) -> Iterator[Finding]:
         told.add(tenure.touchpoint)
 
 
-@rule("critical", "{seat} {verb} vacant: nobody answered for {touchpoints}.", "{remedy}", "owners")
+@rule(
+    "critical",
+    "{seat} {verb} vacant: nobody answered for {touchpoints}.",
+    "Name a holder or a cover; when it is over, who covered it, if anybody did.",
+    "owners",
+)
 def vacant_seat(evidence: Evidence) -> Iterator[Finding]:
     """A seat that nobody held or covered, with the touchpoints that depend on it."""
     vacancies: dict[tuple[str, datetime, datetime], list[tuple[int, Tenure]]] = {}
@@ -57,7 +62,6 @@ def vacant_seat(evidence: Evidence) -> Iterator[Finding]:
                 "seat": evidence.names[seat],
                 "verb": "was" if ended else "is",
                 "touchpoints": ", ".join(evidence.names[tenure.touchpoint] for _, tenure in held),
-                "remedy": "Name who covered it, if anybody did." if ended else "Name a holder or a cover.",
             },
             stake=(sum(s[0] for s in stakes), max(s[1] for s in stakes)),
             severity="warning" if ended else None,
