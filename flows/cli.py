@@ -27,6 +27,8 @@ _COMMANDS = {
     "show": "Show a published table in the terminal.",
     "audit": "What nobody owns, measures, aims for or looks at, the most customers at stake first.",
     "ladder": "How far accountability reaches, and where it ends.",
+    "load": "What every accountable person carries, and where nobody could step in.",
+    "observed": "Which team really resolves the cases, against the one that answers for them.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
 }
 

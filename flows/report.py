@@ -52,8 +52,11 @@ def print_summary(folder: Path, summary: Summary) -> None:
     releases = Releases(load(folder).warehouse / "published")
     release = releases.read(summary["release"])
     found = open_findings(releases.frame(release, "gap_finding"))
-    if found.height:
+    minor = found["severity"].eq("info").sum()
+    if minor < found.height:
         out.print(findings(found))
+    if minor:
+        out.print(f"{minor} findings merely worth knowing: answerable audit")
     out.print(release_line(summary))
     out.print(f"Published: {_shown(Path(summary['path']))}, also as {_shown(releases.root / 'current')}")
     out.print(sentence(releases.frame(release, "gap_waterfall")))

@@ -40,8 +40,8 @@ def is_alone(standing: Standing, touchpoint: Touchpoint, tenure: Tenure) -> bool
     Somebody can when the map names a responsible seat, team or person other than the accountable one, or
     a cover or delegate of the seat now.
     """
-    others = set(touchpoint.responsible) - {tenure.seat, tenure.person}
-    others = {name for name in others if standing.answering.get(name, name) != tenure.person}
+    # A seat stands for whoever answers in it now, if anybody does; teams and people for themselves.
+    others = {standing.answering.get(name, name) for name in touchpoint.responsible} - {tenure.person, None}
     return not others and not (standing.stand_ins(tenure.seat) - {tenure.person})
 
 

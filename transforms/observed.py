@@ -54,7 +54,9 @@ def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataF
     schema = {**shares.schema, **_DECLARED}
     disagreeing = pl.col("case_count") > pl.col("agreed_count")
     place = pl.when(disagreeing).then(
-        pl.struct((-pl.col("case_count")).alias("most"), "touchpoint_id", "observed_group")
+        pl.struct(
+            (pl.col("agreed_count") - pl.col("case_count")).alias("most"), "touchpoint_id", "observed_group"
+        )
     )
     return (
         pl.DataFrame(told, schema=schema)
@@ -87,7 +89,7 @@ def _declared(row: Mapping[str, Any], standing: Standing) -> dict[str, Any]:
         "declared_team_id": declared,
         "is_responsible": observed is not None and observed in doing,
         "proposed_edit": None
-        if observed == declared
+        if tenure is None or observed == declared
         else _edit(touchpoint, row, atlas, is_named=observed in doing),
     }
 

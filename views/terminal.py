@@ -62,10 +62,8 @@ def scorecard(card: pl.DataFrame, title: str) -> Table:
 
 
 def findings(found: pl.DataFrame, title: str = "What nobody owns, measures or aims for") -> Table:
-    """The gap audit in short: what is merely worth knowing is only counted."""
-    minor = found.filter(pl.col("severity") == "info").height
-    note = f"{minor} more worth knowing: answerable audit" if minor else None
-    table = Table(title=title, title_justify="left", caption=note, caption_justify="left")
+    """The gap audit in short, without what is merely worth knowing."""
+    table = Table(title=title, title_justify="left")
     table.add_column("severity")
     table.add_column("finding", overflow="fold")
     table.add_column("events", justify="right")

@@ -63,7 +63,9 @@ class GapWaterfall(Table):
     customer_count = count("Customers among them; one may stand at several steps.", "customers")
     event_share = number("Their share of the scope's events.", "share", min=0, max=1)
     percent = count("The share in whole percent; a scope's add up to 100.", "percent", max=100)
-    remaining_percent = count("What is left of 100 after this step.", "percent", max=100)
+    remaining_percent = count(
+        "What is left of 100 after this step: how much reaches the rung.", "percent", max=100
+    )
 
     @dy.rule()
     def percents_add_up(cls) -> pl.Expr:

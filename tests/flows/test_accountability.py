@@ -207,3 +207,26 @@ def test_the_ladder_drills_down_to_touchpoints_and_run_and_show_end_with_its_sen
     sentence = told["sentence"]
     assert sentence in " ".join(call("run", sandbox.root).out.split())
     assert call("show", "--folder", sandbox.root).out.splitlines()[-1] == sentence
+
+
+def test_load_says_what_people_carry_and_observed_says_when_there_is_nothing(sandbox: Sandbox, call):
+    answered(sandbox)
+    said = call("load", sandbox.root).out
+    assert "Ada" in said
+    assert "What people carry" in said
+    told = {
+        one["owner_id"]: one["touchpoint_count"]
+        for one in json.loads(call("load", sandbox.root, "--json").out)
+    }
+    assert told == {"ada": 1, "cleo": 1}
+    assert call("observed", sandbox.root).out.startswith("No case was resolved in the last 91 days")
+    assert json.loads(call("observed", sandbox.root, "--json").out) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["audit"], ["ladder"], ["load"], ["observed"], ["rules", "show"], ["rules", "unmatched"]]
+)
+def test_what_reads_a_release_says_to_run_first(sandbox: Sandbox, call, words: list[str]):
+    said = call(*words, sandbox.root)
+    assert said.code == 6
+    assert "has no release yet. Run 'answerable run' first." in said.err

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from contracts.accountability import Metric
 from contracts.documents import parse
 from contracts.map_checks import assemble
 from contracts.tables import (
@@ -21,8 +22,11 @@ from contracts.tables import (
 )
 from contracts.tenures import tenures
 from contracts.workspace import Limits
+from tests.conftest import drawn
+from tests.spec.pipeline import coded
 from transforms.in_force import Standing
 from transforms.load import person_load
+from transforms.measure import observed_feeds
 from transforms.observed import observed_accountability
 from transforms.trust import metric_trust
 from transforms.unmatched import free_name, inbox, unmatched_share
@@ -87,6 +91,36 @@ def test_a_person_is_over_the_limit_with_one_touchpoint_more():
     found = person_load(standing(), lived(), {}, Limits(touchpoints_per_person=3, alone_per_person=2))
     assert not found["is_over_limit"].any()
     assert found["event_28d_share"].null_count() == 3
+
+
+def test_a_vacant_seat_cannot_step_in_but_another_one_can():
+    """Whoever is responsible through a seat is there only while somebody answers in it."""
+    empty = "  - {id: empty, name: Empty, team: lab, holders: [{vacant: true}]}\ntouchpoints:"
+    vacant = MAP.replace("touchpoints:", empty).replace("[head, second, ada]", "[empty]")
+    alone = person_load(standing(vacant), lived(), {}, Limits()).filter(owner_id="ada")["alone_at"]
+    assert alone.to_list() == ["alone, own"]
+    held = MAP.replace("[head, second, ada]", "[chief]")
+    alone = person_load(standing(held), lived(), {}, Limits()).filter(owner_id="ada")["alone_at"]
+    assert alone.to_list() == ["alone"]
+
+
+def test_only_a_feed_that_gave_a_score_within_the_scale_is_a_source_of_its_metric():
+    """The crm's 9 is on no scale from 1 to 5, the shop tells of no score, and the last event matches nothing."""
+    events, codebook = coded(
+        drawn("""
+        occurred_at      | feed   | kind | score
+        2026-03-02 09:00 | survey | said | 4
+        2026-03-02 10:00 | crm    | said | 9
+        2026-03-02 11:00 | shop   | said |
+        2026-03-02 12:00 | forum  | said | 4
+        """)
+    )
+    touchpoint = pl.Series("touchpoint", [1, 1, 1, 0], dtype=pl.UInt16)
+    metrics = [Metric.model_validate({"id": "csat", "name": "CSAT", "estimator": "csat"})]
+    seen = observed_feeds(events.with_columns(touchpoint).lazy(), metrics, codebook).collect()
+    told = seen.with_columns(codebook.decoded("feed")).select("touchpoint", "feed", "metric")
+    assert told.rows() == [(1, "survey", 1)]
+    assert observed_feeds(events.with_columns(touchpoint).lazy(), [], codebook).collect().is_empty()
 
 
 TRUST = rows(

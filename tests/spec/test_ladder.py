@@ -1,7 +1,7 @@
 """The ladder of accountability: what every rung takes, and how the gaps add up."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -104,6 +104,23 @@ def test_every_goal_in_force_has_to_be_met():
     one = replace(both, verdicts={("point", "csat"): "met", ("point", "ces"): "missed"})
     row = accountability_ladder(one).filter(touchpoint_id="point").row(0, named=True)
     assert (row["first_fail"], row["why"]) == ("outcome", "ces: its goal is missed")
+
+
+def test_a_goal_on_a_metric_that_is_not_trusted_is_not_counted_against_anybody():
+    both = climb((GOAL, GOAL + GOAL.replace("csat", "ces")), trusted="csat")
+    told = replace(both, verdicts={("point", "csat"): "met", ("point", "ces"): "missed"})
+    assert accountability_ladder(told)["rung"].max() == 5
+
+
+@pytest.mark.parametrize(("second", "owner"), [(-1, "ada"), (0, "nobody"), (1, "nobody")])
+def test_who_answers_changes_with_the_instant_of_the_change(second: int, owner: str):
+    leaves = NOW - timedelta(seconds=second)
+    until = f"{leaves:%Y-%m-%dT%H:%M:%S}"
+    handed = f"holders: [{{person: ada, until: '{until}'}}, {{vacant: true, from: '{until}'}}]"
+    looked_at = climb(("holders: [{person: ada}]", handed))
+    assert accountability_ladder(looked_at).filter(touchpoint_id="point")["owner_id"].to_list() == [owner]
+    assert (looked_at.standing.held["point"].person or "nobody") == owner
+    assert (looked_at.standing.answering["seat"] or "nobody") == owner
 
 
 def test_a_touchpoint_that_has_ended_counts_while_it_has_events_and_is_judged_as_it_stood_last():
