@@ -23,45 +23,42 @@ def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataF
         cases: FactCase.
         standing: The map as it stands now.
     """
-    resolved = _resolved(cases, standing)
-    team_of = {group: team.id for team in standing.atlas.teams for group in team.groups}
-    counted = (
-        resolved.with_columns(
-            observed_group=pl.col("last_group"),
-            observed_team_id=pl.col("last_group").replace_strict(
-                team_of, default=None, return_dtype=pl.String
-            ),
-        )
-        .with_columns(agrees=pl.col("observed_team_id").eq_missing(pl.col("team_id")))
-        .group_by("touchpoint_id", "observed_group", "observed_team_id")
-        .agg(case_count=pl.len().cast(pl.Int64), agreed_count=pl.col("agrees").sum().cast(pl.Int64))
-        .with_columns(
-            touchpoint_case_count=pl.col("case_count").sum().over("touchpoint_id"),
-            __agreed=pl.col("agreed_count").sum().over("touchpoint_id"),
-        )
+    shares = _shares(_counted(_resolved(cases, standing), standing))
+    told = [_declared(row, standing) for row in shares.iter_rows(named=True)]
+    others = pl.col("case_count") - pl.col("agreed_count")
+    by_most = pl.struct((-others).alias("most"), "touchpoint_id", "observed_group")
+    return (
+        pl.DataFrame(told, schema={**shares.schema, **_DECLARED})
+        .with_columns(disagreement_rank=pl.when(others > 0).then(by_most).rank("ordinal").cast(pl.Int64))
+        .select(ObservedAccountability.column_names())
     )
-    agreed, cases_there = pl.col("__agreed"), pl.col("touchpoint_case_count")
-    low, high = wilson(agreed, cases_there, z_of(0.95))
-    held, share_low = pl.col("case_count"), wilson(pl.col("case_count"), cases_there, z_of(0.95))[0]
-    shares = counted.with_columns(
-        case_share=held / cases_there,
-        agreement_share=agreed / cases_there,
+
+
+def _counted(resolved: pl.DataFrame, standing: Standing) -> pl.DataFrame:
+    """Cases by touchpoint and group, and those whose group belongs to the team accountable then."""
+    team_of = {group: team.id for team in standing.atlas.teams for group in team.groups}
+    observed = pl.col("last_group").replace_strict(team_of, default=None, return_dtype=pl.String)
+    grain = ("touchpoint_id", "observed_group", "observed_team_id")
+    return (
+        resolved.with_columns(observed_group=pl.col("last_group"), observed_team_id=observed)
+        .with_columns(agrees=pl.col("observed_team_id").eq_missing(pl.col("team_id")))
+        .group_by(grain)
+        .agg(case_count=pl.len().cast(pl.Int64), agreed_count=pl.col("agrees").sum().cast(pl.Int64))
+    )
+
+
+def _shares(counted: pl.DataFrame) -> pl.DataFrame:
+    """The same with the touchpoint's sums, the shares, and whether a group resolves most on evidence."""
+    held, of_all = pl.col("case_count"), pl.col("case_count").sum().over("touchpoint_id")
+    agreed, z = pl.col("agreed_count").sum().over("touchpoint_id"), z_of(0.95)
+    low, high = wilson(agreed, of_all, z)
+    return counted.with_columns(
+        touchpoint_case_count=of_all,
+        case_share=held / of_all,
+        agreement_share=agreed / of_all,
         agreement_low=low,
         agreement_high=high,
-        __resolves_most=share_low > 0.5,
-    )
-    told = [_declared(row, standing) for row in shares.iter_rows(named=True)]
-    schema = {**shares.schema, **_DECLARED}
-    disagreeing = pl.col("case_count") > pl.col("agreed_count")
-    place = pl.when(disagreeing).then(
-        pl.struct(
-            (pl.col("agreed_count") - pl.col("case_count")).alias("most"), "touchpoint_id", "observed_group"
-        )
-    )
-    return (
-        pl.DataFrame(told, schema=schema)
-        .with_columns(disagreement_rank=place.rank("ordinal").cast(pl.Int64))
-        .select(ObservedAccountability.column_names())
+        __resolves_most=wilson(held, of_all, z)[0] > 0.5,
     )
 
 

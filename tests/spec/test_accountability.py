@@ -205,6 +205,13 @@ def test_a_case_agrees_with_the_team_that_was_accountable_when_it_was_opened():
     assert found.select("agreed_count", "agreement_share", "disagreement_rank").row(0) == (1, 1.0, None)
 
 
+def test_groups_of_a_map_that_names_none_belong_to_no_team():
+    bare = MAP.replace(", groups: [Front, Back]", "").replace(", groups: [Lab]", "")
+    found = observed_accountability(rows(FactCase, case("Lab")), standing(bare))
+    assert found.select("observed_team_id", "agreed_count").row(0) == (None, 0)
+    assert observed_accountability(rows(FactCase), standing(bare)).is_empty()
+
+
 def test_a_responsible_team_that_resolves_less_than_most_needs_no_edit():
     named = MAP.replace(
         "name: Alone, stage: engage, accountable: head",
