@@ -98,7 +98,7 @@ class BusyError(AnswerableError):
 class GapError(AnswerableError):
     """The audit found open gaps of the severity that was asked for. Close them, or waive them in the map."""
 
-    exit_code = 8
+    exit_code = 9
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

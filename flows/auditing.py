@@ -154,7 +154,9 @@ def _evidence(
     observed = pl.concat([frame.select("touchpoint_id", "metric") for frame in (daily, card)]).unique()
     hits = found[RuleHit].select("rule_id", "event_count", "event_28d_count")
     return Evidence(
-        standing=seen.standing,
+        atlas=workspace.atlas,
+        tenures=seen.standing.tenures,
+        now=workspace.now,
         limits=workspace.settings.limits,
         observed=frozenset(observed.iter_rows()),
         best=_best(workspace, scored[ScorecardTouchpoint]),

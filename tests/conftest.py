@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -173,6 +175,47 @@ def build_sandbox(root: Path) -> Sandbox:
 def sandbox(tmp_path: Path) -> Sandbox:
     """A small workspace of two touchpoints and one survey feed, with an empty inbox."""
     return build_sandbox(tmp_path / "workspace")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one call of the command line did.
+
+    Attributes:
+        code: Its exit code.
+        out: What it printed.
+        err: What it complained about.
+    """
+
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command line in this process; starting Python anew is told apart below."""
+    from flows.cli import main
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+    def called(*words: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["answerable", *map(str, words)])
+        code: object = 0
+        try:
+            with warnings.catch_warnings():
+                # `main` reads the words from the process, as it should; cyclopts takes that for a slip here.
+                warnings.filterwarnings("ignore", "Cyclopts application invoked without tokens")
+                main()
+        except SystemExit as ended:
+            code = ended.code
+        printed = capsys.readouterr()
+        return Said(int(str(code or 0)), printed.out, printed.err)
+
+    return called
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def audit(
     """What nobody owns, measures, aims for or looks at: the gaps of the newest release.
 
     The most customers at stake come first, each with since when, who has to act, and what to do. Waived
-    findings are left out until their waiver ends. Ends with exit code 8 when an open finding is at least as
+    findings are left out until their waiver ends. Ends with exit code 9 when an open finding is at least as
     severe as `--fail-on`.
 
     Example: answerable audit shop --fail-on warning

@@ -10,12 +10,8 @@ import polars as pl
 import pytest
 
 from flows.workspace import IDENTITY_VARIABLE
-from tests.conftest import ROOT, Sandbox
-from tests.flows.calling import Said
+from tests.conftest import ROOT, Said, Sandbox
 from tests.flows.reading import take, words_below
-
-# `main` reads the words from the process, as it should; cyclopts takes that for a slip under pytest.
-pytestmark = pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")
 
 GOOD = "1,planted@secret.example,2026-02-10 09:00:00,web,order,5"
 SECRET = "a secret of 32 characters, or more"  # noqa: S105 - the tests' own

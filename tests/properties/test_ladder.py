@@ -200,14 +200,15 @@ def test_the_audit_finds_exactly_the_planted_gaps_to_the_second(made: tuple[Acco
     atlas, gaps = made
     held = tenures(atlas)
     looked_at = Evidence(
-        standing=Standing(atlas, held, NOW),
+        atlas=atlas,
+        tenures=held,
+        now=NOW,
         observed=frozenset(),
         recent={},
         disowned={},
         unmatched=FactEventUnmatched.empty(),
         shadowed_by={},
         hits={},
-        recent_hits={},
         handoffs=FactHandoff.empty(),
         trust=DataTrust.empty(),
     )

@@ -21,7 +21,6 @@ from contracts.tables import (
 from contracts.tenures import tenures
 from contracts.workspace import Limits
 from transforms.audit import RULES, Evidence, audit, open_findings
-from transforms.in_force import Standing
 
 SOUND = """
 teams: [{id: one, name: One, groups: [Desk]}, {id: two, name: Two, groups: [Lab]}]
@@ -72,7 +71,7 @@ def evidence(*changes: tuple[str, str], **seen: object) -> Evidence:
         "trust": DataTrust.empty(),
         "metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=40, feeds="crm"),
     }
-    return Evidence(standing=Standing(atlas, tenures(atlas), NOW), **(told | seen))
+    return Evidence(atlas=atlas, tenures=tenures(atlas), now=NOW, **(told | seen))
 
 
 def row(table: type, **values: object) -> pl.DataFrame:
@@ -244,6 +243,7 @@ def share(verdict: str) -> pl.DataFrame:
         ),
         ({"hits": {"every_event": 100}, "recent_hits": {}}, ("rule_gone_quiet", "every_event", "info")),
         ({"hits": {"every_event": 99}, "recent_hits": {}}, None),
+        ({"hits": {"every_event": 100}, "recent_hits": None}, None),
         ({"unmatched": unmatched()}, ("unmatched_kind", "crm:crm.sold", "warning")),
         ({"unmatched_share": share("missed")}, ("unmatched_share_missed", "unmatched_share", "warning")),
         ({"unmatched_share": share("cannot_tell")}, None),

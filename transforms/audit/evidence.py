@@ -1,6 +1,6 @@
 """What the audit looks at."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -24,7 +24,9 @@ class Evidence:
     """What the audit looks at.
 
     Attributes:
-        standing: The map as it stands now.
+        atlas: The map.
+        tenures: Its tenures.
+        now: The instant it is.
         limits: Where it begins to warn.
         observed: (touchpoint, metric) pairs that were ever observed.
         best: The best value that a (touchpoint, metric) pair had in any whole month with enough
@@ -36,7 +38,7 @@ class Evidence:
         unmatched_share: UnmatchedShare.
         shadowed_by: Earlier rules that win in a rule's place, by rule that never wins.
         hits: Events by rule, whole history.
-        recent_hits: Events by rule, last 28 days.
+        recent_hits: Events by rule, last 28 days; None when they were not counted.
         handoffs: FactHandoff of the last `HANDOFF_DAYS` days.
         trust: DataTrust.
         metric_trust: MetricTrust.
@@ -46,7 +48,9 @@ class Evidence:
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
 
-    standing: Standing
+    atlas: AccountabilityMap
+    tenures: Sequence[Tenure]
+    now: datetime
     limits: Limits = field(default_factory=Limits)
     observed: frozenset[tuple[str, str]]
     best: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -57,7 +61,7 @@ class Evidence:
     unmatched_share: pl.DataFrame = field(default_factory=UnmatchedShare.empty)
     shadowed_by: Mapping[str, list[str]]
     hits: Mapping[str, int]
-    recent_hits: Mapping[str, int]
+    recent_hits: Mapping[str, int] | None = None
     handoffs: pl.DataFrame
     trust: pl.DataFrame
     metric_trust: pl.DataFrame = field(default_factory=MetricTrust.empty)
@@ -66,15 +70,10 @@ class Evidence:
     shared_tokens: int = 0
     found: frozenset[tuple[str, str]] = frozenset()
 
-    @property
-    def atlas(self) -> AccountabilityMap:
-        """The map."""
-        return self.standing.atlas
-
-    @property
-    def now(self) -> datetime:
-        """The instant it is."""
-        return self.standing.now
+    @cached_property
+    def standing(self) -> Standing:
+        """The map as it stands now."""
+        return Standing(self.atlas, self.tenures, self.now)
 
     @property
     def today(self) -> date:

@@ -115,9 +115,12 @@ def rule_without_events(evidence: Evidence) -> Iterator[Finding]:
 )
 def rule_gone_quiet(evidence: Evidence) -> Iterator[Finding]:
     """A rule that used to match and no longer does."""
+    lately = evidence.recent_hits
+    if lately is None:
+        return
     for one in evidence.atlas.rules:
         events = evidence.hits.get(one.id, 0)
-        if events >= QUIET_MIN and not evidence.recent_hits.get(one.id):
+        if events >= QUIET_MIN and not lately.get(one.id):
             yield _of_rule(evidence, one.id, events=events)
 
 
