@@ -276,10 +276,23 @@ class Touchpoint(Declaration):
         return self
 
 
+class Example(Declaration):
+    """An event and where the rules should lead it: a test of the rules that needs no data.
+
+    Attributes:
+        event: The event's columns and attributes; those not written are missing.
+        expect: Its touchpoint, or `unmatched`; the touchpoint of the example's rule when absent.
+    """
+
+    event: dict[str, str | float | bool | None] = Field(min_length=1)
+    expect: str | None = None
+
+
 class Rule(Declaration):
     """Which events belong to a touchpoint. Rules are ordered; the first that matches wins.
 
-    `kind` may end in `*`. An absent selector accepts everything.
+    `kind` may end in `*`. An absent selector accepts everything. `examples` are tests: all the rules
+    together have to lead them where they say.
     """
 
     id: Id
@@ -288,6 +301,7 @@ class Rule(Declaration):
     kind: Names = ()
     channel: Names = ()
     where: Where = Field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
 
 
 Estimator = Literal["nps", "csat", "ces", "share", "mean", "sum", "count", "quantile"]

@@ -7,7 +7,8 @@ AnswerableError
 ├── FeedError          a feed could not be read; its last good data stays           mend the feed
 ├── PromiseError       a table breaks its own contract; nothing was published       report it
 ├── StoreError         a table or the ledger could not be read or written           retry
-└── BusyError          another run holds this workspace                             retry later
+├── BusyError          another run holds this workspace                             retry later
+└── GapError           the audit found open gaps                                    close or waive them
 
 Each message says where, what is wrong with the value, and what to do. The command line prints these
 without a traceback and ends with the class's `exit_code`; anything else is a defect and keeps its
@@ -99,6 +100,12 @@ class BusyError(AnswerableError):
 
     exit_code = 7
     can_retry = True
+
+
+class GapError(AnswerableError):
+    """The audit found open gaps of the severity that was asked for. Close them, or waive them in the map."""
+
+    exit_code = 9
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 from contracts.accountability import (
     FIVE_E,
     RESERVED,
+    UNMATCHED,
     AccountabilityMap,
     Assignment,
     MapFile,
     Metric,
+    Rule,
     Seat,
     Touchpoint,
 )
@@ -169,6 +171,11 @@ def _joined(placed: Placed, documents: Sequence[Document], zone: ZoneInfo) -> Ac
         for one in placed[section]
         for name, where in _places(one)
     }
+    origin |= {
+        ("examples", f"{one.item.id}.{index}"): one.at("examples", index)
+        for one in placed["rules"]
+        for index in range(len(one.item.examples))
+    }
     return AccountabilityMap(zone=zone, version=digest.hexdigest()[:16], origin=origin, **resolved(parts))
 
 
@@ -239,7 +246,7 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
             stage = _one("stages", item.stage or None, "stage")
             return [stage, _one("touchpoints", item.parent, "parent"), *_named_by_touchpoint(item)]
         case "rules":
-            return [_one("touchpoints", item.touchpoint, "touchpoint")]
+            return [_one("touchpoints", item.touchpoint, "touchpoint"), *_named_by_examples(item)]
         case "integrators":
             return [_one("seats", item.seat, "seat"), *_each("teams", item.between, "between")]
         case "reviews":
@@ -279,6 +286,12 @@ def _named_by_touchpoint(item: Touchpoint) -> Iterator[Reference]:
         for index, name in enumerate(getattr(item, part)):
             yield _RACI, name, (part, index)
     yield _one("people", item.validated_by, "validated_by")
+
+
+def _named_by_examples(item: Rule) -> Iterator[Reference]:
+    for index, example in enumerate(item.examples):
+        if example.expect != UNMATCHED:
+            yield _one("touchpoints", example.expect, "examples", index, "expect")
 
 
 def _one(section: str, name: str | None, *path: str | int) -> Reference:
@@ -521,3 +534,8 @@ def _feeds_known(placed: Placed, feeds: set[str]) -> Iterator[Problem]:
                 yield Problem(
                     one.at("feed", index), f"feed {name!r} does not exist.", did_you_mean(name, feeds)
                 )
+        for index, example in enumerate(one.item.examples):
+            name = example.event.get("feed")
+            if name is not None and name not in feeds:
+                where = one.at("examples", index, "event", "feed")
+                yield Problem(where, f"feed {name!r} does not exist.", did_you_mean(str(name), feeds))

@@ -97,7 +97,12 @@ def _renamed(one: Rule | Review | Waiver | DecisionRight, now: Mapping[str, str]
         return one
     match one:
         case Rule():
-            return one.model_copy(update={"touchpoint": now.get(one.touchpoint, one.touchpoint)})
+            examples = tuple(
+                example.model_copy(update={"expect": now.get(example.expect or "", example.expect)})
+                for example in one.examples
+            )
+            touchpoint = now.get(one.touchpoint, one.touchpoint)
+            return one.model_copy(update={"touchpoint": touchpoint, "examples": examples})
         case Waiver():
             # The audit names parts of a touchpoint as `touchpoint.part`.
             name, dot, part = one.object.partition(".")

@@ -40,6 +40,29 @@ class Retention(Declaration):
     grace_hours: int = Field(default=24, ge=1)
 
 
+class Limits(Declaration):
+    """Where the audit begins to warn, and what it takes to trust a metric.
+
+    Attributes:
+        answers: Fewest observations in 28 days for a metric to be trusted.
+        unmatched_share: The goal for the share of events that match no rule: at most this.
+        touchpoints_per_person: Most touchpoints that one person should answer for.
+        alone_per_person: Most touchpoints that one person should answer for without anybody who could
+            step in.
+        consulted_per_touchpoint: Most who should have to be asked before something changes.
+        validation_days: How long the front line's confirmation of a touchpoint holds.
+        waiver_notice_days: How long before its end a waiver is announced.
+    """
+
+    answers: int = Field(default=30, ge=1)
+    unmatched_share: float = Field(default=0.05, ge=0, le=1)
+    touchpoints_per_person: int = Field(default=12, ge=1)
+    alone_per_person: int = Field(default=3, ge=0)
+    consulted_per_touchpoint: int = Field(default=5, ge=0)
+    validation_days: int = Field(default=180, ge=1)
+    waiver_notice_days: int = Field(default=14, ge=0)
+
+
 class Workspace(Declaration):
     """Settings of one workspace.
 
@@ -48,6 +71,7 @@ class Workspace(Declaration):
         timezone: Where a day begins and ends, and how dates without an offset are read.
         clock: A fixed "now", for data that has stopped; the real time when absent.
         warehouse: Folder, relative to the workspace, that holds everything the product makes.
+        limits: Where the audit begins to warn.
         expect_future_minutes: An event further in the future than this is rejected.
         attestation_days: How long the word of an accountable person counts before they are asked again.
     """
@@ -57,6 +81,7 @@ class Workspace(Declaration):
     clock: Moment | None = None
     identity: Identity = Identity()
     retention: Retention = Retention()
+    limits: Limits = Limits()
     warehouse: str = "warehouse"
     expect_future_minutes: int = Field(default=60, ge=0)
     attestation_days: int = Field(default=92, ge=1, le=3660)

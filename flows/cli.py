@@ -27,6 +27,10 @@ _COMMANDS = {
     "show": "Show a published table in the terminal.",
     "who": "Say who answers for a touchpoint, at any instant and by what was known at any other.",
     "attest": "Give your word that a touchpoint is yours, or that it is not; and see who has not yet.",
+    "audit": "What nobody owns, measures, aims for or looks at, the most customers at stake first.",
+    "ladder": "How far accountability reaches, and where it ends.",
+    "load": "What every accountable person carries, and where nobody could step in.",
+    "observed": "Which team really resolves the cases, against the one that answers for them.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
 }
 
@@ -37,6 +41,12 @@ _MAP_COMMANDS = {
     "schema": "Print the JSON Schema of the map's files, for editors.",
 }
 
+_RULES = {
+    "test": "Lead the examples of every rule through the rules, without any data.",
+    "show": "How often every rule matched, and which never can.",
+    "unmatched": "What no rule matches, as YAML to paste into the map.",
+}
+
 app = App(name="answerable", help=_HELP, version=_version, version_flags=["--version"])
 for _name, _about in _COMMANDS.items():
     app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about)
@@ -45,6 +55,13 @@ map_app = App(name="map", help="The accountability map: who answers for what, an
 for _name, _about in _MAP_COMMANDS.items():
     map_app.command(f"flows.commands.map_{_name}:map_{_name}", name=_name, help=_about)
 app.command(map_app)
+
+rules = App(
+    name="rules", help="Test the rules that lead events to touchpoints, see what they catch and what not."
+)
+for _name, _about in _RULES.items():
+    rules.command(f"flows.commands.rules:{_name}", name=_name, help=_about)
+app.command(rules)
 
 
 def main() -> None:

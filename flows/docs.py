@@ -7,7 +7,9 @@ from pathlib import Path
 
 from contracts.map_schema import map_schema
 from flows.cli import app
+from transforms.audit import RULES
 from views.dictionary import markdown
+from views.findings import rules_page
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,6 +20,9 @@ def pages() -> Mapping[str, str]:
     note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
     return {
         "docs/tables.md": markdown(),
+        "docs/audit.md": rules_page(
+            (one.name, one.severity, one.about, one.remedy, one.fixed_by) for one in RULES
+        ),
         "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
         "examples/starter/map.schema.json": json.dumps(map_schema(), indent=1, ensure_ascii=False) + "\n",
     }

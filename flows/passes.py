@@ -24,6 +24,8 @@ from transforms.measure import (
     count_events,
     measure_cases,
     measure_events,
+    observed_case_feeds,
+    observed_feeds,
     volume,
 )
 from transforms.periods import Calendar
@@ -53,6 +55,7 @@ class Measured:
         recent: touchpoint, rule, customer, n: events of the last 28 days.
         disowned: tenure, customer, n: events while nobody was accountable.
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
+        feeds: touchpoint, feed (code), metric: which feeds ever gave a metric its observations.
     """
 
     codebook: Codebook
@@ -67,6 +70,7 @@ class Measured:
     recent: pl.DataFrame
     disowned: pl.DataFrame
     unmatched: pl.DataFrame
+    feeds: pl.DataFrame
 
     @property
     def slots(self) -> Slots:
@@ -107,12 +111,15 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         if atlas.cases:
             subjects.append(matched.filter(pl.col("subject_id") > 0))
         tell("measure", done, len(partitions))
-    counted, sums, answered, recent, disowned, unmatched = (pl.concat(p) for p in zip(*parts, strict=True))
+    counted, sums, answered, recent, disowned, unmatched, feeds = (
+        pl.concat(p) for p in zip(*parts, strict=True)
+    )
     found, handed = _cases(subjects, atlas.cases, matcher, codebook)
-    case_sums, values = pl.collect_all(
+    case_sums, values, case_feeds = pl.collect_all(
         [
             measure_cases(found.lazy(), atlas.metrics, codebook),
             case_values(found.lazy(), atlas.metrics, codebook),
+            observed_case_feeds(found.lazy(), atlas.metrics, codebook),
         ]
     )
     volumes = volume(counted.lazy()).collect()
@@ -129,6 +136,7 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         recent,
         disowned,
         unmatched,
+        pl.concat([feeds, case_feeds]).unique(),
     )
 
 
@@ -175,6 +183,7 @@ def _plans(
         recent_events(matched, matcher.slots, calendar),
         disowned_events(matched, matcher.slots),
         unmatched_events(matched),
+        observed_feeds(matched, metrics, codebook),
     ]
 
 
@@ -192,7 +201,7 @@ def _cases(
 
 def _no_cases() -> pl.DataFrame:
     slot_columns = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
-    return pl.DataFrame(schema={"touchpoint": pl.UInt16, **slot_columns})
+    return pl.DataFrame(schema={"feed": pl.UInt16, "touchpoint": pl.UInt16, **slot_columns})
 
 
 def _columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> list[str]:

@@ -8,6 +8,8 @@ from flows.console import out
 from flows.feeds import load as load_kind
 from flows.run import Outcome
 from flows.workspace import LoadedWorkspace, load
+from transforms.audit import open_findings
+from views.ladder import sentence
 from views.terminal import deliveries, findings
 from warehouse.releases import Releases
 from warehouse.store import EventStore
@@ -48,11 +50,16 @@ def print_summary(folder: Path, summary: Summary) -> None:
     )
     out.print(f"{events['stored']:,} events in the store ({told or 'nothing new'}).")
     releases = Releases(load(folder).warehouse / "published")
-    found = releases.frame(releases.read(summary["release"]), "gap_finding")
-    if found.height:
+    release = releases.read(summary["release"])
+    found = open_findings(releases.frame(release, "gap_finding"))
+    minor = found["severity"].eq("info").sum()
+    if minor < found.height:
         out.print(findings(found))
+    if minor:
+        out.print(f"{minor} findings merely worth knowing: answerable audit")
     out.print(release_line(summary))
     out.print(f"Published: {_shown(Path(summary['path']))}, also as {_shown(releases.root / 'current')}")
+    out.print(sentence(releases.frame(release, "gap_waterfall")))
 
 
 def release_line(summary: Summary) -> str:

@@ -13,12 +13,13 @@ from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
+from flows.auditing import audited
 from flows.beliefs import actor
 from flows.landing import FeedLanding, land_feed
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
-from flows.stages import Tables, absorb, audited, case_attributes, put, score
+from flows.stages import Tables, absorb, case_attributes, put, score
 from flows.workspace import LoadedWorkspace
 from views.beside import EXTRA_COLUMNS, beside_release
 from warehouse.ledger import Ledger

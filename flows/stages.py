@@ -1,4 +1,7 @@
-"""The stages of a run after landing: absorb, score, audit, publish. Each is callable without Prefect."""
+"""The stages of a run after landing: absorb, score, publish. Each is callable without Prefect.
+
+The audit, which comes between the last two, stands in `flows.auditing`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,39 +10,29 @@ from typing import cast
 
 import polars as pl
 
-from contracts.accountability import UNMATCHED
 from contracts.deliveries import Delivery
 from contracts.events import TOKENS
 from contracts.identity import Resolution
 from contracts.tables import (
     Column,
-    DataTrust,
     FactCase,
-    FactEventUnmatched,
     FactHandoff,
     FactIssueFlow,
-    GapFinding,
     MeasureDaily,
-    QuarantineReason,
-    RuleHit,
-    ScorecardTouchpoint,
     ScoreDistribution,
     Table,
 )
 from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
-from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
-from transforms.found import NONE, events_unmatched, rule_hits
+from transforms.found import NONE
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
-from transforms.stakes import together
-from transforms.trust import data_trust, quarantine_reasons
 from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
@@ -152,64 +145,6 @@ def _case_plans(
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
         FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
     }
-
-
-def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables) -> Tables:
-    """The gap audit and what it rests on: rule hits, unmatched events, trust in the feeds."""
-    hits, unmatched = pl.collect_all(
-        [
-            rule_hits(
-                measured.counted.lazy(), measured.recent.lazy(), measured.matcher.decision, workspace.atlas
-            ),
-            events_unmatched(measured.unmatched.lazy(), measured.codebook),
-        ]
-    )
-    found: Tables = {
-        RuleHit: hits,
-        FactEventUnmatched: unmatched,
-        DataTrust: data_trust(workspace.feeds, state.deliveries, workspace.now),
-    }
-    return {
-        GapFinding: audit(_evidence(workspace, measured, state, scored, found)),
-        **found,
-        QuarantineReason: quarantine_reasons(state.deliveries),
-    }
-
-
-def _recent_handoffs(workspace: LoadedWorkspace, scored: Tables) -> pl.DataFrame:
-    today = workspace.now.astimezone(workspace.settings.zone).date()
-    since = pl.lit(today).dt.offset_by(f"-{HANDOFF_DAYS}d")
-    return scored[FactHandoff].filter(pl.col("week_start") > since)
-
-
-def _evidence(
-    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, found: Tables
-) -> Evidence:
-    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
-    recent, disowned = pl.collect_all(
-        [together(measured.recent.lazy(), "touchpoint"), together(measured.disowned.lazy(), "tenure")]
-    )
-    daily = scored[MeasureDaily].filter(pl.col("n") > 0)
-    seen = scored[ScorecardTouchpoint].filter(pl.col("period") == "to_date", pl.col("n") > 0)
-    observed = pl.concat([frame.select("touchpoint_id", "metric") for frame in (daily, seen)]).unique()
-    return Evidence(
-        atlas=workspace.atlas,
-        tenures=workspace.tenures,
-        now=workspace.now,
-        observed=frozenset(observed.iter_rows()),
-        recent={touchpoints[code]: _stake(stake) for code, *stake in recent.iter_rows()},
-        disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
-        unmatched=found[FactEventUnmatched],
-        shadowed_by=measured.matcher.decision.shadowed_by,
-        hits=dict(found[RuleHit].select("rule_id", "event_count").iter_rows()),
-        handoffs=_recent_handoffs(workspace, scored),
-        trust=found[DataTrust],
-        shared_tokens=state.resolution.tokens.filter("is_shared").height,
-    )
-
-
-def _stake(values: Sequence[int]) -> Stake:
-    return values[0], values[1]
 
 
 def put(releases: Releases, tables: Tables, extra: Mapping[str, Column]) -> list[TableFile]:

@@ -437,6 +437,13 @@ def _rule_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
     for rule in examined.atlas.rules:
         where = examined.atlas.where("rules", rule.id)
         yield from _conditions(where, f"rule {rule.id!r}, where", rule.where, seen.of_events, seen)
+        for index, example in enumerate(rule.examples):
+            where = examined.atlas.where("examples", f"{rule.id}.{index}")
+            for name, value in example.event.items():
+                yield from _known(where, f"an example of rule {rule.id!r}", name, seen.of_events, seen)
+                if name in NUMBERS and value is not None and not isinstance(value, int | float):
+                    what = f"an example of rule {rule.id!r}: {name!r} is a number, but {value!r} is none."
+                    yield Problem(where, what, "Write a number.")
 
 
 def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:

@@ -29,7 +29,7 @@ _RUNS_OR_READS = {
 }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "transforms").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "transforms").rglob("*.py")), ids=str)
 def test_transforms_neither_run_queries_nor_read(path: Path):
     called = {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -53,6 +53,8 @@ def events_unmatched(parts: pl.LazyFrame, codebook: Codebook) -> pl.LazyFrame:
         codebook: What the codes stand for.
     """
     signature = ["feed", "kind", "channel"]
+    known = pl.col("customer").filter(pl.col("customer") > 0)
+    kinds = parts.group_by("feed", "kind").agg(kind_customer_count=known.n_unique().cast(pl.Int64))
     summed = (
         parts.group_by(*signature, "customer")
         .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
@@ -63,6 +65,7 @@ def events_unmatched(parts: pl.LazyFrame, codebook: Codebook) -> pl.LazyFrame:
             first_at=pl.col("first_at").min(),
             last_at=pl.col("last_at").max(),
         )
+        .join(kinds, on=["feed", "kind"])
         .with_columns(codebook.decoded(name) for name in signature)
         .with_columns(pl.col("channel").fill_null(NONE))
     )

@@ -145,6 +145,40 @@ def answers(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook
     return pl.concat(made) if made else pl.LazyFrame(schema=schema)
 
 
+def observed_feeds(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """Which feeds gave a metric over events its observations: touchpoint, feed (code), metric.
+
+    Results of parts of the events may be concatenated; rows may repeat then.
+    """
+    judged = {
+        str(number): where_coded(metric.where, codebook) & _in_scale(metric, codebook)
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "events"
+    }
+    return _feeds(matched, judged)
+
+
+def observed_case_feeds(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """The same for metrics over cases."""
+    judged = {
+        str(number): where_coded(metric.where, codebook) & pl.col(f"slot_{metric.at}").is_not_null()
+        for number, metric in enumerate(metrics, start=1)
+        if metric.of == "cases"
+    }
+    return _feeds(cases, judged)
+
+
+def _feeds(rows: pl.LazyFrame, judged: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+    if not judged:
+        return pl.LazyFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, "metric": pl.UInt16})
+    owned = rows.filter(pl.col("touchpoint") > 0)
+    seen = owned.group_by("touchpoint", "feed").agg(**{name: holds.any() for name, holds in judged.items()})
+    long = seen.unpivot(
+        list(judged), index=["touchpoint", "feed"], variable_name="metric", value_name="is_seen"
+    )
+    return long.filter("is_seen").select("touchpoint", "feed", pl.col("metric").cast(pl.UInt16))
+
+
 def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """Sums by fewer keys."""
     return sums.group_by(keys).agg(pl.col(*ADDITIVE).sum())

@@ -91,7 +91,9 @@ def _windows_of_weeks(weeks: pl.LazyFrame, calendar: Calendar) -> pl.LazyFrame:
     for later in range(ROLLING_DAYS // 7):
         end = pl.col("period_end").dt.offset_by(f"{7 * later}d")
         parts.append(_named(weeks, "rolling_28d", end.dt.offset_by(f"-{ROLLING_DAYS}d"), end))
-    whole = (pl.col("period_end") <= calendar.today) & (pl.col("period_start") >= calendar.first)
+    # The last window and the one before it are there on every day of the week, see `_last_window`.
+    last = pl.col("period_end").is_in([calendar.today - timedelta(days=ROLLING_DAYS), calendar.today])
+    whole = (pl.col("period_end") <= calendar.today) & ((pl.col("period_start") >= calendar.first) | last)
     return pl.concat(parts).filter(whole)
 
 

@@ -1,7 +1,7 @@
-"""What the feeds delivered: every row accounted for, and whether it came in time."""
+"""What the feeds delivered: every row accounted for, whether it came in time, which metrics it carries."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from contracts.deliveries import Delivery
 from contracts.feeds import Feed, Stream
-from contracts.tables import DataTrust, QuarantineReason
+from contracts.tables import DataTrust, MetricTrust, QuarantineReason
 
 _HOUR = 3600
 
@@ -28,6 +28,54 @@ def quarantine_reasons(deliveries: Sequence[Delivery]) -> pl.DataFrame:
             counted[(delivery.feed, delivery.stream, reason)] += count
     rows = [(*where, count) for where, count in counted.items()]
     return pl.DataFrame(rows, schema=QuarantineReason.published_schema(), orient="row")
+
+
+def metric_trust(
+    judged: Iterable[tuple[str, str]],
+    feeds: Mapping[tuple[str, str], Sequence[str]],
+    observations: Mapping[tuple[str, str], int],
+    trust: pl.DataFrame,
+    enough: int,
+) -> pl.DataFrame:
+    """MetricTrust: whether each metric of each touchpoint can be believed.
+
+    Args:
+        judged: (touchpoint, metric) pairs of the map.
+        feeds: Feeds that ever gave a pair an observation.
+        observations: A pair's observations in the last 28 whole days.
+        trust: DataTrust.
+        enough: Fewest observations.
+    """
+    late = dict(trust.filter("is_late").select("feed", "age_hours").iter_rows())
+    held = set(trust.filter(pl.col("held_file_count") > 0)["feed"])
+    newest = dict(trust.select("feed", "newest_event_at").iter_rows())
+    rows = []
+    for pair in judged:
+        names, n = sorted(feeds.get(pair, ())), observations.get(pair, 0)
+        lacks = [] if names else ["was never observed"]
+        lacks += [f"feed {name} {_behind(late[name])}" for name in names if name in late]
+        lacks += [f"feed {name} has a delivery held" for name in names if name in held]
+        if names and n < enough:
+            lacks.append(f"{n} of the {enough} observations that it takes in 28 days")
+        rows.append(
+            {
+                "touchpoint_id": pair[0],
+                "metric": pair[1],
+                "feeds": ", ".join(names) or None,
+                "n": n,
+                "is_fresh": not any(name in late for name in names),
+                "keeps_contract": not any(name in held for name in names),
+                "has_enough": n >= enough,
+                "is_trusted": not lacks,
+                "why_not": f"{pair[1]}: {', '.join(lacks)}" if lacks else None,
+                "newest_event_at": min((newest[name] for name in names if newest.get(name)), default=None),
+            }
+        )
+    return pl.DataFrame(rows, schema=MetricTrust.published_schema())
+
+
+def _behind(age_hours: float | None) -> str:
+    return "never told of an event" if age_hours is None else f"is {age_hours / 24:.1f} days behind"
 
 
 def _stream(feed: Feed, stream: Stream, deliveries: Sequence[Delivery], now: datetime) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def any_table(frame: pl.DataFrame, title: str, limit: int) -> Table:
     for name, kind in frame.schema.items():
         table.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
     for row in frame.head(limit).iter_rows():
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     return table
 
 
@@ -62,16 +62,42 @@ def scorecard(card: pl.DataFrame, title: str) -> Table:
 
 
 def findings(found: pl.DataFrame, title: str = "What nobody owns, measures or aims for") -> Table:
-    """The gap audit."""
+    """The gap audit in short, without what is merely worth knowing."""
     table = Table(title=title, title_justify="left")
     table.add_column("severity")
     table.add_column("finding", overflow="fold")
     table.add_column("events", justify="right")
     table.add_column("customers", justify="right")
-    for row in found.sort("severity", "customer_count", descending=[False, True]).iter_rows(named=True):
+    worst = found.filter(pl.col("severity") != "info").sort("severity", "place")
+    for row in worst.iter_rows(named=True):
         counts = [f"{row[name]:,}" if row[name] else "" for name in ("event_count", "customer_count")]
-        table.add_row(_styled(row["severity"]), row["sentence"], *counts)
+        table.add_row(_styled(row["severity"]), Text(row["sentence"]), *counts)
     return table
+
+
+def rule_table(hits: pl.DataFrame) -> Table:
+    """Rules in their order with how often they matched; rows of rule_hit."""
+    table = Table(title="Rules, the first that matches wins", title_justify="left")
+    for name in ("", "rule", "touchpoint", "events", "in 28 days", "note"):
+        table.add_column(name, justify="right" if name in ("", "events", "in 28 days") else "left")
+    for row in hits.iter_rows(named=True):
+        table.add_row(
+            str(row["position"]),
+            row["rule_id"],
+            row["touchpoint_id"],
+            f"{row['event_count']:,}",
+            f"{row['event_28d_count']:,}",
+            _rule_note(row),
+        )
+    return table
+
+
+def _rule_note(row: Mapping[str, Any]) -> Text:
+    if row["is_shadowed"]:
+        return Text(f"shadowed by {row['shadowed_by']}", "bold red")
+    if not row["event_count"]:
+        return Text("dead: never matched", "yellow")
+    return Text("" if row["event_28d_count"] else "quiet: none in 28 days", "yellow")
 
 
 def deliveries(read: Sequence[Delivery]) -> Table:

@@ -1,5 +1,13 @@
 """Every table that BI tools read: one class each, each with its grain. A new class is a new table."""
 
+from contracts.tables.accountability import (
+    AccountabilityLadder,
+    GapWaterfall,
+    MetricTrust,
+    ObservedAccountability,
+    PersonLoad,
+    UnmatchedShare,
+)
 from contracts.tables.base import Column, Table
 from contracts.tables.dimensions import (
     BridgeAssignment,
@@ -42,15 +50,21 @@ TABLES: tuple[type[Table], ...] = (
     ScorecardStage,
     ScorecardCompany,
     ScorecardSegment,
+    AccountabilityLadder,
+    GapWaterfall,
+    PersonLoad,
+    ObservedAccountability,
     MeasureDaily,
     ScoreDistribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
     FactEventUnmatched,
+    UnmatchedShare,
     GapFinding,
     RuleHit,
     DataTrust,
+    MetricTrust,
     QuarantineReason,
     BridgeAssignment,
     DimTouchpoint,
@@ -65,6 +79,7 @@ TABLES: tuple[type[Table], ...] = (
 
 __all__ = [
     "TABLES",
+    "AccountabilityLadder",
     "BridgeAssignment",
     "Column",
     "DataTrust",
@@ -80,7 +95,11 @@ __all__ = [
     "FactHandoff",
     "FactIssueFlow",
     "GapFinding",
+    "GapWaterfall",
     "MeasureDaily",
+    "MetricTrust",
+    "ObservedAccountability",
+    "PersonLoad",
     "QuarantineReason",
     "RuleHit",
     "ScoreDistribution",
@@ -92,4 +111,5 @@ __all__ = [
     "ScorecardTeam",
     "ScorecardTouchpoint",
     "Table",
+    "UnmatchedShare",
 ]

@@ -3,13 +3,15 @@
 from contracts.tables.base import Table, count, flag, instant, key, number, one_of, text
 
 SEVERITIES = ("critical", "warning", "info")
+STATES = ("open", "waived", "reopened")
 
 
 class GapFinding(Table):
     """What the map leaves open, held against what customers lived through.
 
     Grain: rule, object.
-    Scope: the map in force, and events of the whole history.
+    Scope: the map in force, and events of the whole history. A waived finding stays, and is reopened by
+        itself when its waiver has ended.
     Late data: every run rewrites every finding.
     Known limits: events and customers at stake are those of the last 28 days, or, for a vacancy or a
         kind of event, of the time it lasted.
@@ -17,17 +19,26 @@ class GapFinding(Table):
     """
 
     rule = key("Rule of the audit.")
-    object_type = key("What it is about: touchpoint, seat, rule, kind, teams, feed.")
+    object_type = key("What it is about: touchpoint, stage, seat, person, rule, kind, teams, feed, waiver.")
     object_id = key("Which one.")
     severity = one_of(SEVERITIES, "How bad it is.")
+    state = one_of(STATES, "open; waived: somebody accepts it for now; reopened: the waiver has ended.")
+    place = count("Place among all findings, the most customers at stake first.", "place")
     sentence = text("What is wrong, in one sentence.")
     remedy = text("What to do.")
-    fixed_by = text("Seat that has to act.", nullable=True)
-    since_at = instant("Since when; null when always.", nullable=True)
+    fixed_by = text(
+        "Seats that have to act: the accountable one, the feed's owner, or whoever has the right to decide; "
+        "null when the map names none.",
+        nullable=True,
+    )
+    since_at = instant("Since when; null when always, or when it is not known.", nullable=True)
     until_at = instant("Until when; null while it lasts.", nullable=True)
     event_count = count("Events at stake.", "events")
     customer_count = count("Customers at stake.", "customers")
     declared_at = text("Where the map says so: `file:line`.", nullable=True)
+    waived_until_at = instant("First moment the waiver no longer holds; null without one.", nullable=True)
+    waived_by = text("Person who accepted it.", nullable=True)
+    waiver_reason = text("Why.", nullable=True)
 
 
 class FactEventUnmatched(Table):
@@ -45,6 +56,7 @@ class FactEventUnmatched(Table):
     channel = key("Channel; `(none)` when the feed gave none.")
     event_count = count("Events.", "events")
     customer_count = count("Customers.", "customers")
+    kind_customer_count = count("Customers of the kind, over all its channels.", "customers")
     first_at = instant("First of them.")
     last_at = instant("Last of them.")
     suggested_rule = text("A rule to paste into the map.")

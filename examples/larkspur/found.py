@@ -60,13 +60,21 @@ def compare(truths: Sequence[Truth], tables: Tables) -> list[Line]:
     return lines
 
 
-def unplanted_gaps(truths: Sequence[Truth], tables: Tables) -> list[str]:
-    """Gaps that were found but not planted."""
+def unplanted_gaps(truths: Sequence[Truth], tables: Tables, *, is_whole: bool = False) -> list[str]:
+    """Gaps that were found but not planted.
+
+    Args:
+        truths: The planted truths.
+        tables: The published tables.
+        is_whole: Whether the company has its full scale: with a share of its customers every touchpoint has
+            too few answers.
+    """
     planted = {_gap_key(truth) for truth in truths}
     return [
         row["sentence"]
         for row in tables("gap_finding").iter_rows(named=True)
         if (row["rule"], row["object_id"].partition("@")[0]) not in planted
+        and (is_whole or row["rule"] != "too_few_answers")
     ]
 
 
@@ -141,6 +149,13 @@ GAPS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "ping_pong": ("handoff_without_integrator", lambda where: "+".join(sorted(where["teams"]))),
     "late_feed": ("late_feed", lambda where: where["feed"]),
     "shared_identifiers": ("shared_identifier", lambda _: "shared"),
+    "nobody_responsible": ("responsible_missing", lambda where: where["touchpoint"]),
+    "no_review": ("touchpoint_without_review", lambda where: where["touchpoint"]),
+    "few_answers": ("too_few_answers", lambda where: where["touchpoint"]),
+    "goal_incomplete": ("goal_incomplete", lambda where: f"{where['touchpoint']}.nps"),
+    "stale_validation": ("validation_too_old", lambda where: where["touchpoint"]),
+    "waived_gap": ("never_validated_by_frontline", lambda where: where["touchpoint"]),
+    "expired_waiver": ("touchpoint_without_goal", lambda where: where["touchpoint"]),
 }
 """The gap that each kind of truth should show as: its rule, and its object from the truth's place."""
 
@@ -196,6 +211,15 @@ def _unowned(truth: Truth, tables: Tables) -> tuple[bool, str]:
 def _named_gap(truth: Truth, tables: Tables) -> tuple[bool, str]:
     gap = _gap(truth, tables)
     return gap is not None, gap["sentence"] if gap else "no such gap"
+
+
+def _waiver(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    gap = _gap(truth, tables)
+    if gap is None:
+        return False, "no such gap"
+    expect = truth["expect"]
+    is_found = (gap["state"], gap["waived_until_at"]) == (expect["state"], _instant(expect["until"]))
+    return is_found, f"{gap['state']}: {gap['sentence']}"
 
 
 def _shadowed(truth: Truth, tables: Tables) -> tuple[bool, str]:
@@ -308,5 +332,12 @@ FINDERS: Mapping[str, Callable[[Truth, Tables], tuple[bool, str]]] = {
     "duplicate_rows": _duplicates,
     "late_feed": _late_feed,
     "shared_identifiers": _named_gap,
+    "nobody_responsible": _named_gap,
+    "no_review": _named_gap,
+    "few_answers": _named_gap,
+    "goal_incomplete": _named_gap,
+    "stale_validation": _named_gap,
+    "waived_gap": _waiver,
+    "expired_waiver": _waiver,
 }
 """Finders by kind of truth. A kind without one is not looked for yet."""

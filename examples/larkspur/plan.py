@@ -96,6 +96,8 @@ SEATS = (
 )
 
 UNOWNED_TOUCHPOINT = "referral"
+WAIVED_UNTIL = berlin("2027-02-01")
+WAIVER_ENDED = berlin("2026-09-01")
 
 # Stage of a CRM row -> touchpoint; None: the stage belongs to no touchpoint.
 STAGES: dict[str, str | None] = {

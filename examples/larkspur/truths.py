@@ -17,6 +17,7 @@ def build(facts: Facts) -> list[Truth]:
         _shadowed_rule(facts),
         _unmatched_kind(facts),
         _ping_pong(facts),
+        *_of_the_map(),
         *measured.build(facts),
         *delivered.build(facts),
     ]
@@ -115,6 +116,41 @@ def _unmatched_kind(facts: Facts) -> Truth:
         where={"feed": "crm", "kind": "crm.gift_card_sold"},
         expect={"events": facts.history.filter(stage="gift_card_sold").height},
     )
+
+
+def _of_the_map() -> list[Truth]:
+    """Return what the map itself leaves open, whatever the events are."""
+    return [
+        _open_end("nobody_responsible", "Nobody is said to do the work in the chat.", "chat"),
+        _open_end("no_review", "No review looks at closing the account.", "account_closure"),
+        _open_end("few_answers", "Too few answer about closing the account to judge it.", "account_closure"),
+        _open_end(
+            "goal_incomplete",
+            "The goal for living with Larkspur does not say where it started.",
+            "relationship",
+        ),
+        _open_end(
+            "stale_validation", "The front line last confirmed waiting for dispatch in January.", "dispatch"
+        ),
+        _open_end(
+            "waived_gap",
+            "Nobody of the front line ever confirmed cancelling; that is waived until February.",
+            "cancellation",
+            until=plan.WAIVED_UNTIL.isoformat(),
+            state="waived",
+        ),
+        _open_end(
+            "expired_waiver",
+            "The waiver of the missing goal for payment ran out in September.",
+            "payment",
+            until=plan.WAIVER_ENDED.isoformat(),
+            state="reopened",
+        ),
+    ]
+
+
+def _open_end(kind: str, sentence: str, touchpoint: str, **expect: str) -> Truth:
+    return truth(kind, sentence, "audit", where={"touchpoint": touchpoint}, expect=expect)
 
 
 def _ping_pong(facts: Facts) -> Truth:

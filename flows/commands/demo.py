@@ -60,7 +60,7 @@ def demo(folder: Path = Path("build/demo"), *, scale: float = 1.0, inline: bool 
     truths = json.loads((folder / "truth/truths.json").read_text())
     lines = found.compare(truths, lambda table: releases.frame(release, table))
     out.print(planted_and_found((line.planted, line.status, line.said) for line in lines))
-    extra = found.unplanted_gaps(truths, lambda table: releases.frame(release, table))
+    extra = found.unplanted_gaps(truths, lambda table: releases.frame(release, table), is_whole=scale >= 1)
     if scale >= 1:
         extra += found.unplanted_breaches(truths, lambda table: releases.frame(release, table))
     wrong = _attribution(workspace, folder)

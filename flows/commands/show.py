@@ -7,7 +7,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from contracts.errors import StoreError
-from flows.workspace import load
 
 
 def show(  # noqa: PLR0913 - each is an option of the command
@@ -38,18 +37,18 @@ def show(  # noqa: PLR0913 - each is an option of the command
     import polars as pl  # noqa: PLC0415 - loaded when needed
 
     from flows.console import out  # noqa: PLC0415
+    from flows.published import newest  # noqa: PLC0415
+    from views.ladder import sentence  # noqa: PLC0415
     from views.terminal import any_table  # noqa: PLC0415
-    from warehouse.releases import Releases  # noqa: PLC0415
 
-    releases = Releases(load(folder).warehouse / "published")
-    chosen = releases.read(release) if release else releases.head()
-    if chosen is None:
-        raise StoreError.at(str(folder), "has no release yet.", "Run 'answerable run' first.")
+    published = newest(folder, release)
     if not table:
-        for one in chosen.tables:
+        for one in published.release.tables:
             sys.stdout.write(f"{one.table:<24} {one.rows:>10,} rows\n")
+        if published.has("gap_waterfall"):
+            sys.stdout.write(sentence(published.table("gap_waterfall")) + "\n")
         return
-    frame = releases.frame(chosen, table)
+    frame = published.table(table)
     try:
         frame = frame.filter(pl.sql_expr(where)) if where else frame
         frame = frame.select(columns) if columns else frame
@@ -64,4 +63,4 @@ def show(  # noqa: PLR0913 - each is an option of the command
     elif csv:
         sys.stdout.write(frame.write_csv())
     else:
-        out.print(any_table(frame, f"{table}, release {chosen.number}", limit))
+        out.print(any_table(frame, f"{table}, release {published.release.number}", limit))

@@ -494,7 +494,7 @@ cases: [{subject: ticket, attributes: {about: last}}]
 waivers: [{rule: no_goal, object: parcel, approver: ada, reason: It is new., until: 2027-01-01}]
 """
 ).replace("  - id: delivery\n", "  - id: delivery\n    was: [parcel, post]\n    parent: order\n").replace(
-    "    stage: engage\n    accountable: head_of_logistics\n",
+    "    stage: engage\n    accountable: head_of_logistics\n    responsible: logistics\n",
     """    accountable:
       - {seat: head_of_sales, until: 2026-01-01}
       - {unowned: true, from: 2026-01-01, until: 2026-01-02}

@@ -3,6 +3,8 @@
 What every estimator makes of a handful of events, drawn. A period's value is a quotient of sums.
 """
 
+from datetime import date
+
 import polars as pl
 import pytest
 
@@ -282,3 +284,15 @@ def test_parts_of_an_owner_add_up_to_the_touchpoint():
         ("ben", 1, 0),
         ("nobody", 1, 1),
     ]
+
+
+@pytest.mark.parametrize("today", ["2026-03-15", "2026-03-16", "2026-03-17"])
+def test_a_young_history_has_its_last_28_days_on_a_monday_too(today: str):
+    """The 16th is a Monday: its window ends with a week, and begins before there was any event."""
+    events = """
+        occurred_at      | feed   | kind            | scale | score
+        2026-03-10 09:00 | survey | survey.answered | csat  | 5
+        2026-03-11 09:00 | survey | survey.answered | csat  | 4
+    """
+    card = score(events, a_map(), today=today).card(ScorecardTouchpoint, period="rolling_28d", metric="csat")
+    assert card.sort("period_end").select("period_end", "n").rows()[-1] == (date.fromisoformat(today), 2)

@@ -1,6 +1,6 @@
 """Every rule of the audit finds its gap, and only that."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -8,45 +8,68 @@ import pytest
 
 from contracts.documents import parse
 from contracts.map_checks import assemble
-from contracts.tables import DataTrust, FactEventUnmatched, FactHandoff
+from contracts.tables import (
+    DataTrust,
+    FactEventUnmatched,
+    FactHandoff,
+    GapFinding,
+    MetricTrust,
+    ObservedAccountability,
+    PersonLoad,
+    UnmatchedShare,
+)
 from contracts.tenures import tenures
-from transforms.audit import RULES, Evidence, audit
+from contracts.workspace import Limits
+from transforms.audit import RULES, Evidence, audit, open_findings
 
 SOUND = """
 teams: [{id: one, name: One, groups: [Desk]}, {id: two, name: Two, groups: [Lab]}]
-people: [{id: ada, name: Ada}]
+people: [{id: ada, name: Ada}, {id: ben, name: Ben}]
 seats: [{id: seat, name: Seat, team: one, holders: [{person: ada}]}]
+stages: [{id: engage, name: Engage}]
 touchpoints:
   - id: point
     name: Point
     stage: engage
     accountable: seat
+    responsible: one
     metrics: csat
-    goals: [{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters}]
+    validated_by: ben
+    validated_at: 2026-03-01
+    validated_role: frontline
+    goals: [{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters, from: 2026-01-01, baseline: 0.7, baseline_at: 2026-01-01, approved_by: ben}]
 rules: [{id: every_event, touchpoint: point}]
 metrics: [{id: csat, name: CSAT, estimator: csat}]
+reviews: [{id: weekly, name: Weekly, every: week, chair: seat}]
 """
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
 
 
-def findings(changed: tuple[str, str] = ("", ""), **seen: object) -> list[tuple[str, str, str]]:
+def findings(*changes: tuple[str, str], **seen: object) -> list[tuple[str, str, str]]:
     """What the audit finds in a map: rule, object, severity."""
-    found = audit(evidence(changed, **seen))
+    found = audit(evidence(*changes, **seen))
     return list(found.select("rule", "object_id", "severity").iter_rows())
 
 
-def evidence(changed: tuple[str, str] = ("", ""), **seen: object) -> Evidence:
-    """A sound map, changed in one place, and what was seen."""
-    atlas = assemble([parse(SOUND.replace(*changed) if changed[0] else SOUND, "map.yaml")], ZoneInfo("UTC"))
+def evidence(*changes: tuple[str, str], **seen: object) -> Evidence:
+    """A sound map, changed in some places, and what was seen."""
+    text = SOUND
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    atlas = assemble([parse(text, "map.yaml")], ZoneInfo("UTC"))
     told = {
         "observed": frozenset({("point", "csat")}),
         "recent": {"point": (40, 30)},
+        "lived": pl.DataFrame({"touchpoint_id": ["point"] * 2, "customer": [1, 2], "n": [39, 1]}),
         "disowned": {1: (12, 9)},
         "unmatched": FactEventUnmatched.empty(),
         "shadowed_by": {},
         "hits": {"every_event": 40},
+        "recent_hits": {"every_event": 40},
         "handoffs": FactHandoff.empty(),
         "trust": DataTrust.empty(),
+        "metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=40, feeds="crm"),
     }
     return Evidence(atlas=atlas, tenures=tenures(atlas), now=NOW, **(told | seen))
 
@@ -61,62 +84,193 @@ def test_a_sound_map_has_no_gap():
     assert findings() == []
 
 
+HELD = "holders: [{person: ada}]"
 VACANT = "holders: [{person: ada, until: 2026-03-01}, {vacant: true, from: 2026-03-01}]"
 WAS_VACANT = (
     "holders: [{person: ada, until: 2026-03-01}, {vacant: true, from: 2026-03-01, until: 2026-03-05}, "
     "{person: ada, from: 2026-03-05}]"
 )
-GOALS = "goals: [{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters}]"
+GOES = "holders: [{person: ada, until: 2026-04-01}, {vacant: true, from: 2026-04-01}]"
+COVERED = f"{VACANT}, covers: [{{person: ben, from: 2026-03-01, until: 2026-05-01}}]"
+GOALS = SOUND[SOUND.index("goals: [") : SOUND.index("\nrules:")]
+SECOND = "  - {id: other, name: Other, team: two, holders: [{person: ben}]}\n"
+SEATS = "seats: [{id: seat, name: Seat, team: one, holders: [{person: ada}]}]"
 
 
 @pytest.mark.parametrize(
-    ("changed", "found"),
+    ("change", "found"),
     [
         (("accountable: seat", "accountable: nobody"), ("unowned_touchpoint", "point", "critical")),
-        (("holders: [{person: ada}]", VACANT), ("vacant_seat", "seat@2026-03-01T00:00:00", "critical")),
-        (("holders: [{person: ada}]", WAS_VACANT), ("vacant_seat", "seat@2026-03-01T00:00:00", "warning")),
-        ((f"    metrics: csat\n    {GOALS}", ""), ("touchpoint_without_metric", "point", "warning")),
+        ((HELD, WAS_VACANT), ("vacant_seat", "seat@2026-03-01T00:00:00", "warning")),
         ((GOALS, ""), ("touchpoint_without_goal", "point", "warning")),
         (
             (GOALS, GOALS.replace("due:", "until: 2026-03-01, due:")),
             ("touchpoint_without_goal", "point", "warning"),
         ),
         (("due: 2026-12-31", "due: 2026-03-01"), ("goal_past_due", "point.csat", "warning")),
+        ((", baseline: 0.7, baseline_at: 2026-01-01", ""), ("goal_incomplete", "point.csat", "info")),
+        ((", from: 2026-01-01", ""), ("goal_incomplete", "point.csat", "info")),
+        ((", approved_by: ben", ""), ("goal_incomplete", "point.csat", "info")),
+        (("    responsible: one\n", ""), ("responsible_missing", "point", "warning")),
+        (("name: Ada}", "name: Service team}"), ("diffuse_accountable", "point", "critical")),
+        (("name: Ada}", "name: everyone}"), ("diffuse_accountable", "point", "critical")),
+        (("name: Ada}", "name: one}"), ("diffuse_accountable", "point", "critical")),
+        (("name: Ada}", "name: Desk}"), ("diffuse_accountable", "point", "critical")),
+        (("name: Ada}", "name: help@one.example}"), ("diffuse_accountable", "point", "critical")),
+        (("name: One,", "name: One, kind: coordination,"), ("coordinator_accountable", "point", "warning")),
+        (("chair: seat}", "chair: seat, stages: []}"), None),
+        (
+            ("validated_role: frontline", "validated_role: lead"),
+            ("never_validated_by_frontline", "point", "info"),
+        ),
+        (("validated_at: 2026-03-01", "validated_at: 2025-09-20"), ("validation_too_old", "point", "info")),
+        (("validated_at: 2026-03-01", "validated_at: 2025-09-21"), None),
+        (
+            (
+                "stages: [{id: engage, name: Engage}]",
+                "stages: [{id: engage, name: Engage}, {id: exit, name: Exit}]",
+            ),
+            ("stage_without_touchpoint", "exit", "info"),
+        ),
+        (
+            (SEATS, SEATS[:-1] + ", {id: spare, name: Spare, team: two, holders: [{person: ben}]}]"),
+            ("idle_seat", "spare", "info"),
+        ),
+        ((HELD, GOES), ("vacancy_ahead", "seat@2026-04-01T00:00:00", "warning")),
+        ((HELD, GOES.replace("2026-04-01", "2026-04-18")), None),
+        ((HELD, COVERED), None),
+        (("responsible: one", "responsible: one\n    consulted: [one, two, ada, ben, seat]"), None),
     ],
 )
-def test_what_the_map_leaves_open(changed: tuple[str, str], found: tuple[str, str, str]):
-    assert findings(changed) == [found]
+def test_what_the_map_leaves_open(change: tuple[str, str], found: tuple[str, str, str] | None):
+    assert findings(change) == ([found] if found else [])
 
 
-def test_what_the_events_show():
-    assert findings(observed=frozenset()) == [("metric_never_observed", "point.csat", "warning")]
-    assert findings(hits={}) == [("rule_without_events", "every_event", "info")]
-    assert findings(hits={}, shadowed_by={"every_event": ["other"]}) == [
-        ("shadowed_rule", "every_event", "warning")
+def test_what_nothing_judges_is_not_measured():
+    unmeasured = ("    metrics: csat\n", "")
+    assert findings(unmeasured, (GOALS, "")) == [("touchpoint_without_metric", "point", "warning")]
+
+
+def test_a_vacant_seat_is_missed_wherever_it_has_a_duty():
+    assert set(findings((HELD, VACANT))) == {
+        ("vacant_seat", "seat@2026-03-01T00:00:00", "critical"),
+        ("vacant_duty", "seat.weekly", "warning"),
+        ("touchpoint_without_review", "point", "warning"),
+    }
+
+
+def test_a_review_covers_what_it_names():
+    named = ("chair: seat}", "chair: seat, touchpoints: point}")
+    staged = ("chair: seat}", "chair: seat, stages: engage}")
+    other = ("chair: seat}", "chair: seat, touchpoints: other}")
+    second = ("\nrules:", GOALS.join(["\n" + POINT_TWO, "\nrules:"]))
+    assert findings(named) == findings(staged) == []
+    seen = {
+        "observed": frozenset({("point", "csat"), ("other", "csat")}),
+        "recent": {"point": (40, 30), "other": (1, 1)},
+    }
+    assert findings(second, other, **seen) == [("touchpoint_without_review", "point", "warning")]
+
+
+POINT_TWO = """  - id: other
+    name: Other
+    stage: engage
+    accountable: seat
+    responsible: one
+    metrics: csat
+    validated_by: ben
+    validated_at: 2026-03-01
+    validated_role: frontline
+    """
+
+
+def test_too_many_consulted_is_more_than_the_limit():
+    consulted = ("responsible: one", "responsible: one\n    consulted: [one, two]")
+    assert findings(consulted, limits=Limits(consulted_per_touchpoint=1)) == [
+        ("too_many_consulted", "point", "info")
     ]
-    lost = row(
-        FactEventUnmatched,
-        feed="crm",
-        kind="crm.sold",
-        channel="web",
-        event_count=5,
-        customer_count=4,
-        first_at=NOW,
-        last_at=NOW,
-        suggested_rule="{}",
+    assert findings(consulted, limits=Limits(consulted_per_touchpoint=2)) == []
+
+
+def unmatched(**values: object) -> pl.DataFrame:
+    told = {"feed": "crm", "kind": "crm.sold", "channel": "web", "event_count": 5, "customer_count": 4}
+    told |= {"kind_customer_count": 4, "first_at": NOW, "last_at": NOW, "suggested_rule": "{}"}
+    return row(FactEventUnmatched, **(told | values))
+
+
+LATE = {"feed": "crm", "stream": "sales", "is_late": True, "age_hours": 50.0, "age_max_hours": 24.0}
+HELD_FILE = {
+    "feed": "crm",
+    "stream": "sales",
+    "is_late": False,
+    "held_file_count": 1,
+    "owner_seat_id": "seat",
+}
+
+
+def load(**values: object) -> pl.DataFrame:
+    told = {"owner_id": "ada", "owner_name": "Ada", "touchpoint_count": 1, "alone_count": 0}
+    told |= {"event_28d_count": 40, "customer_28d_count": 30, "alone_at": "point"}
+    return row(PersonLoad, **(told | values))
+
+
+def resolved(cases: int, high: float) -> pl.DataFrame:
+    return row(
+        ObservedAccountability,
+        touchpoint_id="point",
+        observed_group="Lab",
+        case_count=cases,
+        agreed_count=0,
+        touchpoint_case_count=cases,
+        agreement_share=0.0,
+        agreement_high=high,
     )
-    assert findings(unmatched=lost) == [("unmatched_kind", "crm:crm.sold", "warning")]
-    late = row(
-        DataTrust,
-        feed="crm",
-        stream="sales",
-        is_late=True,
-        age_hours=50.0,
-        age_max_hours=24.0,
-        newest_event_at=NOW,
-    )
-    assert findings(trust=late) == [("late_feed", "crm", "critical")]
-    assert findings(shared_tokens=2) == [("shared_identifier", "shared", "info")]
+
+
+def share(verdict: str) -> pl.DataFrame:
+    told = {"period": "rolling_28d", "period_end": date(2026, 3, 20), "value": 0.2, "goal": 0.05}
+    return row(UnmatchedShare, **told, unmatched_count=8, verdict=verdict)
+
+
+@pytest.mark.parametrize(
+    ("seen", "found"),
+    [
+        ({"observed": frozenset()}, ("metric_never_observed", "point.csat", "warning")),
+        ({"hits": {}}, ("rule_without_events", "every_event", "info")),
+        (
+            {"hits": {}, "shadowed_by": {"every_event": ["other"]}},
+            ("shadowed_rule", "every_event", "warning"),
+        ),
+        ({"hits": {"every_event": 100}, "recent_hits": {}}, ("rule_gone_quiet", "every_event", "info")),
+        ({"hits": {"every_event": 99}, "recent_hits": {}}, None),
+        ({"hits": {"every_event": 100}, "recent_hits": None}, None),
+        ({"unmatched": unmatched()}, ("unmatched_kind", "crm:crm.sold", "warning")),
+        ({"unmatched_share": share("missed")}, ("unmatched_share_missed", "unmatched_share", "warning")),
+        ({"unmatched_share": share("cannot_tell")}, None),
+        ({"trust": row(DataTrust, **LATE, newest_event_at=NOW)}, ("late_feed", "crm", "critical")),
+        ({"trust": row(DataTrust, **HELD_FILE)}, ("delivery_held", "crm.sales", "critical")),
+        ({"shared_tokens": 2}, ("shared_identifier", "shared", "info")),
+        ({"recent": {}}, ("touchpoint_without_events", "point", "warning")),
+        ({"recent": {"point": (20, 0)}}, ("internal_customer", "point", "warning")),
+        ({"recent": {"point": (19, 0)}}, None),
+        (
+            {"metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=29)},
+            ("too_few_answers", "point", "warning"),
+        ),
+        ({"metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=30)}, None),
+        ({"best": {("point", "csat"): 0.79}}, ("goal_beyond_reach", "point.csat", "info")),
+        ({"best": {("point", "csat"): 0.80}}, None),
+        ({"load": load(touchpoint_count=13)}, ("person_overloaded", "ada", "warning")),
+        ({"load": load(touchpoint_count=12)}, None),
+        ({"load": load(alone_count=4)}, ("bus_factor_of_one", "ada", "warning")),
+        ({"load": load(alone_count=3)}, None),
+        ({"resolved_by": resolved(20, 0.49)}, ("declared_not_observed", "point", "warning")),
+        ({"resolved_by": resolved(20, 0.5)}, None),
+        ({"resolved_by": resolved(19, 0.49)}, None),
+    ],
+)
+def test_what_the_events_show(seen: dict, found: tuple[str, str, str] | None):
+    assert findings(**seen) == ([found] if found else [])
 
 
 @pytest.mark.parametrize(
@@ -137,47 +291,102 @@ def test_teams_that_hand_each_other_work_need_an_integrator(count: int, integrat
         return_count=1,
         held_hours=2.0,
     )
-    within = row(
-        FactHandoff,
-        from_team_id="one",
-        to_team_id="one",
-        handoff_count=99,
-        case_count=3,
-        return_count=1,
-        held_hours=2.0,
-    )
-    assert (
-        findings(("metrics: [{id", f"{integrators}\nmetrics: [{{id"), handoffs=pl.concat([moved, within]))
-        == found
-    )
+    within = moved.with_columns(to_team_id=pl.lit("one"), handoff_count=pl.lit(99, dtype=pl.Int64))
+    named = ("metrics: [{id", f"{integrators}\nmetrics: [{{id")
+    assert findings(named, handoffs=pl.concat([moved, within])) == found
 
 
 def test_a_finding_says_what_is_at_stake_who_acts_and_where_it_stands():
     found = audit(evidence((GOALS, ""))).row(0, named=True)
-    assert (found["event_count"], found["customer_count"], found["fixed_by"]) == (40, 30, "seat")
-    assert found["declared_at"] == "map.yaml:6"
+    assert (found["event_count"], found["customer_count"]) == (40, 30)
+    assert found["declared_at"] == "map.yaml:7"
     unowned = audit(evidence(("accountable: seat", "accountable: nobody"))).row(0, named=True)
     assert (unowned["event_count"], unowned["customer_count"]) == (12, 9)
 
 
-def test_the_most_customers_at_stake_come_first():
-    lost = row(
-        FactEventUnmatched,
-        feed="crm",
-        kind="crm.sold",
-        channel="web",
-        event_count=5,
-        customer_count=400,
-        first_at=NOW,
-        last_at=NOW,
-        suggested_rule="{}",
+def test_who_acts_is_the_accountable_seat_or_whoever_may_decide_and_never_a_guess():
+    def acting(change: tuple[str, str], rights: str = "") -> str | None:
+        return audit(evidence(change, ("reviews:", f"{rights}\nreviews:"))).row(0, named=True)["fixed_by"]
+
+    unowned, silent = ("accountable: seat", "accountable: nobody"), ("    responsible: one\n", "")
+    assert acting(silent) == "seat"
+    assert acting(unowned) is None
+    assert acting(unowned, "decision_rights: [{what: owners, seats: [seat]}]") == "seat"
+    assert acting(unowned, "decision_rights: [{what: rules, seats: [seat]}]") is None
+    assert audit(evidence(trust=row(DataTrust, **HELD_FILE)))["fixed_by"].to_list() == ["seat"]
+
+
+def test_a_late_feed_puts_every_customer_of_its_metrics_at_stake_once():
+    found = audit(evidence(trust=row(DataTrust, **LATE, newest_event_at=NOW))).row(0, named=True)
+    assert (found["event_count"], found["customer_count"]) == (40, 2)
+
+
+def test_since_when_is_said_where_it_is_known():
+    def since(*changes: tuple[str, str]) -> datetime | None:
+        return audit(evidence(*changes))["since_at"][0]
+
+    assert since((GOALS, GOALS.replace("due:", "until: 2026-03-01, due:"))) == datetime(
+        2026, 3, 1, tzinfo=UTC
     )
+    assert since(("due: 2026-12-31", "due: 2026-03-01")) == datetime(2026, 3, 1, tzinfo=UTC)
+    assert since((GOALS, "")) is None
+
+
+def test_the_most_customers_at_stake_come_first():
+    lost = unmatched(kind_customer_count=400)
     assert [rule for rule, _, _ in findings((GOALS, ""), unmatched=lost)] == [
         "unmatched_kind",
         "touchpoint_without_goal",
     ]
+    assert audit(evidence((GOALS, ""), unmatched=lost))["place"].to_list() == [1, 2]
 
 
-def test_every_rule_explains_itself():
+def waiver(until: str, rule: str = "touchpoint_without_goal", thing: str = "point") -> tuple[str, str]:
+    text = f"waivers: [{{rule: {rule}, object: {thing}, approver: ben, reason: soon, until: {until}}}]"
+    return "reviews:", f"{text}\nreviews:"
+
+
+@pytest.mark.parametrize(
+    ("until", "state", "others"),
+    [
+        ("2026-06-01", "waived", []),
+        ("2026-04-03", "waived", ["waiver_ends_soon"]),
+        ("2026-04-04", "waived", []),
+        ("2026-03-20T06:00:01", "waived", ["waiver_ends_soon"]),
+        ("2026-03-20T06:00:00", "reopened", []),
+        ("2026-01-01", "reopened", []),
+    ],
+)
+def test_a_waiver_silences_its_finding_until_the_instant_it_ends(until: str, state: str, others: list[str]):
+    found = audit(evidence((GOALS, ""), waiver(until)))
+    told = found.filter(pl.col("rule") == "touchpoint_without_goal").row(0, named=True)
+    assert (told["state"], told["waived_by"], told["waiver_reason"]) == (state, "ben", "soon")
+    assert told["waived_until_at"] == datetime.fromisoformat(until).replace(tzinfo=UTC)
+    assert open_findings(found)["rule"].to_list() == (
+        ["touchpoint_without_goal"] * (state != "waived") + others
+    )
+
+
+def test_a_waiver_of_a_seat_means_each_of_its_vacancies_and_one_of_nothing_is_told():
+    known = audit(evidence((HELD, WAS_VACANT), waiver("2026-06-01", "vacant_seat", "seat")))
+    assert known["state"].to_list() == ["waived"]
+    assert findings(waiver("2026-06-01")) == [
+        ("waiver_of_nothing", "touchpoint_without_goal:point@2026-06-01", "info")
+    ]
+
+
+def test_open_findings_are_those_at_least_so_severe():
+    found = audit(evidence((GOALS, ""), trust=row(DataTrust, **HELD_FILE), shared_tokens=1))
+    assert open_findings(found)["severity"].cast(pl.String).to_list() == ["warning", "critical", "info"]
+    assert open_findings(found, "warning").height == 2
+    assert open_findings(found, "critical")["rule"].to_list() == ["delivery_held"]
+
+
+def test_every_rule_is_one_declaration_that_explains_itself():
+    names = [rule.name for rule in RULES]
+    assert len(names) == len(set(names)) >= 20
     for rule in RULES:
-        assert rule.find.__doc__, f"{rule.name} has no docstring"
+        assert rule.about, f"{rule.name} has no docstring"
+        assert rule.sentence
+        assert rule.remedy
+    GapFinding.validate(audit(evidence((GOALS, ""))).select(GapFinding.column_names()), cast=True)

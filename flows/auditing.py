@@ -1,0 +1,198 @@
+"""The stage that holds the map against the events: the ladder, the load, the audit, and what they rest on."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from contracts.accountability import UNMATCHED
+from contracts.tables import (
+    AccountabilityLadder,
+    DataTrust,
+    FactCase,
+    FactEventUnmatched,
+    FactHandoff,
+    GapFinding,
+    GapWaterfall,
+    MeasureDaily,
+    MetricTrust,
+    ObservedAccountability,
+    PersonLoad,
+    QuarantineReason,
+    RuleHit,
+    ScorecardCompany,
+    ScorecardTouchpoint,
+    UnmatchedShare,
+)
+from flows.passes import Measured
+from flows.stages import Tables
+from flows.workspace import LoadedWorkspace
+from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
+from transforms.credit import named
+from transforms.found import events_unmatched, rule_hits
+from transforms.in_force import Standing
+from transforms.ladder import Climb, accountability_ladder, gap_waterfall
+from transforms.load import person_load
+from transforms.observed import observed_accountability
+from transforms.stakes import together
+from transforms.trust import data_trust, metric_trust, quarantine_reasons
+from transforms.unmatched import unmatched_share
+from warehouse.store import State
+
+Pair = tuple[str, str]
+"""Touchpoint and metric."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the last 28 days showed, in the map's words.
+
+    Attributes:
+        standing: The map as it stands now.
+        recent: touchpoint_id, customer (0: unknown), n.
+        verdicts: Verdict over the last 28 whole days, by touchpoint and metric.
+        observations: Observations in them.
+    """
+
+    standing: Standing
+    recent: pl.DataFrame
+    verdicts: Mapping[Pair, str]
+    observations: Mapping[Pair, int]
+
+    @property
+    def missed(self) -> Mapping[str, int]:
+        """Goals missed, by touchpoint."""
+        return Counter(touchpoint for (touchpoint, _), said in self.verdicts.items() if said == "missed")
+
+
+def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables) -> Tables:
+    """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map."""
+    seen = _seen(workspace, measured, scored)
+    limits = workspace.settings.limits
+    found = {**_matching(workspace, measured, scored), **_trust(workspace, measured, state, seen)}
+    found |= _ladder(seen, found[MetricTrust])
+    found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
+    found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
+    return {
+        **found,
+        GapFinding: audit(_evidence(workspace, measured, state, scored, seen, found)),
+        QuarantineReason: quarantine_reasons(state.deliveries),
+    }
+
+
+def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Seen:
+    names = [UNMATCHED, *measured.matcher.touchpoints]
+    recent = measured.recent.select("customer", "n", touchpoint_id=named("touchpoint", names))
+    windows = scored[ScorecardTouchpoint].filter(pl.col("period") == "rolling_28d")
+    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
+    judged = last.select("touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n")
+    return Seen(
+        Standing(workspace.atlas, workspace.tenures, workspace.now),
+        recent.group_by("touchpoint_id", "customer").agg(pl.col("n").sum()),
+        {(touchpoint, metric): verdict for touchpoint, metric, verdict, _ in judged.iter_rows()},
+        {(touchpoint, metric): n for touchpoint, metric, _, n in judged.iter_rows()},
+    )
+
+
+def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Tables:
+    decision = measured.matcher.decision
+    hits, unmatched = pl.collect_all(
+        [
+            rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas),
+            events_unmatched(measured.unmatched.lazy(), measured.codebook),
+        ]
+    )
+    goal = workspace.settings.limits.unmatched_share
+    share = unmatched_share(scored[ScorecardTouchpoint], scored[ScorecardCompany], goal)
+    return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
+
+
+def _trust(workspace: LoadedWorkspace, measured: Measured, state: State, seen: Seen) -> Tables:
+    delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
+    judged = [(one.id, metric) for one in workspace.atlas.touchpoints for metric in one.metrics]
+    told = measured.feeds.select(
+        touchpoint_id=named("touchpoint", [UNMATCHED, *measured.matcher.touchpoints]),
+        metric=named("metric", [None, *(metric.id for metric in workspace.atlas.metrics)]),
+        feed=measured.codebook.decoded("feed"),
+    )
+    feeds: dict[Pair, list[str]] = {}
+    for touchpoint, metric, feed in told.iter_rows():
+        feeds.setdefault((touchpoint, metric), []).append(feed)
+    enough = workspace.settings.limits.answers
+    return {
+        DataTrust: delivered,
+        MetricTrust: metric_trust(judged, feeds, seen.observations, delivered, enough),
+    }
+
+
+def _ladder(seen: Seen, trust: pl.DataFrame) -> Tables:
+    pairs = trust.select("touchpoint_id", "metric", "is_trusted", "why_not")
+    climb = Climb(
+        standing=seen.standing,
+        recent=seen.recent,
+        trusted=frozenset((one, metric) for one, metric, is_trusted, _ in pairs.iter_rows() if is_trusted),
+        why_not={(one, metric): why for one, metric, _, why in pairs.iter_rows() if why},
+        verdicts=seen.verdicts,
+    )
+    ladder = accountability_ladder(climb)
+    stages = [stage.id for stage in seen.standing.atlas.stages]
+    return {AccountabilityLadder: ladder, GapWaterfall: gap_waterfall(ladder, seen.recent, stages)}
+
+
+def _evidence(
+    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
+) -> Evidence:
+    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
+    recent, disowned = pl.collect_all(
+        [together(measured.recent.lazy(), "touchpoint"), together(measured.disowned.lazy(), "tenure")]
+    )
+    daily = scored[MeasureDaily].filter(pl.col("n") > 0)
+    card = scored[ScorecardTouchpoint].filter(pl.col("period") == "to_date", pl.col("n") > 0)
+    observed = pl.concat([frame.select("touchpoint_id", "metric") for frame in (daily, card)]).unique()
+    hits = found[RuleHit].select("rule_id", "event_count", "event_28d_count")
+    return Evidence(
+        atlas=workspace.atlas,
+        tenures=seen.standing.tenures,
+        now=workspace.now,
+        limits=workspace.settings.limits,
+        observed=frozenset(observed.iter_rows()),
+        best=_best(workspace, scored[ScorecardTouchpoint]),
+        recent={touchpoints[code]: _stake(stake) for code, *stake in recent.iter_rows()},
+        lived=seen.recent,
+        disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
+        unmatched=found[FactEventUnmatched],
+        unmatched_share=found[UnmatchedShare],
+        shadowed_by=measured.matcher.decision.shadowed_by,
+        hits={name: ever for name, ever, _ in hits.iter_rows()},
+        recent_hits={name: lately for name, _, lately in hits.iter_rows()},
+        handoffs=_recent_handoffs(workspace, scored),
+        trust=found[DataTrust],
+        metric_trust=found[MetricTrust],
+        load=found[PersonLoad],
+        resolved_by=found[ObservedAccountability],
+        shared_tokens=state.resolution.tokens.filter("is_shared").height,
+    )
+
+
+def _best(workspace: LoadedWorkspace, card: pl.DataFrame) -> dict[Pair, float]:
+    """The best value of any whole month with enough observations, by touchpoint and metric."""
+    enough = pl.col("n") >= workspace.settings.limits.answers
+    months = card.filter(pl.col("period") == "month", "is_final", enough, pl.col("value").is_not_null())
+    ends = months.group_by("touchpoint_id", "metric").agg(
+        low=pl.col("value").min(), high=pl.col("value").max(), direction=pl.col("direction").first()
+    )
+    return {
+        (touchpoint, metric): high if direction == "higher" else low
+        for touchpoint, metric, low, high, direction in ends.iter_rows()
+    }
+
+
+def _recent_handoffs(workspace: LoadedWorkspace, scored: Tables) -> pl.DataFrame:
+    today = workspace.now.astimezone(workspace.settings.zone).date()
+    since = pl.lit(today).dt.offset_by(f"-{HANDOFF_DAYS}d")
+    return scored[FactHandoff].filter(pl.col("week_start") > since)
+
+
+def _stake(values: Sequence[int]) -> Stake:
+    return values[0], values[1]

@@ -1,0 +1,53 @@
+"""The newest release of a workspace, for commands that only read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from contracts.errors import StoreError
+from flows.workspace import LoadedWorkspace, load
+from warehouse.releases import Release, Releases
+
+
+@dataclass(frozen=True)
+class Published:
+    """A workspace and one of its releases.
+
+    Attributes:
+        workspace: The workspace as its files say now.
+        releases: Its releases.
+        release: The one that is read.
+    """
+
+    workspace: LoadedWorkspace
+    releases: Releases
+    release: Release
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the map is another one than the release was made with."""
+        manifest = self.releases.manifests.read(self.release.number)
+        return manifest["map_version"] != self.workspace.atlas.version
+
+    def has(self, name: str) -> bool:
+        """Whether the release has a table; one of an earlier version may not."""
+        return any(table.table == name for table in self.release.tables)
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One of its tables."""
+        return self.releases.frame(self.release, name)
+
+
+def newest(folder: Path, number: int | None = None) -> Published:
+    """The newest release of a workspace, or the one with a number.
+
+    Raises:
+        StoreError: There is none yet.
+    """
+    workspace = load(folder)
+    releases = Releases(workspace.warehouse / "published")
+    release = releases.read(number) if number else releases.head()
+    if release is None:
+        raise StoreError.at(str(folder), "has no release yet.", "Run 'answerable run' first.")
+    return Published(workspace, releases, release)

@@ -1,0 +1,199 @@
+"""The ladder of accountability, and the waterfall of what is missing first.
+
+Rung by rung: (1) one named, active person is accountable, (2) a metric can be trusted, (3) a goal is in
+force on such a metric, (4) a review covers the touchpoint, (5) every such goal is met on evidence. A rung
+counts only when all below it hold. Touchpoints weigh by what customers lived through there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from contracts.accountability import NOBODY, UNMATCHED, Touchpoint
+from contracts.tables import AccountabilityLadder, GapWaterfall
+from contracts.tables.accountability import STEPS
+from contracts.tenures import Tenure
+from transforms.apportion import apportioned
+from transforms.in_force import Standing
+
+ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Climb:
+    """What the ladder looks at.
+
+    Attributes:
+        standing: The map as it stands now.
+        recent: touchpoint_id, customer (0: unknown), n: events of the last 28 days.
+        trusted: (touchpoint, metric) pairs that are trusted, see MetricTrust.
+        why_not: Why a pair is not.
+        verdicts: Verdict over the last 28 days, by touchpoint and metric.
+    """
+
+    standing: Standing
+    recent: pl.DataFrame
+    trusted: frozenset[tuple[str, str]]
+    why_not: Mapping[tuple[str, str], str]
+    verdicts: Mapping[tuple[str, str], str]
+
+    @cached_property
+    def stakes(self) -> dict[str, tuple[int, int]]:
+        """Events and customers by touchpoint."""
+        counted = self.recent.group_by("touchpoint_id").agg(events=pl.col("n").sum(), customers=_customers())
+        return {name: (events, customers) for name, events, customers in counted.iter_rows()}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a touchpoint lacks first.
+
+    Attributes:
+        step: One of `STEPS`.
+        why: The same in words; None when nothing is missing.
+    """
+
+    step: str
+    why: str | None = None
+
+    @property
+    def rung(self) -> int:
+        """The highest rung reached: 0 to 5."""
+        return max(STEPS.index(self.step) - 1, 0)
+
+
+def first_missing(touchpoint: Touchpoint, tenure: Tenure | None, climb: Climb) -> Missing:
+    """What a touchpoint lacks first, in the order of the rungs."""
+    standing = climb.standing
+    if flaw := standing.unnamed(tenure):
+        return Missing("owner", flaw)
+    in_force = standing.goals(touchpoint)
+    aimed_at = list(dict.fromkeys(goal.metric for goal in in_force)) or list(touchpoint.metrics)
+    trusted = [metric for metric in aimed_at if (touchpoint.id, metric) in climb.trusted]
+    if not trusted:
+        reasons = [climb.why_not.get((touchpoint.id, metric), "") for metric in aimed_at]
+        return Missing("metric", "; ".join(filter(None, reasons)) or "the map names no metric")
+    goals = [goal for goal in in_force if goal.metric in trusted]
+    if not goals:
+        return Missing("goal", f"no goal is in force for {', '.join(trusted)}")
+    if not standing.reviews(touchpoint):
+        return Missing("review", "no review with a chair covers it")
+    found = {goal.metric: climb.verdicts.get((touchpoint.id, goal.metric), "no_data") for goal in goals}
+    if short := [f"{metric}: {_SAID[verdict]}" for metric, verdict in found.items() if verdict != "met"]:
+        return Missing("outcome", "; ".join(short))
+    return Missing("none")
+
+
+_SAID = {
+    "missed": "its goal is missed",
+    "cannot_tell": "it cannot be told yet whether its goal is met",
+    "no_data": "nothing was observed",
+    "no_goal": "no goal was in force",
+}
+
+
+def accountability_ladder(climb: Climb) -> pl.DataFrame:
+    """AccountabilityLadder: every touchpoint that exists or had events, and the unmatched.
+
+    Pure: the same map and the same events give the same rows, so it can be asked of a map that is only
+    proposed.
+    """
+    total = sum(events for events, _ in climb.stakes.values())
+    rows = [*_touchpoints(climb), _unmatched(climb)]
+    for row in rows:
+        row["event_share"] = row["event_count"] / total if total else None
+    return pl.DataFrame(rows, schema=AccountabilityLadder.published_schema())
+
+
+def _touchpoints(climb: Climb) -> Iterator[dict[str, Any]]:
+    standing = climb.standing
+    for touchpoint in standing.atlas.touchpoints:
+        tenure = standing.last_tenure(touchpoint.id)
+        events, customers = climb.stakes.get(touchpoint.id, (0, 0))
+        if tenure is None or (tenure.end <= standing.now and not events):
+            continue  # it does not exist yet, or no longer
+        missing = first_missing(touchpoint, tenure, climb)
+        yield {
+            "as_of_date": standing.today,
+            "touchpoint_id": touchpoint.id,
+            "touchpoint_name": touchpoint.name,
+            "stage_id": touchpoint.stage,
+            "owner_id": tenure.person or NOBODY,
+            "rung": missing.rung,
+            "first_fail": missing.step,
+            "why": missing.why,
+            "event_count": events,
+            "customer_count": customers,
+        }
+
+
+def _unmatched(climb: Climb) -> dict[str, Any]:
+    events, customers = climb.stakes.get(UNMATCHED, (0, 0))
+    return {
+        "as_of_date": climb.standing.today,
+        "touchpoint_id": UNMATCHED,
+        "touchpoint_name": "What no rule matched",
+        "stage_id": None,
+        "owner_id": NOBODY,
+        "rung": 0,
+        "first_fail": "unmatched",
+        "why": "no rule says which touchpoint it belongs to",
+        "event_count": events,
+        "customer_count": customers,
+    }
+
+
+def gap_waterfall(ladder: pl.DataFrame, recent: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:
+    """GapWaterfall: the ladder's events by what is missing first, company and stages.
+
+    Args:
+        ladder: AccountabilityLadder.
+        recent: As in `Climb`.
+        stages: The map's stages, each a scope even without events.
+    """
+    stops = ladder.select("touchpoint_id", "stage_id", "first_fail", "event_count", "as_of_date")
+    lived = recent.join(stops.select("touchpoint_id", "stage_id", "first_fail"), on="touchpoint_id")
+    rows = _scope("company", ALL, stops, lived)
+    for stage in stages:
+        inside = pl.col("stage_id") == stage
+        rows += _scope("stage", stage, stops.filter(inside), lived.filter(inside), stops["as_of_date"][0])
+    return pl.DataFrame(rows, schema=GapWaterfall.published_schema())
+
+
+def _scope(
+    kind: str, name: str, stops: pl.DataFrame, lived: pl.DataFrame, today: date | None = None
+) -> list[dict[str, Any]]:
+    summed = stops.group_by("first_fail").agg(
+        touchpoints=(pl.col("touchpoint_id") != UNMATCHED).sum(), events=pl.col("event_count").sum()
+    )
+    by_step = {str(step): (touchpoints, events) for step, touchpoints, events in summed.iter_rows()}
+    people = dict(lived.group_by("first_fail").agg(_customers()).iter_rows())
+    events = [by_step.get(step, (0, 0))[1] for step in STEPS]
+    percents, left = apportioned(events), 100 if sum(events) else 0
+    rows = []
+    for place, (step, percent) in enumerate(zip(STEPS, percents, strict=True), start=1):
+        left -= percent
+        rows.append(
+            {
+                "as_of_date": today or stops["as_of_date"][0],
+                "scope_type": kind,
+                "scope_id": name,
+                "step_order": place,
+                "step": step,
+                "touchpoint_count": by_step.get(step, (0, 0))[0],
+                "event_count": events[place - 1],
+                "customer_count": people.get(step, 0),
+                "event_share": events[place - 1] / sum(events) if sum(events) else None,
+                "percent": percent,
+                "remaining_percent": left,
+            }
+        )
+    return rows
+
+
+def _customers() -> pl.Expr:
+    return pl.col("customer").filter(pl.col("customer") > 0).n_unique().cast(pl.Int64).alias("customers")
