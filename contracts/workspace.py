@@ -40,6 +40,16 @@ class Retention(Declaration):
     grace_hours: int = Field(default=24, ge=1)
 
 
+class Inherited(Declaration):
+    """For how long a breach that began before somebody took over is not called theirs.
+
+    Attributes:
+        grace_days: Days since they took over; from then on it is their own. 0: always their own.
+    """
+
+    grace_days: int = Field(default=90, ge=0)
+
+
 class Workspace(Declaration):
     """Settings of one workspace.
 
@@ -56,6 +66,7 @@ class Workspace(Declaration):
     clock: Moment | None = None
     identity: Identity = Identity()
     retention: Retention = Retention()
+    inherited: Inherited = Inherited()
     warehouse: str = "warehouse"
     expect_future_minutes: int = Field(default=60, ge=0)
 

@@ -32,6 +32,10 @@ app = App(name="answerable", help=_HELP, version=_version, version_flags=["--ver
 for _name, _about in _COMMANDS.items():
     app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about)
 
+maps = App(name="map", help="Ask the accountability map: what a change of it would do.")
+app.command(maps)
+maps.command("flows.commands.map_diff:map_diff", name="diff", help="Say what a change of the map would do.")
+
 
 def main() -> None:
     """Run the command line; errors we raise on purpose end it with a message and their exit code."""

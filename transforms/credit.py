@@ -30,6 +30,7 @@ class Scoring:
         goals: DimGoal.
         segments: What the numbers of dimensions stand for: metric, dimension, segment,
             dimension_name, segment_name.
+        grace_days: For how many days after taking over a breach that began before is inherited.
     """
 
     atlas: AccountabilityMap
@@ -38,6 +39,7 @@ class Scoring:
     now: datetime
     goals: pl.DataFrame
     segments: pl.DataFrame
+    grace_days: int = 90
 
     @property
     def metrics(self) -> Sequence[Metric]:
