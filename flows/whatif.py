@@ -76,8 +76,8 @@ def map_change(
         names: What the two are called.
         known: Gaps that are accepted; those of the old map when absent.
     """
-    comparison, codebook = _compared(before, after, state, window_days)
-    cube = _cube(comparison, codebook, state)
+    comparison, codebook = compared(before, after, state, window_days)
+    cube = cube_of(comparison, codebook, state)
     asked = plans(cube, comparison)
     found = Found.of(pl.collect_all(asked.all()))
     judged = dict(
@@ -107,9 +107,10 @@ def map_change(
     )
 
 
-def _compared(
+def compared(
     before: LoadedWorkspace, after: LoadedWorkspace, state: State, window_days: int
 ) -> tuple[Comparison, Codebook]:
+    """The two maps ready for the store's events, and what their codes stand for."""
     zone = after.settings.zone
     today = after.now.astimezone(zone).date()
     span = state.span()
@@ -120,7 +121,8 @@ def _compared(
     return compare(maps, held, codebook, (first, last), after.now, window_days), codebook
 
 
-def _cube(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
+def cube_of(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
+    """One pass over every stored event, month by month."""
     pairs = Pairs((len(comparison.before.touchpoints), len(comparison.after.touchpoints)))
     columns = sorted(
         {

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from contracts.dictionary import HEADINGS, column_notes, sections
 from contracts.tables import TABLES, Scorecard
@@ -67,11 +68,18 @@ def test_generated_pages_are_current():
 
 
 def test_every_command_teaches():
-    for command in app:
+    _teaches(app)
+
+
+def _teaches(group: App) -> None:
+    for command in group:
         if command.startswith("-"):
             continue
-        target = app[command]
+        target = group[command]
         assert target.help, f"{command} is missing its help"
+        if any(not name.startswith("-") for name in target):  # a group of commands
+            _teaches(target)
+            continue
         function = inspect.getdoc(target.default_command)
         assert function, f"{command} has no docstring"
 

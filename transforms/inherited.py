@@ -40,7 +40,8 @@ def with_breach_began(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     )
     led_up = pl.max_horizontal("below_since", pl.col("found") - _LED_UP)
     began = weeks.with_columns(
-        began=pl.when("breach").then(led_up.filter(pl.col("period_start") == pl.col("found")).first())
+        began=pl.when("breach")
+        .then(led_up.filter(pl.col("period_start") == pl.col("found")).first())
         # The run of weeks below the goal may be longer than the breach: what counts is the first week found.
         .over(*_SERIES, "found")
     )
@@ -73,9 +74,9 @@ def with_inheritance(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     taken_over = since.dt.convert_time_zone(str(scoring.atlas.zone)).dt.date()
     closed = pl.min_horizontal("period_end", pl.lit(scoring.calendar.today))
     is_known = since.dt.year() > 1
-    dated = rows.with_columns(
-        owner_since_at=since, __since=pl.when(is_known).then(taken_over)
-    ).with_columns(owner_days=(closed - pl.col("__since")).dt.total_days().clip(0, None))
+    dated = rows.with_columns(owner_since_at=since, __since=pl.when(is_known).then(taken_over)).with_columns(
+        owner_days=(closed - pl.col("__since")).dt.total_days().clip(0, None)
+    )
     later = (pl.col("__since") > pl.col("breach_began_date")) & (pl.col("owner_days") < scoring.grace_days)
     inherited = pl.when(pl.col("breach_began_date").is_not_null()).then(later.fill_null(value=False))
     return dated.with_columns(is_inherited=inherited).drop("__since")

@@ -41,8 +41,7 @@ def headline(change: MapChange) -> str:
     counts = {status: len(change.gaps_that(status)) for status in ("new", "closed", "known")}
     said = [
         f"{change.base} to {change.head}: {plural(touchpoints, 'touchpoint')} change hands.",
-        f"Of {plural(change.events, 'event')} of the last {days} days {change.events_changed:,} would be "
-        + f"credited to somebody else ({plural(change.customers_changed, 'customer')}).",
+        f"Of {plural(change.events, 'event')} of the last {days} days {change.events_changed:,} would be credited to somebody else ({plural(change.customers_changed, 'customer')}).",
         f"{plural(len(change.flips), 'verdict')} would turn.",
         f"{plural(counts['new'], 'new gap')}, {counts['closed']:,} closed, {counts['known']:,} as before.",
     ]

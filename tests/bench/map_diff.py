@@ -9,10 +9,13 @@ of hands by some hours, changes two goals and sends the events of two rules to a
 """
 
 import json
+import resource
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,6 +25,7 @@ SEED = 20261121
 START = datetime(2025, 11, 1, tzinfo=UTC)
 DAYS, TOUCHPOINTS, METRICS, SEATS = 365, 200, 11, 40
 NOW = "2026-11-01T06:00:00"
+T = TypeVar("T")
 ESTIMATORS = ("csat", "nps", "ces", "mean")
 
 
@@ -154,7 +158,50 @@ def drawn_events() -> pl.DataFrame:
     )
 
 
+def timed(folder: Path) -> dict[str, object]:
+    """The diff over the whole year, from the files on; CPU seconds of this process, the imports apart."""
+    import flows.whatif as parts
+    from flows.workspace import load
+    from warehouse.store import EventStore
+
+    imported = time.process_time()
+    seconds: dict[str, tuple[float, float]] = {}
+
+    def note(what: str, work: Callable[[], T]) -> T:
+        wall, cpu = time.perf_counter(), time.process_time()
+        done = work()
+        spent = round(time.perf_counter() - wall, 2), round(time.process_time() - cpu, 2)
+        seconds[what] = spent
+        return done
+
+    before, after = note("load both", lambda: (load(folder), load(folder / "changed")))
+    state = EventStore(before.warehouse / "store").head()
+    said = note("diff", lambda: parts.map_change(before, after, state, DAYS, ("before", "after")))
+    comparison, codebook = note("of it: compile", lambda: parts.compared(before, after, state, DAYS))
+    cube = note("of it: cube from events", lambda: parts.cube_of(comparison, codebook, state))
+    asked = parts.plans(cube, comparison)
+    found = note("of it: questions", lambda: parts.Found.of(pl.collect_all(asked.all())))
+    note(
+        "of it: verdicts", lambda: pl.collect_all([parts.verdicts(found, comparison, s) for s in parts.SIDES])
+    )
+    keys = ["slot", "touchpoint", "metric"]
+    days = cube.sums.with_columns(slot=pl.lit(comparison.after.slots.dates).gather(pl.col("slot")))
+    return {
+        "events": state.rows,
+        "cube_rows": days.select(keys).n_unique(),
+        "rows_with_days_cut": cube.sums.height,
+        "cpu_s_importing": round(imported, 2),
+        "wall_s_and_cpu_s": seconds,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "events_changed": said.events_changed,
+        "moves": len(said.moves),
+        "flips": len(said.flips),
+    }
+
+
 if __name__ == "__main__":
     command, place = sys.argv[1:]
     if command == "build":
         build(Path(place))
+    else:
+        sys.stdout.write(json.dumps(timed(Path(place)), indent=1) + "\n")

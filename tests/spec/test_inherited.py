@@ -70,7 +70,11 @@ def test_a_breach_that_begins_under_the_owner_is_their_own():
 def test_a_week_that_is_no_breach_ends_it():
     weeks = dict.fromkeys(MONDAYS[:4], BAD) | {MONDAYS[4]: GOOD}
     recovered = row(cards(weeks, "2026-03-16"), "week", "2026-03-09")
-    assert (recovered["is_breach"], recovered["breach_began_date"], recovered["is_inherited"]) == (False, None, None)
+    assert (recovered["is_breach"], recovered["breach_began_date"], recovered["is_inherited"]) == (
+        False,
+        None,
+        None,
+    )
 
 
 def test_a_week_without_answers_neither_ends_a_breach_nor_begins_one():
@@ -82,10 +86,16 @@ def test_a_week_without_answers_neither_ends_a_breach_nor_begins_one():
 @pytest.mark.parametrize("period", ["month", "quarter", "rolling_28d", "to_date"])
 def test_every_verdict_knows_of_the_breach_that_stood_when_its_period_closed(period: str):
     last = row(cards(dict.fromkeys(MONDAYS[2:6], BAD), "2026-03-23"), period)
-    assert (last["breach_began_date"], last["is_inherited"], last["owner_days"]) == (date(2026, 2, 23), True, 11)
+    assert (last["breach_began_date"], last["is_inherited"], last["owner_days"]) == (
+        date(2026, 2, 23),
+        True,
+        11,
+    )
 
 
 def test_a_touchpoint_of_nobody_has_no_days():
     rows = "\n".join(["occurred_at | score", *week(MONDAYS[1], 18, 12)])
-    unowned = score(rows, a_map(goals=GOAL, text=MAP.replace("accountable: seat", "accountable: nobody")), "2026-03-02")
+    unowned = score(
+        rows, a_map(goals=GOAL, text=MAP.replace("accountable: seat", "accountable: nobody")), "2026-03-02"
+    )
     assert row(unowned, "week")["owner_days"] is None
