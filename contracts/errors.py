@@ -6,7 +6,8 @@ AnswerableError
 ├── FeedError          a feed could not be read; its last good data stays           mend the feed
 ├── PromiseError       a table breaks its own contract; nothing was published       report it
 ├── StoreError         a table or the ledger could not be read or written           retry
-└── BusyError          another run holds this workspace                             retry later
+├── BusyError          another run holds this workspace                             retry later
+└── NewGapError        a change of the map opens gaps that were not there           close or accept them
 
 Each message says where, what is wrong with the value, and what to do. The command line prints these
 without a traceback and ends with the class's `exit_code`; anything else is a defect and keeps its
@@ -92,6 +93,12 @@ class BusyError(AnswerableError):
 
     exit_code = 7
     can_retry = True
+
+
+class NewGapError(AnswerableError):
+    """A change of the map opens gaps that were not there. Close them, or accept them in the baseline."""
+
+    exit_code = 8
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

@@ -5,18 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from contracts.errors import AnswerableError
-
 Severity = Literal["critical", "warning", "info"]
 GapStatus = Literal["new", "known", "closed"]
 SEVERITIES: Sequence[Severity] = ("critical", "warning", "info")
 """Worst first."""
-
-
-class NewGapError(AnswerableError):
-    """A change of the map opens gaps that its base did not have. Close them, or accept them by name."""
-
-    exit_code = 8
 
 
 @dataclass(frozen=True, kw_only=True)

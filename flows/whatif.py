@@ -103,7 +103,7 @@ def map_change(
         flips=flips(judged, comparison),
         loads=loads(found, judged, comparison),
         scores=score_changes(found, comparison),
-        gaps=_gaps(audits["before"], audits["after"], known),
+        gaps=_gaps(audits["before"], audits["after"], known, comparison.renamed),
     )
 
 
@@ -251,16 +251,27 @@ def _shared_tokens(state: State) -> int:
     return state.resolution.tokens.filter("is_shared").height if state.identity else 0
 
 
-def _gaps(before: pl.DataFrame, after: pl.DataFrame, known: Known | None) -> list[Gap]:
+def _gaps(
+    before: pl.DataFrame, after: pl.DataFrame, known: Known | None, renamed: Mapping[str, str]
+) -> list[Gap]:
     """Findings of both maps: new, known, closed; worst first, and of those the most customers first."""
-    had = {_key(row): row for row in before.iter_rows(named=True)}
+    had = {_under_new_name(_key(row), renamed): row for row in before.iter_rows(named=True)}
     has = {_key(row): row for row in after.iter_rows(named=True)}
-    accepted = set(had) if known is None else set(known)
+    accepted = set(had) if known is None else {_under_new_name(key, renamed) for key in known}
     made = [_gap(row, "known" if key in accepted else "new") for key, row in has.items()]
     made += [_gap(row, "closed") for key, row in had.items() if key not in has]
     return sorted(
         made, key=lambda gap: (SEVERITIES.index(gap.severity), -gap.customers, -gap.events, gap.key)
     )
+
+
+def _under_new_name(key: tuple[str, str, str], renamed: Mapping[str, str]) -> tuple[str, str, str]:
+    """A gap's key once its touchpoint is renamed; what is about a metric of one is called `touchpoint.metric`."""
+    rule, object_type, object_id = key
+    touchpoint, dot, metric = object_id.partition(".")
+    if object_type != "touchpoint" or touchpoint not in renamed:
+        return key
+    return rule, object_type, f"{renamed[touchpoint]}{dot}{metric}"
 
 
 def _key(row: Mapping[str, object]) -> tuple[str, str, str]:

@@ -95,15 +95,7 @@ def plans(cube: Cube, comparison: Comparison) -> Plans:
         changed=together(moved.with_columns(every), "all"),
         total=together(lately.with_columns(every), "all"),
         burdens={name: _of_moved_touchpoints(lately, cube, comparison, name) for name in SIDES},
-        people={
-            name: together(
-                lately.with_columns(cube.pairs.touchpoint(name))
-                .filter(pl.col("touchpoint") > 0)
-                .with_columns(owner=pl.lit(held[name]).gather(pl.col("touchpoint"))),
-                "owner",
-            )
-            for name in SIDES
-        },
+        people={name: _of_holders(lately, cube, held[name], name) for name in SIDES},
         credited={name: _credited(cube, comparison, name) for name in SIDES},
         observed={name: _observed(cube, comparison, name) for name in SIDES},
         scores=_scores(cube, comparison, held),
@@ -254,6 +246,15 @@ def _of_moved_touchpoints(
     is_moved = pl.Series([comparison.renamed.get(t, t) in moved for t in side.touchpoints])
     sided = lately.with_columns(cube.pairs.touchpoint(name))
     return together(sided.filter(pl.lit(is_moved).gather(pl.col("touchpoint"))), "touchpoint")
+
+
+def _of_holders(lately: pl.LazyFrame, cube: Cube, held: pl.Series, name: str) -> pl.LazyFrame:
+    """owner, events, customers of what everybody holds in one map; grouped by numbers, which is quicker."""
+    people = held.unique().sort()
+    numbers = held.replace_strict(people, range(people.len()), return_dtype=pl.UInt16)
+    sided = lately.with_columns(cube.pairs.touchpoint(name)).filter(pl.col("touchpoint") > 0)
+    summed = together(sided.with_columns(owner=pl.lit(numbers).gather(pl.col("touchpoint"))), "owner")
+    return summed.with_columns(owner=pl.lit(people).gather(pl.col("owner")))
 
 
 def _settled_holders(comparison: Comparison) -> dict[str, pl.Series]:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from contracts.errors import Problem, WorkspaceError
-from contracts.map_change import MapChange, NewGapError
+from contracts.errors import NewGapError, Problem, WorkspaceError
+from contracts.map_change import MapChange
 from contracts.workspace import FILE
 from flows.revisions import Place, merge_base, prefix, revision
 
