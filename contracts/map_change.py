@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 Severity = Literal["critical", "warning", "info"]
 GapStatus = Literal["new", "known", "closed"]
@@ -17,11 +18,13 @@ class Holder:
 
     Attributes:
         owner: Person, or `nobody`.
+        owner_name: Their name; None for nobody.
         seat: Accountable seat; None when unowned.
         team: Its team; None when unowned.
     """
 
     owner: str
+    owner_name: str | None
     seat: str | None
     team: str | None
 
@@ -189,6 +192,7 @@ class MapChange:
     Attributes:
         base: Name of the old map, e.g. a revision.
         head: Name of the new map.
+        zone: Time zone of days, and of instants where people read them.
         first_date: First day of the window.
         last_date: Its last day, the running one.
         settled_at: When everything that the change says is in force: burdens and scores are as of then.
@@ -207,6 +211,7 @@ class MapChange:
 
     base: str
     head: str
+    zone: str
     first_date: date
     last_date: date
     settled_at: datetime
@@ -226,6 +231,10 @@ class MapChange:
     def moves_that_matter(self) -> list[Move]:
         """Moves that have not ended before the window began."""
         return [m for m in self.moves if m.ends_at is None or m.ends_at.date() >= self.first_date]
+
+    def local(self, moment: datetime) -> datetime:
+        """An instant as people in the map's zone read it."""
+        return moment.astimezone(ZoneInfo(self.zone))
 
     def gaps_that(self, status: GapStatus) -> list[Gap]:
         """Gaps of one status."""

@@ -90,6 +90,7 @@ def map_change(
     return MapChange(
         base=names[0],
         head=names[1],
+        zone=after.settings.timezone,
         first_date=comparison.window.first,
         last_date=comparison.window.today,
         settled_at=settled_at(comparison.differing, comparison.now),

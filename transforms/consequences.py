@@ -105,6 +105,7 @@ def plans(cube: Cube, comparison: Comparison) -> Plans:
 def moves(found: Found, comparison: Comparison) -> list[Move]:
     """Touchpoints that change hands, appear or go, by touchpoint and time."""
     names = {t.id: t.name for side in comparison.sides.values() for t in side.atlas.touchpoints}
+    people = {p.id: p.name for side in comparison.sides.values() for p in side.atlas.people}
     stakes = {key: tuple(stake) for key, *stake in found.by_stretch.iter_rows()}
     whole = {
         comparison.renamed.get(side.touchpoints[code], side.touchpoints[code]): tuple(stake)
@@ -122,8 +123,8 @@ def moves(found: Found, comparison: Comparison) -> list[Move]:
             name=names[stretch.touchpoint],
             starts_at=None if stretch.start == EARLIEST else stretch.start,
             ends_at=None if stretch.end == LATEST else stretch.end,
-            before=_holder(stretch.before),
-            after=_holder(stretch.after),
+            before=_holder(stretch.before, people),
+            after=_holder(stretch.after, people),
             events=events,
             customers=customers,
             window_events=window_events,
@@ -404,10 +405,11 @@ def _burdens(
     }
 
 
-def _holder(tenure: Tenure | None) -> Holder | None:
+def _holder(tenure: Tenure | None, people: Mapping[str, str]) -> Holder | None:
     if tenure is None:
         return None
-    return Holder(owner=tenure.person or NOBODY, seat=tenure.seat, team=tenure.team)
+    owner = tenure.person or NOBODY
+    return Holder(owner=owner, owner_name=people.get(owner), seat=tenure.seat, team=tenure.team)
 
 
 def _judged(row: Mapping[str, object] | None) -> Judged | None:

@@ -1,7 +1,6 @@
 """What a change of the map would do, for the terminal."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -40,7 +39,7 @@ def headline(change: MapChange) -> str:
     days = (change.last_date - change.first_date).days
     counts = {status: len(change.gaps_that(status)) for status in ("new", "closed", "known")}
     said = [
-        f"{change.base} to {change.head}: {plural(touchpoints, 'touchpoint')} change hands.",
+        f"{change.base} to {change.head}: {plural(touchpoints, 'touchpoint')} {'changes' if touchpoints == 1 else 'change'} hands.",
         f"Of {plural(change.events, 'event')} of the last {days} days {change.events_changed:,} would be credited to somebody else ({plural(change.customers_changed, 'customer')}).",
         f"{plural(len(change.flips), 'verdict')} would turn.",
         f"{plural(counts['new'], 'new gap')}, {counts['closed']:,} closed, {counts['known']:,} as before.",
@@ -63,15 +62,18 @@ def holder_text(holder: Holder | None) -> str:
     """Who holds it, and in which seat."""
     if holder is None:
         return "does not exist"
-    return f"{holder.owner} ({holder.seat})" if holder.seat else holder.owner
+    name = holder.owner_name or holder.owner
+    return f"{name} ({holder.seat})" if holder.seat else name
 
 
-def when_text(move: Move, first: datetime | None = None) -> str:
-    """From when until when."""
-    starts, ends = move.starts_at or first, move.ends_at
-    if starts is None:
-        return "always" if ends is None else f"until {ends:%Y-%m-%d %H:%M}"
-    return f"from {starts:%Y-%m-%d %H:%M}" + (f" until {ends:%Y-%m-%d %H:%M}" if ends else "")
+def when_text(change: MapChange, move: Move) -> str:
+    """From when until when, in the map's zone."""
+    starts, ends = (
+        f"{change.local(moment):%Y-%m-%d %H:%M}" if moment else ""
+        for moment in (move.starts_at, move.ends_at)
+    )
+    said = [f"from {starts}"] * bool(starts) + [f"until {ends}"] * bool(ends)
+    return " ".join(said) or "always"
 
 
 def judged_text(judged: Judged | None, unit: str) -> str:
@@ -118,7 +120,7 @@ def _cut(table: Table, count: int) -> Table:
 
 def _moves(change: MapChange) -> Table:
     table = _table(
-        "Touchpoints that change hands (UTC)",
+        "Touchpoints that change hands",
         "touchpoint",
         "when",
         "before",
@@ -131,7 +133,7 @@ def _moves(change: MapChange) -> Table:
     for move in told[:SHOWN_MAX]:
         table.add_row(
             move.touchpoint,
-            when_text(move),
+            when_text(change, move),
             holder_text(move.before),
             holder_text(move.after),
             f"{move.events:,}",
@@ -160,7 +162,9 @@ def _flips(change: MapChange) -> Table:
 
 
 def _loads(change: MapChange) -> Table:
-    table = _table(f"What everybody answers for, as of {change.settled_at:%Y-%m-%d}", *LOAD_HEADS)
+    table = _table(
+        f"What everybody answers for, as of {change.local(change.settled_at):%Y-%m-%d}", *LOAD_HEADS
+    )
     for load in change.loads[:SHOWN_MAX]:
         table.add_row(*load_row(load))
     return _cut(table, len(change.loads))

@@ -152,7 +152,7 @@ def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequ
         "Touchpoints that change hands",
         (
             "touchpoint",
-            "when (UTC)",
+            "when",
             "before",
             "after",
             "events credited otherwise",
@@ -162,7 +162,7 @@ def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequ
         [
             (
                 move.name,
-                when_text(move),
+                when_text(change, move),
                 holder_text(move.before),
                 holder_text(move.after),
                 f"{move.events:,}",
@@ -194,7 +194,7 @@ def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequ
         ],
     )
     yield (
-        f"What everybody answers for, as of {change.settled_at:%Y-%m-%d}",
+        f"What everybody answers for, as of {change.local(change.settled_at):%Y-%m-%d}",
         LOAD_HEADS,
         [load_row(load) for load in change.loads],
     )

@@ -273,8 +273,8 @@ def test_markdown_is_a_comment_with_what_matters(committed: Sandbox, call: Call)
     _, out, _ = call("main", "--folder", committed.root, "--format", "markdown")
     assert out.startswith("### What this change of the map would do\n")
     assert "**New gaps**" in out
-    assert "| Delivery | until 2026-02-10 13:30 | ben (head_of_logistics) | nobody | 1 | 1 | 4 |" in out
-    assert "| Delivery | from 2026-02-10 13:30 | cleo (head_of_logistics) | nobody | 3 | 2 | 4 |" in out
+    assert "| Delivery | until 2026-02-10 14:30 | Ben (head_of_logistics) | nobody | 1 | 1 | 4 |" in out
+    assert "| Delivery | from 2026-02-10 14:30 | Cleo (head_of_logistics) | nobody | 3 | 2 | 4 |" in out
 
 
 def test_rules_that_need_events_are_rules():
