@@ -113,6 +113,25 @@ def test_a_change_to_come_moves_no_history_but_says_what_is_handed_over(committe
     assert burdens == {"ada": (1, 0), "cleo": (1, 2)}
 
 
+def test_a_touchpoint_that_goes_leaves_its_events_unmatched(committed: Sandbox, call: Call):
+    text = (committed.root / "map/map.yaml").read_text()
+    head, order, delivery = text.partition("  - id: order")[0], "  - id: order", "  - id: delivery"
+    assert order in text
+    rules = "  - {id: orders, touchpoint: order, where: {about: order}}\n"
+    rest = text[text.index(delivery) :].replace(rules, "")
+    committed.write("map/map.yaml", head + rest)
+    told = json.loads(call("main", "--folder", committed.root, "--json")[1])
+    one = {"touchpoint_before": "order", "touchpoint_after": "unmatched", "events": 1, "customers": 1}
+    assert told["reroutes"] == [one]
+    (move,) = told["moves"]
+    assert (move["touchpoint"], move["before"]["owner"], move["after"]) == ("order", "ada", None)
+    burdens = {
+        load["owner"]: (load["before"]["touchpoints"], load["after"]["touchpoints"]) for load in told["loads"]
+    }
+    assert burdens == {"ada": (1, 0)}
+    assert {gap["rule"] for gap in told["gaps"] if gap["status"] == "new"} == {"unmatched_kind"}
+
+
 FROM_JUNE = """accountable:
       - {seat: head_of_sales, until: 2026-06-01}
       - {seat: head_of_logistics, from: 2026-06-01}"""
