@@ -8,6 +8,7 @@ AnswerableError
 ├── PromiseError       a table breaks its own contract; nothing was published       report it
 ├── StoreError         a table or the ledger could not be read or written           retry
 ├── BusyError          another run holds this workspace                             retry later
+├── NewGapError        a change of the map opens gaps that were not there           close or accept them
 └── GapError           the audit found open gaps                                    close or waive them
 
 Each message says where, what is wrong with the value, and what to do. The command line prints these
@@ -100,6 +101,12 @@ class BusyError(AnswerableError):
 
     exit_code = 7
     can_retry = True
+
+
+class NewGapError(AnswerableError):
+    """A change of the map opens gaps that were not there. Close them, or accept them in the baseline."""
+
+    exit_code = 8
 
 
 class GapError(AnswerableError):

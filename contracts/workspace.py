@@ -63,6 +63,16 @@ class Limits(Declaration):
     waiver_notice_days: int = Field(default=14, ge=0)
 
 
+class Inherited(Declaration):
+    """For how long a breach that began before somebody took over is not called theirs.
+
+    Attributes:
+        grace_days: Days since they took over; from then on it is their own. 0: always their own.
+    """
+
+    grace_days: int = Field(default=90, ge=0)
+
+
 class Workspace(Declaration):
     """Settings of one workspace.
 
@@ -82,6 +92,7 @@ class Workspace(Declaration):
     identity: Identity = Identity()
     retention: Retention = Retention()
     limits: Limits = Limits()
+    inherited: Inherited = Inherited()
     warehouse: str = "warehouse"
     expect_future_minutes: int = Field(default=60, ge=0)
     attestation_days: int = Field(default=92, ge=1, le=3660)

@@ -36,6 +36,7 @@ _COMMANDS = {
 
 _MAP_COMMANDS = {
     "show": "Show who answers for every touchpoint, by stage, at any instant.",
+    "diff": "Say what a change of the map would do.",
     "log": "List every version of the map that was believed, and since when.",
     "codeowners": "Write the map's decision rights as a CODEOWNERS file.",
     "schema": "Print the JSON Schema of the map's files, for editors.",

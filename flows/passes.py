@@ -84,7 +84,7 @@ def matcher_of(workspace: LoadedWorkspace, state: State) -> tuple[Matcher, Codeb
     today = workspace.now.astimezone(zone).date()
     span = state.span()
     first, last = (moment.astimezone(zone).date() for moment in span) if span else (today, today)
-    codebook = Codebook(state.codebook.values, {**_declared(workspace), **state.attributes})
+    codebook = Codebook(state.codebook.values, {**declared_attributes(workspace), **state.attributes})
     touchpoints = [touchpoint.id for touchpoint in atlas.touchpoints]
     days = slots(workspace.tenures, touchpoints, first, max(last, today) + timedelta(days=1), zone)
     matcher = Matcher(compile_rules(atlas.rules, codebook), days, touchpoints)
@@ -101,10 +101,10 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
     """
     atlas = workspace.atlas
     matcher, codebook, calendar = matcher_of(workspace, state)
-    columns = _columns(atlas, matcher, codebook)
+    columns = pass_columns(atlas, matcher, codebook)
     parts: list[list[pl.DataFrame]] = []
     subjects: list[pl.DataFrame] = []
-    partitions = list(_partitions(state))
+    partitions = list(pass_partitions(state))
     for done, months in enumerate(partitions, start=1):
         matched = match(state.scan(columns, months), matcher).collect()
         parts.append(pl.collect_all(_plans(matched.lazy(), atlas.metrics, matcher, codebook, calendar)))
@@ -204,7 +204,7 @@ def _no_cases() -> pl.DataFrame:
     return pl.DataFrame(schema={"feed": pl.UInt16, "touchpoint": pl.UInt16, **slot_columns})
 
 
-def _columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> list[str]:
+def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> list[str]:
     """Stored columns that the pass reads."""
     wanted = {*matcher.columns, *_ALWAYS}
     for metric in atlas.metrics:
@@ -216,7 +216,7 @@ def _columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> 
     return sorted(wanted)
 
 
-def _partitions(state: State) -> Iterator[list[str]]:
+def pass_partitions(state: State) -> Iterator[list[str]]:
     """Months in groups of at most `PARTITION_ROWS` events, at least one group."""
     group: list[str] = []
     rows = 0
@@ -229,7 +229,7 @@ def _partitions(state: State) -> Iterator[list[str]]:
     yield group
 
 
-def _declared(workspace: LoadedWorkspace) -> dict[str, str]:
+def declared_attributes(workspace: LoadedWorkspace) -> dict[str, str]:
     """Attributes that feeds declare; those that no event has had yet count as text."""
     return {
         name: "text"

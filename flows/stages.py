@@ -106,6 +106,7 @@ def scoring_of(workspace: LoadedWorkspace, measured: Measured) -> Scoring:
         workspace.now,
         dim_goal(workspace.atlas),
         _segments(workspace, measured),
+        workspace.settings.inherited.grace_days,
     )
 
 

@@ -78,7 +78,7 @@ def _commands(group: App) -> Iterator[tuple[str, App]]:
 
 def test_every_command_teaches():
     found = dict(_commands(app))
-    assert {"run", "who", "map show"} <= set(found)
+    assert {"run", "who", "map show", "map diff", "rules test"} <= set(found)
     for name, command in found.items():
         assert command.help, f"{name} is missing its help"
         assert inspect.getdoc(command.default_command), f"{name} has no docstring"

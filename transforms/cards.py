@@ -5,7 +5,7 @@ and in which a key that a grain does not have is 0. Planning a query costs more 
 few ten thousand rows, so one long query is several times cheaper than one for each scorecard.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import polars as pl
 
@@ -52,13 +52,16 @@ def values_by_period(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return credited.join(scoring.calendar.day_table(), on="date").drop("date")
 
 
-def cards(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+def cards(
+    periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring, wanted: Collection[str] = tuple(GRAINS)
+) -> pl.LazyFrame:
     """Every row of every card.
 
     Args:
         periods: What `by_period` returned, collected.
         values: What `values_by_period` returned, collected.
         scoring: Map, slots, calendar, goals.
+        wanted: Names of the cards to make.
 
     Returns:
         card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
@@ -72,6 +75,7 @@ def cards(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.L
         .with_columns(_keyed(card))
         .select(*grain, "metric", *ADDITIVE)
         for card, (keys, frame) in _split(periods, scoring).items()
+        if card in wanted
     ).cache()
     columns = [*grain, "metric", "n", "excluded", *ESTIMATED]
     ordered = pl.concat(
@@ -79,6 +83,7 @@ def cards(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.L
         .with_columns(_keyed(card))
         .select(*grain, "metric", "n", "excluded", "ordered")
         for card, (keys, frame) in _split(values, scoring).items()
+        if card in wanted
     ).cache()
     made = [estimate(sums, scoring.metrics), *estimate_quantiles(ordered, scoring.metrics)]
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from contracts.accountability import UNMATCHED, AccountabilityMap, Metric
+from contracts.tenures import Tenure
 from transforms.estimate import EVENTS
 from transforms.measure import ADDITIVE
 from transforms.periods import Calendar
@@ -30,6 +31,7 @@ class Scoring:
         goals: DimGoal.
         segments: What the numbers of dimensions stand for: metric, dimension, segment,
             dimension_name, segment_name.
+        grace_days: For how many days after taking over a breach that began before is inherited.
     """
 
     atlas: AccountabilityMap
@@ -38,6 +40,7 @@ class Scoring:
     now: datetime
     goals: pl.DataFrame
     segments: pl.DataFrame
+    grace_days: int = 90
 
     @property
     def metrics(self) -> Sequence[Metric]:
@@ -92,16 +95,28 @@ class Scoring:
         return pl.lit(table).gather(row + pl.lit(closing).gather(day))
 
     def owner_since(self) -> pl.Series:
-        """Since when the person of each tenure has been accountable without a break; by tenure index."""
+        """Since when the person of each tenure has been accountable without a break; by tenure index.
+
+        A cover interrupts nobody: who holds the seat has been accountable since they took it.
+        """
         since: list[datetime | None] = [None]
-        for index, tenure in enumerate(self.slots.tenures):
-            before = self.slots.tenures[index - 1] if index else None
-            goes_on = (
-                before is not None
-                and (before.touchpoint, before.person) == (tenure.touchpoint, tenure.person)
-                and before.end == tenure.start
+        held_since: datetime | None = None
+        before: Tenure | None = None
+        for tenure in self.slots.tenures:
+            follows = before is not None and (before.touchpoint, before.end) == (
+                tenure.touchpoint,
+                tenure.start,
             )
-            since.append(since[-1] if goes_on else tenure.start if tenure.person else None)
+            if before is None or not follows or before.holder != tenure.holder:
+                held_since = tenure.start
+            if tenure.person is None:
+                since.append(None)
+            elif not tenure.is_covered:
+                since.append(held_since)
+            else:
+                goes_on = follows and before is not None and before.person == tenure.person
+                since.append(since[-1] if goes_on else tenure.start)
+            before = tenure
         return pl.Series(since, dtype=pl.Datetime("us", "UTC"))
 
 

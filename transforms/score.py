@@ -18,6 +18,7 @@ from contracts.tables import (
 from transforms.cards import KEYS
 from transforms.credit import Scoring, named
 from transforms.estimate import estimate
+from transforms.inherited import inherited_counts, with_breach_began, with_inheritance
 from transforms.periods import PERIOD_COLUMNS, ROLLING_DAYS
 from transforms.verdict import bound_misses_goal
 
@@ -46,9 +47,12 @@ def scorecards(
     def rolled(card: str, parts: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
         return _with_goals(_of(cards, card), parts, _of(counts, card), keys)
 
+    touchpoints = _with_owner(_with_breach(_with_expected_date(judged, scoring)), scoring).cache()
+    parts = _of(cards, "owner parts")
+    inherited = inherited_counts(touchpoints, parts, scoring)
     plans = {
-        ScorecardTouchpoint: _touchpoint_names(_with_breach(_with_expected_date(judged, scoring)), scoring),
-        ScorecardOwner: _owner_names(rolled("owner", _of(cards, "owner parts"), ["owner"]), scoring),
+        ScorecardTouchpoint: _touchpoint_names(touchpoints, scoring),
+        ScorecardOwner: _owner_names(rolled("owner", parts, ["owner"]), inherited, scoring),
         ScorecardTeam: _team_names(rolled("team", _of(cards, "team parts"), ["team"]), scoring),
         ScorecardStage: _stage_names(rolled("stage", in_stage, ["stage"]), scoring),
         ScorecardCompany: rolled("company", judged, []),
@@ -123,26 +127,33 @@ def _with_breach(judged: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def _with_owner(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Rows with the tenure in force at their close, and whether a breach that stood then is inherited."""
+    held = with_breach_began(rows, scoring).with_columns(tenure=scoring.closing_owner())
+    return with_inheritance(held, scoring)
+
+
 def _touchpoint_names(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     atlas = scoring.atlas
     owned = scoring.slots.owners()
     tenure = pl.col("tenure")
     people = {person.id: person.name for person in atlas.people}
     names = owned["owner_id"].replace_strict(people, default=None, return_dtype=pl.String)
-    return rows.with_columns(tenure=scoring.closing_owner()).with_columns(
+    return rows.with_columns(
         touchpoint_id=named("touchpoint", scoring.touchpoints),
         touchpoint_name=named("touchpoint", ["Matched by no rule", *(t.name for t in atlas.touchpoints)]),
         stage_id=named("touchpoint", [None, *(t.stage for t in atlas.touchpoints)]),
         owner_id=pl.lit(owned["owner_id"]).gather(tenure),
         owner_name=pl.lit(names).gather(tenure),
         seat_id=pl.lit(owned["seat_id"]).gather(tenure),
-        owner_since_at=pl.lit(scoring.owner_since()).gather(tenure),
     )
 
 
-def _owner_names(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+def _owner_names(rows: pl.LazyFrame, inherited: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     people = {person.id: person.name for person in scoring.atlas.people}
-    return rows.with_columns(
+    counted = rows.join(inherited, on=[*PERIOD_COLUMNS, "owner", "metric"], how="left")
+    return counted.with_columns(
+        pl.col("goals_inherited_count").fill_null(0),
         owner_id=named("owner", scoring.owners),
         owner_name=named("owner", [people.get(owner) for owner in scoring.owners]),
     )

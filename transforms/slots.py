@@ -5,7 +5,7 @@ gives an event both its calendar day (summer time included) and the owner in for
 and touchpoint can be credited exactly, whatever the hour a seat changed hands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -87,6 +87,7 @@ def slots(
     first: date,
     last: date,
     zone: ZoneInfo,
+    also: Iterable[datetime] = (),
 ) -> Slots:
     """The slots of a range of days.
 
@@ -96,11 +97,12 @@ def slots(
         first: First local day.
         last: Last local day, included.
         zone: Where days begin and end.
+        also: Further instants at which a slot ends, so that two maps can share their slots.
     """
     days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
     midnights = [microseconds(datetime.combine(d, time(), zone).astimezone(UTC)) for d in days]
     low, high = midnights[0], midnights[-1]
-    edges = [microseconds(edge) for t in tenures for edge in (t.start, t.end)]
+    edges = [microseconds(edge) for edge in (*(e for t in tenures for e in (t.start, t.end)), *also)]
     inside = [edge for edge in edges if low < edge < high]
     starts = np.array(sorted({*midnights[:-1], *inside}), dtype=np.int64)
     day_index = np.searchsorted(np.array(midnights, dtype=np.int64), starts, side="right") - 1

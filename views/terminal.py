@@ -158,6 +158,8 @@ def _verdict(row: Mapping[str, Any]) -> Text:
         said.append(f": {row['answers_needed']:,} more", "dim")
         if row["answers_expected_date"]:
             said.append(f", by {row['answers_expected_date']}", "dim")
+    if row["is_inherited"]:
+        said.append(f"; inherited, theirs for {row['owner_days']:,} days", "dim")
     return said
 
 

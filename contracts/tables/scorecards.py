@@ -80,6 +80,12 @@ class ScorecardTouchpoint(Scorecard):
     owner_name = text("Their name.", nullable=True)
     seat_id = text("Accountable seat when the period closed.", nullable=True)
     owner_since_at = instant("Since when they have been accountable.", nullable=True)
+    owner_days = count(
+        "Days that they had been accountable when the period closed, or have been until now; null when "
+        "nobody is, or when the map knows no beginning.",
+        "days",
+        nullable=True,
+    )
     goal = number("Goal in force when the period closed.", "metric's unit")
     goal_due_date = day("When the goal is due.", nullable=True)
     direction = one_of(("higher", "lower"), "Which way is better.")
@@ -102,6 +108,16 @@ class ScorecardTouchpoint(Scorecard):
     is_breach = flag(
         "Whether the goal is missed on evidence: over the four weeks to the period's end the one-sided "
         "95 % bound misses it, and so does the last week's value. Weeks only.",
+        nullable=True,
+    )
+    breach_began_date = day(
+        "First day of the breach that stood when the period closed: of the weeks below the goal that led up "
+        "to it, at most three; null when none stood.",
+        nullable=True,
+    )
+    is_inherited = flag(
+        "Whether that breach began before the owner took over, and they are still in their days of grace "
+        "(`inherited` in answerable.yaml); null when none stood.",
         nullable=True,
     )
 
@@ -128,6 +144,9 @@ class ScorecardOwner(_GoalCounts):
 
     owner_id = key("Person, or `nobody`.")
     owner_name = text("Their name.", nullable=True)
+    goals_inherited_count = count(
+        "Of the goals missed those that they inherited: the breach began before they took over.", "goals"
+    )
 
 
 class ScorecardTeam(_GoalCounts):

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from transforms.decompose import split_change
 from transforms.intervals import adjusted_wald_nps, wilson, z_of
 from transforms.quantiles import interpolated
 
@@ -55,3 +56,21 @@ def test_nps_01_categories(shared: Path):
     categories = list(published["expected"]["category"].values())
     found = (row["promoters"], row["passives"], row["detractors"], row["excluded_count"])
     assert found == tuple(categories.count(word) for word in ("promoter", "passive", "detractor", None))
+
+
+def test_decomp_02_kitagawa_mix_rate(shared: Path):
+    published = case(shared, "decomp_02_kitagawa_mix_rate")
+    given = pl.DataFrame(published["inputs"]).cast(pl.Float64)
+    parts = given.select(
+        key=pl.lit("all"),
+        weight_before="size_0",
+        weight_after="size_1",
+        total_before=pl.col("size_0") * pl.col("rate_0"),
+        total_after=pl.col("size_1") * pl.col("rate_1"),
+        held_before=True,
+        held_after=True,
+    )
+    found = split_change(parts.lazy(), ["key"]).collect().row(0, named=True)
+    expected, within = published["expected"], published["tolerance"]["abs"]
+    assert (found["rate"], found["mix"]) == pytest.approx((expected["rate"], expected["mix"]), abs=within)
+    assert found["after"] - found["before"] == pytest.approx(expected["total"], abs=within)

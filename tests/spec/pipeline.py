@@ -117,7 +117,9 @@ class Scored:
         return self.tables[table].filter(**where)
 
 
-def score(events: str | pl.DataFrame, atlas: AccountabilityMap, today: str = "2026-03-20") -> Scored:
+def score(
+    events: str | pl.DataFrame, atlas: AccountabilityMap, today: str = "2026-03-20", grace_days: int = 90
+) -> Scored:
     """Score drawn events as of the morning of a day."""
     stored, codebook = coded(drawn(events) if isinstance(events, str) else events)
     now = datetime.fromisoformat(f"{today}T06:00").replace(tzinfo=BERLIN)
@@ -138,7 +140,7 @@ def score(events: str | pl.DataFrame, atlas: AccountabilityMap, today: str = "20
     ]
     segments = _segments(atlas, codebook)
     scoring = Scoring(
-        atlas, days, Calendar(first, now.date()), now.astimezone(UTC), dim_goal(atlas), segments
+        atlas, days, Calendar(first, now.date()), now.astimezone(UTC), dim_goal(atlas), segments, grace_days
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()

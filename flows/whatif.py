@@ -1,0 +1,317 @@
+"""What a change of the map would do to the events in the store: one pass, then questions to its cube."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import cast
+
+import polars as pl
+
+from contracts.accountability import Cases
+from contracts.events import Codebook
+from contracts.map_change import SEVERITIES, Gap, GapStatus, MapChange, Severity
+from contracts.tables import FactHandoff
+from flows.passes import declared_attributes, pass_columns, pass_partitions
+from flows.workspace import LoadedWorkspace
+from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings
+from transforms.case_tables import fact_handoff, with_slots
+from transforms.cases import cases, handoffs
+from transforms.consequences import (
+    Found,
+    flips,
+    loads,
+    moves,
+    observed_pairs,
+    plans,
+    reroutes,
+    score_changes,
+    verdicts,
+)
+from transforms.found import events_unmatched
+from transforms.measure import case_values, measure_cases, measure_events, volume
+from transforms.moves import settled_at
+from transforms.stakes import together, unmatched_events
+from transforms.trust import data_trust
+from transforms.whatif import (
+    SIDES,
+    Comparison,
+    Cube,
+    Pairs,
+    Side,
+    compare,
+    count_both,
+    count_customers,
+    match_both,
+)
+from warehouse.store import State
+
+Known = Iterable[tuple[str, str, str]]
+NEEDS_EVENTS = frozenset(
+    {
+        "metric_never_observed",
+        "unmatched_kind",
+        "rule_without_events",
+        "handoff_without_integrator",
+        "touchpoint_without_events",
+    }
+)
+"""Rules of the audit that say nothing as long as there are no events."""
+
+NEEDS_RELEASE = frozenset(
+    {
+        "too_few_answers",
+        "goal_beyond_reach",
+        "unmatched_share_missed",
+        "internal_customer",
+        "rule_gone_quiet",
+        "person_overloaded",
+        "bus_factor_of_one",
+        "late_feed",
+        "declared_not_observed",
+        "waiver_of_nothing",
+    }
+)
+"""Rules that look at what only a whole run makes, or at every other finding: they are not asked."""
+
+
+def map_change(
+    before: LoadedWorkspace,
+    after: LoadedWorkspace,
+    state: State,
+    window_days: int,
+    names: tuple[str, str],
+    known: Known | None = None,
+) -> MapChange:
+    """What the change from one map to the other would do.
+
+    Args:
+        before: The workspace as it was; its map and feeds count.
+        after: The workspace as it would be; its clock and time zone count.
+        state: The events. They are taken as they are stored: what a changed feed would have made of its
+            deliveries is not asked.
+        window_days: Days that consequences are counted over.
+        names: What the two are called.
+        known: Gaps that are accepted; those of the old map when absent.
+    """
+    comparison, codebook = compared(before, after, state, window_days)
+    cube = cube_of(comparison, codebook, state)
+    asked = plans(cube, comparison)
+    found = Found.of(pl.collect_all(asked.all()))
+    judged = dict(
+        zip(SIDES, pl.collect_all([verdicts(found, comparison, name) for name in SIDES]), strict=True)
+    )
+    sides = {"before": before, "after": after}
+    audits = {name: _audited(sides[name], name, comparison, cube, state) for name in SIDES}
+    events, customers = _one(found.total)
+    events_changed, customers_changed = _one(found.changed)
+    return MapChange(
+        base=names[0],
+        head=names[1],
+        zone=after.settings.timezone,
+        first_date=comparison.window.first,
+        last_date=comparison.window.today,
+        settled_at=settled_at(comparison.differing, comparison.now),
+        events=events,
+        customers=customers,
+        events_changed=events_changed,
+        customers_changed=customers_changed,
+        renamed=comparison.renamed,
+        moves=moves(found, comparison),
+        reroutes=reroutes(found, cube, comparison),
+        flips=flips(judged, comparison),
+        loads=loads(found, judged, comparison),
+        scores=score_changes(found, comparison),
+        gaps=_gaps(audits["before"], audits["after"], known, comparison.renamed),
+    )
+
+
+def compared(
+    before: LoadedWorkspace, after: LoadedWorkspace, state: State, window_days: int
+) -> tuple[Comparison, Codebook]:
+    """The two maps ready for the store's events, and what their codes stand for."""
+    zone = after.settings.zone
+    today = after.now.astimezone(zone).date()
+    span = state.span()
+    first, last = (moment.astimezone(zone).date() for moment in span) if span else (today, today)
+    declared = {**declared_attributes(before), **declared_attributes(after), **state.attributes}
+    codebook = Codebook(state.codebook.values, declared)
+    maps, held = (before.atlas, after.atlas), (before.tenures, after.tenures)
+    return compare(maps, held, codebook, (first, last), after.now, window_days), codebook
+
+
+def cube_of(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
+    """One pass over every stored event, month by month."""
+    pairs = Pairs((len(comparison.before.touchpoints), len(comparison.after.touchpoints)))
+    columns = sorted(
+        {
+            name
+            for side in comparison.sides.values()
+            for name in pass_columns(side.atlas, side.matcher, codebook)
+        }
+    )
+    parts: list[list[pl.DataFrame]] = []
+    subjects: list[pl.DataFrame] = []
+    for months in pass_partitions(state):
+        matched = match_both(state.scan(columns, months), comparison).collect()
+        pairs = pairs.seen(matched.select("touchpoint_before", "touchpoint_after").unique())
+        matched = matched.with_columns(pairs.number().alias("touchpoint"))
+        parts.append(pl.collect_all(_passes(matched.lazy(), comparison, codebook)))
+        if any(side.atlas.cases for side in comparison.sides.values()):
+            subjects.append(matched.filter(pl.col("subject_id") > 0))
+    counted, sums, customers, *unmatched = (pl.concat(part) for part in zip(*parts, strict=True))
+    made = {name: _cases(subjects, side, codebook) for name, side in comparison.sides.items()}
+    return Cube(
+        pairs,
+        counted,
+        pl.concat([volume(counted.lazy()).collect(), sums]),
+        customers,
+        dict(zip(SIDES, unmatched, strict=True)),
+        *({name: made[name][place] for name in SIDES} for place in range(3)),
+    )
+
+
+def _passes(matched: pl.LazyFrame, comparison: Comparison, codebook: Codebook) -> list[pl.LazyFrame]:
+    unmatched = [unmatched_events(matched.with_columns(touchpoint=f"touchpoint_{name}")) for name in SIDES]
+    return [
+        count_both(matched),
+        measure_events(matched, comparison.metrics, codebook),
+        count_customers(matched, comparison),
+        *unmatched,
+    ]
+
+
+def _cases(
+    subjects: Sequence[pl.DataFrame], side: Side, codebook: Codebook
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """One map's cases: sums, observations of quantiles, handoffs."""
+    told = pl.concat(subjects).lazy() if subjects else None
+    specs: Sequence[Cases] = side.atlas.cases if told is not None else ()
+    if told is None or not specs:
+        none = pl.DataFrame(schema={"touchpoint": pl.UInt16, **_NO_SLOTS}).lazy()
+        plain = [metric for metric in side.atlas.metrics if metric.of == "events"]
+        sums, values = pl.collect_all(
+            [measure_cases(none, plain, codebook), case_values(none, plain, codebook)]
+        )
+        return sums, values, pl.DataFrame()
+    plans = [with_slots(cases(told, spec, codebook), side.slots) for spec in specs]
+    found, handed = pl.collect_all(
+        [pl.concat(plans, how="diagonal"), pl.concat([handoffs(told, spec, codebook) for spec in specs])]
+    )
+    metrics = side.atlas.metrics
+    sums, values = pl.collect_all(
+        [measure_cases(found.lazy(), metrics, codebook), case_values(found.lazy(), metrics, codebook)]
+    )
+    return sums, values, handed
+
+
+_NO_SLOTS = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
+
+
+def _audited(
+    workspace: LoadedWorkspace, name: str, comparison: Comparison, cube: Cube, state: State
+) -> pl.DataFrame:
+    """The gap audit of one map, as a run with it would make it."""
+    silent = NEEDS_RELEASE if state.rows else NEEDS_RELEASE | NEEDS_EVENTS
+    rules: Sequence[AuditRule] = [rule for rule in RULES if rule.name not in silent]
+    return open_findings(audit(_evidence(workspace, name, comparison, cube, state), rules))
+
+
+def _evidence(
+    workspace: LoadedWorkspace, name: str, comparison: Comparison, cube: Cube, state: State
+) -> Evidence:
+    side = comparison.sides[name]
+    own = cube.customers.lazy().with_columns(cube.pairs.touchpoint(name), tenure=f"tenure_{name}")
+    empty = pl.Series([False, *(tenure.person is None for tenure in side.tenures)])
+    vacant = own.filter(pl.col("touchpoint") > 0, pl.lit(empty).gather(pl.col("tenure")))
+    hits = cube.counted.lazy().group_by(rule=f"rule_{name}").agg(pl.col("n").sum())
+    recent, disowned, hit, unmatched, seen = pl.collect_all(
+        [
+            together(own.filter("is_recent"), "touchpoint"),
+            together(vacant, "tenure"),
+            hits,
+            events_unmatched(cube.unmatched[name].lazy(), comparison.codebook),
+            observed_pairs(cube, comparison, name),
+        ]
+    )
+    rules = [None, *(rule.id for rule in side.matcher.decision.rules)]
+    metrics = side.scoring.metric_ids
+    return Evidence(
+        atlas=side.atlas,
+        tenures=side.tenures,
+        now=comparison.now,
+        limits=workspace.settings.limits,
+        observed=frozenset(
+            (side.touchpoints[touchpoint], metrics[metric]) for touchpoint, metric in seen.iter_rows()
+        ),
+        recent={
+            side.touchpoints[code]: (events, customers) for code, events, customers in recent.iter_rows()
+        },
+        disowned={index: (events, customers) for index, events, customers in disowned.iter_rows()},
+        unmatched=unmatched,
+        shadowed_by=side.matcher.decision.shadowed_by,
+        hits={rules[number] or "": count for number, count in hit.iter_rows() if number},
+        handoffs=_recent_handoffs(cube, comparison, name),
+        trust=data_trust(workspace.feeds, state.deliveries, comparison.now),
+        shared_tokens=_shared_tokens(state),
+    )
+
+
+def _recent_handoffs(cube: Cube, comparison: Comparison, name: str) -> pl.DataFrame:
+    if cube.handoffs[name].is_empty():
+        return FactHandoff.empty()
+    handed = cube.handoffs[name].lazy().with_columns(cube.pairs.touchpoint(name))
+    since = comparison.window.today - timedelta(days=HANDOFF_DAYS)
+    made = fact_handoff(handed, comparison.sides[name].scoring, comparison.codebook)
+    return made.filter(pl.col("week_start") > since).collect()
+
+
+def _shared_tokens(state: State) -> int:
+    return state.resolution.tokens.filter("is_shared").height if state.identity else 0
+
+
+def _gaps(
+    before: pl.DataFrame, after: pl.DataFrame, known: Known | None, renamed: Mapping[str, str]
+) -> list[Gap]:
+    """Findings of both maps: new, known, closed; worst first, and of those the most customers first."""
+    had = {_under_new_name(_key(row), renamed): row for row in before.iter_rows(named=True)}
+    has = {_key(row): row for row in after.iter_rows(named=True)}
+    accepted = set(had) if known is None else {_under_new_name(key, renamed) for key in known}
+    made = [_gap(row, "known" if key in accepted else "new") for key, row in has.items()]
+    made += [_gap(row, "closed") for key, row in had.items() if key not in has]
+    return sorted(
+        made, key=lambda gap: (SEVERITIES.index(gap.severity), -gap.customers, -gap.events, gap.key)
+    )
+
+
+def _under_new_name(key: tuple[str, str, str], renamed: Mapping[str, str]) -> tuple[str, str, str]:
+    """A gap's key once its touchpoint is renamed; what is about a metric of one is called `touchpoint.metric`."""
+    rule, object_type, object_id = key
+    touchpoint, dot, metric = object_id.partition(".")
+    if object_type != "touchpoint" or touchpoint not in renamed:
+        return key
+    return rule, object_type, f"{renamed[touchpoint]}{dot}{metric}"
+
+
+def _key(row: Mapping[str, object]) -> tuple[str, str, str]:
+    return str(row["rule"]), str(row["object_type"]), str(row["object_id"])
+
+
+def _gap(row: Mapping[str, object], status: GapStatus) -> Gap:
+    rule, object_type, object_id = _key(row)
+    declared = row["declared_at"]
+    return Gap(
+        status=status,
+        rule=rule,
+        object_type=object_type,
+        object_id=object_id,
+        severity=cast("Severity", row["severity"]),
+        sentence=str(row["sentence"]),
+        remedy=str(row["remedy"]),
+        declared_at=None if declared is None else str(declared),
+        events=cast("int", row["event_count"]),
+        customers=cast("int", row["customer_count"]),
+    )
+
+
+def _one(frame: pl.DataFrame) -> tuple[int, int]:
+    """events, customers of a frame of one row or none."""
+    return (frame["events"][0], frame["customers"][0]) if frame.height else (0, 0)
