@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.cli import app
+from flows.methods_page import methods_page
 from views.dictionary import markdown
 
 ROOT = Path(__file__).parent.parent
@@ -14,7 +15,11 @@ def pages() -> Mapping[str, str]:
     """Every generated page, by its path below the repository."""
     commands = app.generate_docs(output_format="markdown", recursive=True)
     note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
-    return {"docs/tables.md": markdown(), "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n"}
+    return {
+        "docs/tables.md": markdown(),
+        "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
+        "docs/methods.md": methods_page(),
+    }
 
 
 def stale() -> list[str]:
