@@ -1,5 +1,6 @@
 """Families of cases about answers: scores, proportions, response, weights, many comparisons."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -312,6 +313,17 @@ def _raked(case: Case, margins: Any) -> Found:
         frame = pl.DataFrame(rows, schema=["r", "c"], orient="row")
         fitted = weights.rake(frame, wanted, weights=start).weights.reshape(shape.shape)
         return {"table": fitted.tolist(), "fitted": fitted.tolist(), "weights": (fitted / shape).tolist()}
+    if isinstance(table, Mapping) and not any(isinstance(value, list) for value in table.values()):
+        cells = [re.split(r"[|,/]", cell) for cell in table]
+        frame = pl.DataFrame(cells, schema=list(margins), orient="row").with_columns(
+            n=pl.Series(table.values())
+        )
+        fitted = weights.rake(frame, margins, weights=frame["n"].cast(pl.Float64).to_numpy()).weights
+        each = fitted / frame["n"].to_numpy()
+        return {
+            "fitted": dict(zip(table, fitted, strict=True)),
+            "weights": dict(zip(table, each, strict=True)),
+        }
     frame = pl.DataFrame(table)
     counts = next((name for name in ("n", "count", "size", "weight") if name in frame.columns), None)
     start = frame[counts].cast(pl.Float64).to_numpy() if counts else None

@@ -11,6 +11,7 @@ from transforms.methods import budgets
 from transforms.methods.decompose import factor_effects, rate_and_mix
 from transforms.methods.drivers import johnson, lmg, weigh_drivers
 from transforms.methods.interrupted import Model, fit_interruption
+from transforms.methods.owner_change import PARTS, owner_change
 
 Found = Mapping[str, Any]
 
@@ -20,6 +21,8 @@ def decomposition(case: Case) -> Found:
     inputs = case.inputs
     if {"size_0", "size_1", "rate_0", "rate_1"} <= set(inputs):
         return _mix_and_rate(inputs)
+    if {"n0", "k0", "n1", "k1", "own0", "own1"} <= set(inputs):
+        return _owner(inputs)
     if "before" in inputs and "after" in inputs:
         before, after = inputs["before"], inputs["after"]
     else:
@@ -38,6 +41,27 @@ def _mix_and_rate(inputs: Found) -> Found:
     sums = split.select(pl.col("mix", "rate", "change").sum()).row(0, named=True)
     by_segment = {f"{name}_by_segment": split[name].to_list() for name in ("mix", "rate")}
     return {**sums, "total": sums["change"], "segments": split.select("mix", "rate").rows(), **by_segment}
+
+
+def _owner(inputs: Found) -> Found:
+    """One owner's change, from counts by touchpoint and who had each in both periods."""
+    owner = inputs.get("owner", inputs["own0"][0])
+    frame = pl.LazyFrame({
+        "owner": "one", "segment": "", "touchpoint": range(len(inputs["n0"])),
+        "n_before": inputs["n0"], "sum_before": inputs["k0"], "n_after": inputs["n1"], "sum_after": inputs["k1"],
+        "is_held_before": [held == owner for held in inputs["own0"]],
+        "is_held_after": [held == owner for held in inputs["own1"]],
+    }).filter(pl.col("is_held_before") | pl.col("is_held_after"))  # fmt: skip
+    split = owner_change(frame).collect()
+    sums = split.select(pl.col(*PARTS).sum()).row(0, named=True)
+    whole = split.select("value_before", "value_after", "change", "unexplained").row(0, named=True)
+    return {
+        **sums,
+        **whole,
+        "M0": whole["value_before"],
+        "M1": whole["value_after"],
+        "total": whole["change"],
+    }
 
 
 def drivers(case: Case) -> Found:
@@ -129,8 +153,8 @@ def burn(case: Case) -> Found:
     windows = case.given("windows", "alerts", "rows")
     if windows or "budget_consumed" in case.inputs or "budget_share" in case.inputs:
         return _thresholds(case, windows, days)
-    shares = {}
-    for text in case.expected:
+    shares: dict[str, Any] = {"budget_share": 1 - goal, "budget_minutes": (1 - goal) * days * 24 * 60}
+    for text in (name for name in case.expected if name.replace(".", "", 1).isdigit()):
         rate = pl.lit(float(text))
         terms = {
             "error_rate": budgets.bad_share_at(rate, pl.lit(goal)),

@@ -191,9 +191,13 @@ def rules(case: Case) -> Found:
     """Where rules are met, or how long a set of them stays quiet."""
     if "series" not in case.inputs:
         named = RULE_SETS[SETS.get(str(case.given("set", default="WER")).upper(), "western_electric")]
-        shift = case.given("shift", default=0.0)
+        shift = case.given("shift", "shifts", default=0.0)
         texts = {text: [named[int(number) - 1] for number in text.split("+")] for text in case.expected}
-        return {text: run_lengths.rules_run_length(chosen, shift) for text, chosen in texts.items()}
+        if isinstance(shift, list):
+            return {
+                text: [run_lengths.rules_run_length(rs, one) for one in shift] for text, rs in texts.items()
+            }
+        return {text: run_lengths.rules_run_length(rs, shift) for text, rs in texts.items()}
     centre, sigma = case.given("center", "centre", default=0.0), case.given("sigma", default=1.0)
     found = {}
     for name, values in case.inputs["series"].items():
@@ -206,7 +210,10 @@ def rules(case: Case) -> Found:
 
 
 def _rule(name: str) -> RunRule:
-    """The rule that a series is named for: a set and a number, WER2."""
+    """The rule that a series is named for: a set and a number (WER2), or a set and a kind (NHS_trend)."""
     written = re.match(r"([A-Za-z]+?)_?(?:rule)?_?(\d+)", name)
-    assert written, f"series {name!r}: names no rule"
+    if not written:
+        started, _, word = name.partition("_")
+        kind = {"shift": "side", "run": "side"}.get(word, word)
+        return next(rule for rule in RULE_SETS[SETS[started.upper()]] if kind in (rule.kind, rule.name))
     return RULE_SETS[SETS[written.group(1).upper()]][int(written.group(2)) - 1]

@@ -1,6 +1,7 @@
 """Families of cases about time and work: survival, percentiles, Little's law, handovers, counts of files."""
 
 import gzip
+import itertools
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -26,8 +27,7 @@ Found = Mapping[str, Any]
 def survival(case: Case) -> Found:
     """Every group's curve at its events, its median and interval, and the log-rank test."""
     groups = {name: value for name, value in case.inputs.items() if isinstance(value, Mapping)}
-    if not groups:
-        groups = {"": case.inputs}
+    groups = {name: _observed(group, case) for name, group in (groups or {"": case.inputs}).items()}
     found: dict[str, Any] = {}
     for name, group in groups.items():
         told = _curve(group, case)
@@ -41,6 +41,15 @@ def survival(case: Case) -> Found:
             found[f"logrank_{name}"] = value.tolist() if isinstance(value, np.ndarray) else value
         found |= {"logrank_chisq": test.statistic, "logrank_p": test.p_value, "logrank_df": test.degrees}
     return found | _abbreviated(case.expected, found, groups)
+
+
+def _observed(group: Mapping[str, Any], case: Case) -> Mapping[str, Any]:
+    """Times and whether each ended with the event: as given, from R's status of 1 and 2, or a file of tenures."""
+    if "file" in group:
+        rows = _table(case).filter(pl.col("tenure") != "0")
+        return {"time": rows["tenure"].cast(pl.Int64).to_list(), "event": (rows["Churn"] == "Yes").to_list()}
+    events = next(group[name] for name in ("event", "status", "events", "observed") if name in group)
+    return {"time": group["time"], "event": [one == 2 for one in events] if max(events) == 2 else events}
 
 
 def _abbreviated(expected: Found, found: Found, groups: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,6 +196,12 @@ def churn(case: Case) -> Found:
         lost, opening = int((rows["Churn"] == "Yes").sum()), rows.height
         blank = rows["TotalCharges"].null_count()
         told = {"blank_total_charges": blank, "tenure_zero": int((rows["tenure"] == "0").sum())}
+    elif isinstance(alive := case.given("survivors", "active", "alive"), list):
+        pairs = pl.DataFrame({"opening": alive[:-1], "lost": [a - b for a, b in itertools.pairwise(alive)]})
+        shares = pairs.select(retention.churn(pl.col("opening"), pl.col("lost"))).to_series().to_list()
+        stays = [1 - share for share in shares]
+        return {"churn": shares, "churn_rate": shares, "retention": stays, "retention_rate": stays,
+                "survival": [one / alive[0] for one in alive]}  # fmt: skip
     else:
         opening = case.given("customers_at_start", "start", "opening", "customers")
         lost, told = case.given("lost", "churned", "lost_customers"), {}
