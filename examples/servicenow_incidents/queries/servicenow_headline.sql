@@ -2,6 +2,28 @@
 WITH whole AS (
     SELECT * FROM scorecard_company WHERE period = 'to_date'
 ),
+callers AS (
+    SELECT
+        opened_at - lag(opened_at) OVER (PARTITION BY customer_key ORDER BY opened_at, case_id) AS after_last,
+        opened_at - lag(opened_at) OVER alike AS after_last_alike,
+        lead(opened_at) OVER alike - opened_at AS before_next_alike,
+        resolved_at IS NOT NULL AS is_resolved,
+        attribute_reassignment_count = 0 AND attribute_reopen_count = 0 AS is_untouched
+    FROM fact_case
+    WHERE customer_key IS NOT NULL
+    WINDOW alike AS (PARTITION BY customer_key, attribute_category ORDER BY opened_at, case_id)
+),
+contacts AS (
+    SELECT
+        count(*) AS n,
+        count(*) FILTER (after_last <= INTERVAL 7 DAY) AS repeated,
+        count(*) FILTER (after_last_alike <= INTERVAL 7 DAY) AS repeated_alike,
+        count(*) FILTER (is_resolved) AS resolved,
+        count(*) FILTER (
+            is_resolved AND is_untouched AND coalesce(before_next_alike > INTERVAL 7 DAY, true)
+        ) AS first_contact
+    FROM callers
+),
 figures (metric, value) AS (
     SELECT 'events', value FROM whole WHERE metric = 'updates'
     UNION ALL SELECT 'incidents', value FROM whole WHERE metric = 'incidents'
@@ -39,5 +61,14 @@ figures (metric, value) AS (
     UNION ALL SELECT 'first_response_p50_h', value FROM whole WHERE metric = 'first_response_p50'
     UNION ALL SELECT 'first_response_p90_h', value FROM whole WHERE metric = 'first_response_p90'
     UNION ALL SELECT 'first_response_negative', count(*) FILTER (first_response_hours < 0) FROM fact_case
+    -- Contacts that follow another of the same caller within a week, and those that none follows.
+    UNION ALL SELECT 'repeat_contact_7d_n', n FROM contacts
+    UNION ALL SELECT 'repeat_contact_7d', repeated FROM contacts
+    UNION ALL SELECT 'repeat_contact_7d_rate', repeated / n FROM contacts
+    UNION ALL SELECT 'repeat_contact_7d_same_category', repeated_alike FROM contacts
+    UNION ALL SELECT 'repeat_contact_7d_same_category_rate', repeated_alike / n FROM contacts
+    UNION ALL SELECT 'fcr_n', resolved FROM contacts
+    UNION ALL SELECT 'fcr', first_contact FROM contacts
+    UNION ALL SELECT 'fcr_rate', first_contact / resolved FROM contacts
 )
 SELECT metric, value, '' AS text FROM figures
