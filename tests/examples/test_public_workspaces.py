@@ -54,16 +54,11 @@ EXPECTED = {
     "servicenow_sla_weekly_chart": Expected("servicenow_incidents", ("week_start",)),
     "servicenow_littles_law_2016_04": Expected("servicenow_incidents", ("metric",)),
     "servicenow_resolution_km_asof": Expected("servicenow_incidents", ("as_of",)),
-    "sfo_touchpoint_scores": Expected(
-        "sfo_survey", ("year", "touchpoint"), frozenset({"column", "weighted_mean", "weighted_t2b"})
-    ),
-    "sfo_nps": Expected(
-        "sfo_survey",
-        ("year", "segment", "weighted"),
-        frozenset({"se", "lo", "hi", "kish_neff", "deff", "se_linearised"}),
-        pl.col("weighted") == 0,
-    ),
+    "sfo_touchpoint_scores": Expected("sfo_survey", ("year", "touchpoint"), frozenset({"column"})),
+    "sfo_nps": Expected("sfo_survey", ("year", "segment", "weighted")),
     "sfo_problem_rate": Expected("sfo_survey", ("year",)),
+    "sfo_yoy_change": Expected("sfo_survey", ("from_year", "touchpoint")),
+    "sfo_drivers": Expected("sfo_survey", ("driver",)),
     "retail_headline": Expected(
         "online_retail", ("metric",), rows=pl.col("metric") != "exact_duplicate_rows"
     ),
