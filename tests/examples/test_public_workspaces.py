@@ -22,8 +22,14 @@ DATA = {
     "servicenow_incidents": ["ticketing_servicenow/incident_event_log.csv.gz"],
     "sfo_survey": [f"survey_sfo/{year}_SFO_Customer_Survey.csv" for year in range(2013, 2018)],
     "online_retail": ["crm_online_retail/online_retail_2010_2011.csv.gz"],
+    "telco_churn": ["crm_telco/Telco-Customer-Churn.csv"],
 }
-ROWS = {"servicenow_incidents": 141_712, "sfo_survey": 15_229, "online_retail": 541_909}
+ROWS = {
+    "servicenow_incidents": 141_712,
+    "sfo_survey": 15_229,
+    "online_retail": 541_909,
+    "telco_churn": 7_043,
+}
 
 
 @dataclass(frozen=True)
@@ -67,17 +73,18 @@ EXPECTED = {
         ("ym",),
         frozenset(
             {
-                "gained",
                 "gained_value_first_month",
-                "lapsed_90d_final",
                 "lapsed_value_lifetime",
-                "customer_flow",
             }
         ),
     ),
     "retail_by_country": Expected("online_retail", ("Country",)),
     "retail_cohort_retention": Expected("online_retail", ("cohort", "month_offset")),
     "retail_repeat": Expected("online_retail", ("metric",)),
+    "telco_headline": Expected("telco_churn", ("metric",)),
+    "telco_by_segment": Expected("telco_churn", ("segment", "value")),
+    "telco_km_curve": Expected("telco_churn", ("tenure_months",)),
+    "telco_mix_rate_new_vs_old_by_contract": Expected("telco_churn", ("contract",)),
 }
 
 
