@@ -1,13 +1,13 @@
 """What moves the overall rating of 2017: six drivers, by LMG and by Johnson's relative weights. Unweighted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from transforms.methods.drivers import weigh_drivers
+from transforms.methods.drivers import Method, weigh_drivers
 
 DRIVERS = ("restaurants", "shops", "signs", "clean_overall", "ease_wayfinding", "ease_security")
-METHODS = {"lmg": "lmg", "relative_weight": "johnson"}
+METHODS: Mapping[str, Method] = {"lmg": "lmg", "relative_weight": "johnson"}
 
 
 def table(ask: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
