@@ -15,7 +15,7 @@ from transforms.methods.differences import fisher_exact, pooled_z_test, share_di
 from transforms.methods.pace import GoalFacts, attainment, drift, expected_by, lint_goal, project, standing
 from transforms.methods.percentiles import percentile
 from transforms.methods.promoters import Counts, adjusted, bayesian, change, wald
-from transforms.methods.responses import response_rates
+from transforms.methods.responses import DISPOSITIONS, response_rates
 from transforms.methods.scales import effort_agreed, effort_asked, item_response, top_two_box
 from transforms.methods.weights import (
     clustered_error,
@@ -70,8 +70,8 @@ def counts(up: int, down: int, n: int) -> Counts:
 def test_a_prior_of_one_third_each_adds_one_answer():
     """3 promoters of 3: (3 + 1/3 - 1/3) / 4."""
     found = pl.select(**bayesian(counts(3, 0, 3), Z)._asdict()).row(0, named=True)
-    assert found["value"] == pytest.approx(75)
-    assert found["error"] > 0
+    # (1 x 10/12 + 1/12) - 0.75^2 over 4 + 1
+    assert (found["value"], found["error"]) == pytest.approx((75, 100 * ((11 / 12 - 0.5625) / 5) ** 0.5))
 
 
 def test_a_change_of_score_adds_variances():
@@ -87,6 +87,13 @@ def test_bounces_leave_the_base():
     shape = dict.fromkeys(("partial", "refusal", "other", "unknown_household", "unknown_other"), 0)
     frame = pl.LazyFrame([shape | {"complete": 30, "non_contact": 70, "not_eligible": 900}])
     assert response_rates(frame).collect()["rr1"].item() == 0.3
+
+
+def test_who_was_reached_but_did_not_refuse_is_other():
+    """10 complete, 5 refused, 3 others reached, 2 not reached: 18 of 20 contacted, 10 of 18 cooperated."""
+    frame = pl.LazyFrame([dict(zip(DISPOSITIONS, (10, 0, 5, 2, 3, 0, 0, 0), strict=True))])
+    row = response_rates(frame).collect().row(0, named=True)
+    assert (row["con1"], row["coop1"], row["coop3"], row["ref1"]) == (18 / 20, 10 / 18, 10 / 15, 5 / 20)
 
 
 def test_an_empty_survey_has_no_rate():

@@ -75,6 +75,20 @@ def test_a_touchpoint_without_data_in_one_period_is_flagged_and_still_adds_up():
     assert abs(found["unexplained"][0]) < 1e-12
 
 
+def test_if_only_one_order_can_be_measured_it_is_taken():
+    """The new touchpoint had no data before: first the world changes (50 to 60 %), then the map (60 to 90 %)."""
+    frame = cells(("a", "", 100, 50, 100, 60, True, False), ("new", "", 0, 0, 100, 90, False, True))
+    found = parts(frame)
+    assert found == {"rate": 10, "mix": 0, "portfolio": 30, "who_answered": 0}
+
+
+def test_a_weak_touchpoint_that_is_gained_counts_as_a_loss():
+    frame = cells(("a", "", 100, 90, 100, 90, True, True), ("weak", "", 100, 10, 100, 10, False, True))
+    found = owner_change(frame).collect().sort("touchpoint")
+    assert found["portfolio"].sum() == pytest.approx(-0.4)
+    assert (found["portfolio"] < 0).all()
+
+
 def test_a_wholly_new_portfolio_cannot_be_split():
     frame = cells(("a", "", 100, 50, 0, 0, True, False), ("new", "", 0, 0, 100, 90, False, True))
     found = owner_change(frame).collect()
@@ -231,6 +245,18 @@ def test_the_step_is_measured_at_the_intervention_when_the_trend_may_bend():
     assert fitted.effects["step"].value == pytest.approx(2)
     assert fitted.effects["bend"].value == pytest.approx(1.1)
     assert fitted.counterfactual[10:] == pytest.approx(np.full(10, 1000.0))
+
+
+def test_overdispersion_widens_the_errors_by_its_root():
+    time, after = np.arange(12), np.arange(12) >= 6
+    counts = np.array([90, 130, 80, 140, 100, 95, 60, 110, 70, 120, 65, 105])
+    plain, wide = (
+        fit_interruption(counts, time, after, model=Model(family)) for family in ("poisson", "quasipoisson")
+    )
+    ratio = wide.effects["step"].error / plain.effects["step"].error
+    assert plain.dispersion > 2
+    assert ratio == pytest.approx(plain.dispersion**0.5)
+    assert wide.effects["step"].value == plain.effects["step"].value
 
 
 def test_a_series_without_a_before_is_refused():

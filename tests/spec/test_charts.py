@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from transforms.methods.charts import laney_p_chart, p_chart, u_chart, xmr
+from transforms.methods.drift import cusum, ewma, first_signal
 from transforms.methods.run_lengths import rules_run_length
 from transforms.methods.run_rules import FALSE_SIGNAL_AFTER, RULE_SETS, signals
 
@@ -151,3 +152,21 @@ def test_laney_widens_limits_by_the_moving_range_of_z():
     step = plain["z"][1] - plain["z"][0]
     assert wide["sigma_z"][0] == pytest.approx(step / 1.128)
     assert wide["sigma"][0] == pytest.approx(plain["sigma"][0] * step / 1.128)
+
+
+def test_the_limits_of_an_ewma_widen_to_those_of_the_far_end():
+    """Weight 0.5: the first limit is 3 x 0.5 sigma, the far end's 3 x root(1/3)."""
+    frame = points(*[0.0] * 30, target=0.0, sigma=1.0)
+    exact, far = (ewma(frame, KEYS, weight=0.5, asymptotic=way).collect() for way in (False, True))
+    assert exact["limit_high"][0] == pytest.approx(1.5)
+    assert exact["limit_high"][1] == pytest.approx(3 * (0.25 + 0.0625) ** 0.5)
+    assert exact["limit_high"][-1] == pytest.approx(far["limit_high"][0]) == pytest.approx(3**0.5)
+
+
+def test_a_cusum_needs_more_than_the_slack_to_grow():
+    frame = points(1, 2, 0, -3, target=0.0)
+    found = cusum(frame, KEYS, slack=0.5, decision=1.9).collect()
+    assert found["cusum_high"].to_list() == [0.5, 2, 1.5, 0]
+    assert found["cusum_low"].to_list() == [0, 0, 0, 2.5]
+    assert found["is_signal"].to_list() == [False, True, False, True]
+    assert first_signal(found.lazy(), KEYS).collect()["first_signal"].to_list() == [2]

@@ -194,3 +194,14 @@ def test_work_that_comes_back_is_ping_pong():
     assert [row["is_ping_pong"] for row in found] == [True, False]
     assert [row["is_back_and_forth"] for row in found] == [True, False]
     assert [row["handover_count"] for row in found] == [2, 0]
+
+
+def test_a_round_of_three_is_ping_pong_but_not_back_and_forth():
+    log = pl.LazyFrame({"case": 1, "owner": ["a", "b", "c", "a"], "at": [1, 2, 3, 4]})
+    row = returns(log, "case", "owner", ["at"]).collect().row(0, named=True)
+    assert (row["is_ping_pong"], row["is_back_and_forth"], row["handover_count"]) == (True, False, 3)
+
+
+def test_another_cases_owner_is_no_way_back():
+    log = pl.LazyFrame({"case": [1, 2, 2], "owner": ["a", "b", "a"], "at": [1, 2, 3]})
+    assert not returns(log, "case", "owner", ["at"]).collect()["is_back_and_forth"].any()
