@@ -7,6 +7,7 @@ from pathlib import Path
 
 from contracts.map_schema import map_schema
 from flows.cli import app
+from flows.methods_page import methods_page
 from transforms.audit import RULES
 from views.dictionary import markdown
 from views.findings import rules_page
@@ -25,6 +26,7 @@ def pages() -> Mapping[str, str]:
         ),
         "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
         "examples/starter/map.schema.json": json.dumps(map_schema(), indent=1, ensure_ascii=False) + "\n",
+        "docs/methods.md": methods_page(),
     }
 
 

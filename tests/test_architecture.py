@@ -16,6 +16,7 @@ from contracts.tables.base import Table
 from flows.cli import app
 from flows.docs import stale
 from flows.feeds import load, names
+from flows.methods_page import method_modules
 from tests.conftest import ROOT
 
 _RUNS_OR_READS = {
@@ -29,7 +30,9 @@ _RUNS_OR_READS = {
 }
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "transforms").rglob("*.py")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "transforms").rglob("*.py")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_transforms_neither_run_queries_nor_read(path: Path):
     called = {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -66,6 +69,12 @@ def test_no_scorecard_without_its_components():
 
 def test_generated_pages_are_current():
     assert stale() == [], "run 'make docs'"
+
+
+def test_every_module_of_methods_is_on_the_page():
+    named = {module.__name__.rpartition(".")[2] for module in method_modules()}
+    there = {path.stem for path in (ROOT / "transforms/methods").glob("*.py")} - {"__init__", "distributions"}
+    assert named == there | {"intervals"}
 
 
 def _commands(group: App) -> Iterator[tuple[str, App]]:

@@ -2,23 +2,43 @@
 
 Every function takes expressions and returns the lower and upper end. `z` is the two-sided normal
 quantile, 1.96 for 95 %.
+
+Convention: proportions have the Wilson interval unless coverage must never fall below the confidence,
+which Clopper-Pearson keeps at the price of width (Newcombe 1998a).
 """
 
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
+from transforms.methods.distributions import beta_quantile
+
 Ends = tuple[pl.Expr, pl.Expr]
 
 
-def z_of(confidence: float) -> float:
-    """The two-sided normal quantile of a confidence level: 1.959964 for 0.95."""
-    return NormalDist().inv_cdf((1 + confidence) / 2)
+def z_of(confidence: float, sides: Literal[1, 2] = 2) -> float:
+    """The normal quantile of a confidence level: 1.959964 for 0.95, 1.644854 for one side of it."""
+    return NormalDist().inv_cdf(confidence if sides == 1 else (1 + confidence) / 2)
+
+
+def wald(good: pl.Expr, n: pl.Expr, z: float) -> Ends:
+    """Wald interval of a proportion, cut to 0..1: for comparison only.
+
+    Its width is zero at none and at all, and it covers less than it says.
+    Reproduces: prop_01_newcombe_single_a.
+    """
+    share = good / n
+    half = z * (share * (1 - share) / n).sqrt()
+    return (share - half).clip(0, None), (share + half).clip(None, 1)
 
 
 def wilson(good: pl.Expr, n: pl.Expr, z: float) -> Ends:
-    """Wilson score interval of a proportion (Wilson 1927). Exactly 0 at none, exactly 1 at all."""
+    """Wilson score interval of a proportion (Wilson 1927). Exactly 0 at none, exactly 1 at all.
+
+    Reproduces: prop_01_newcombe_single_a.
+    """
     centre = (good + z * z / 2) / (n + z * z)
     half = z * (good * (n - good) / n + z * z / 4).sqrt() / (n + z * z)
     low = pl.when(good == 0).then(0.0).otherwise(centre - half)
@@ -26,11 +46,51 @@ def wilson(good: pl.Expr, n: pl.Expr, z: float) -> Ends:
     return low, high
 
 
+def agresti_coull(good: pl.Expr, n: pl.Expr, z: float) -> Ends:
+    """Agresti-Coull interval of a proportion, cut to 0..1 (Agresti and Coull 1998).
+
+    The Wald interval after z^2 / 2 of either kind are added.
+    Reproduces: prop_02_agresti_coull.
+    """
+    return wald(good + z * z / 2, n + z * z, z)
+
+
+def clopper_pearson(good: pl.Expr, n: pl.Expr, confidence: float, sides: Literal[1, 2] = 2) -> Ends:
+    """Clopper-Pearson interval of a proportion: coverage never below the confidence.
+
+    Beta quantiles (Clopper and Pearson 1934). Exactly 0 at none, exactly 1 at all.
+    Reproduces: prop_01_newcombe_single_a.
+
+    Args:
+        good: How many are good.
+        n: How many there are.
+        confidence: Of both ends together, or of each end alone when `sides` is 1.
+        sides: Ends that share the error.
+    """
+    tail = (1 - confidence) / sides
+    low = beta_quantile(good, n - good + 1, pl.lit(tail))
+    high = beta_quantile(good + 1, n - good, pl.lit(1 - tail))
+    return pl.when(good == 0).then(0.0).otherwise(low), pl.when(good == n).then(1.0).otherwise(high)
+
+
+def newcombe(first: Ends, second: Ends, share_first: pl.Expr, share_second: pl.Expr) -> Ends:
+    """Newcombe's hybrid interval of a difference of two independent proportions, first minus second.
+
+    The ends of the two intervals are combined by squares: with Wilson's it is Newcombe's method 10
+    (Newcombe 1998b).
+    """
+    difference = share_first - share_second
+    down = (share_first - first[0]) ** 2 + (second[1] - share_second) ** 2
+    up = (first[1] - share_first) ** 2 + (share_second - second[0]) ** 2
+    return difference - down.sqrt(), difference + up.sqrt()
+
+
 def adjusted_wald_nps(promoters: pl.Expr, detractors: pl.Expr, n: pl.Expr, z: float) -> Ends:
     """Adjusted Wald interval of a net promoter score, in points (Rocks 2016).
 
     Three answers are added: three quarters promoters, three quarters detractors, the rest passive.
     Not clipped to -100..100.
+    Reproduces: nps_04_adjusted_wald.
     """
     size = n + 3
     up, down = (promoters + 0.75) / size, (detractors + 0.75) / size

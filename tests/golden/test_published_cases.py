@@ -1,76 +1,54 @@
-"""Published numeric cases, to their printed digits. Each test names its case; more come with more metrics."""
+"""Published numeric cases, to their printed digits: one test a case, by its id.
 
-import json
+A case is dispatched by its `metric` and the shape of its inputs, so further cases of the same families run
+as they are. `ANSWERABLE_GOLDEN` names the folder; without it all of them are one skip.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-import polars as pl
 import pytest
 
-from transforms.decompose import split_change
-from transforms.intervals import adjusted_wald_nps, wilson, z_of
-from transforms.quantiles import interpolated
+from tests.golden import answers, changes, processes, waits
+from tests.golden.case import FOLDER, Case, differences
+from transforms.methods import charts
 
-pytestmark = pytest.mark.shared
-
-
-def case(shared: Path, name: str) -> dict:
-    """One published case."""
-    return json.loads((shared / f"golden/{name}.json").read_text())
-
-
-def test_prop_01_newcombe_single_a(shared: Path):
-    published = case(shared, "prop_01_newcombe_single_a")
-    for fraction, expected in published["expected"].items():
-        good, n = map(int, fraction.split("/"))
-        low, high = wilson(pl.lit(good), pl.lit(n), z_of(published["inputs"]["conf"]))
-        found = pl.select(low.alias("low"), high.alias("high")).row(0)
-        assert found == pytest.approx(expected["wilson"], abs=published["tolerance"]["abs"])
-        assert (found[0] == 0) == (good == 0), "exactly zero at none"
-
-
-def test_nps_04_adjusted_wald(shared: Path):
-    published = case(shared, "nps_04_adjusted_wald")
-    samples, expected = published["inputs"]["samples_pro_det_n"], published["expected"]["point_lo_hi"]
-    for (promoters, detractors, n), (_, low, high) in zip(samples, expected, strict=True):
-        ends = adjusted_wald_nps(pl.lit(promoters), pl.lit(detractors), pl.lit(n), z_of(0.95))
-        found = pl.select(ends[0].alias("low"), ends[1].alias("high")).row(0)
-        assert found == pytest.approx((100 * low, 100 * high), abs=100 * published["tolerance"]["abs"])
-
-
-def test_quantile_01_nist(shared: Path):
-    published = case(shared, "quantile_01_nist")
-    values = published["inputs"]["values"]
-    ordered = pl.LazyFrame({"ordered": [sorted(values)], "n": [len(values)]})
-    found = ordered.select(interpolated(pl.col("ordered").list, published["inputs"]["p"])).collect().item()
-    assert found == pytest.approx(published["expected"]["hyndman_fan_7"], abs=published["tolerance"]["abs"])
+CASES = sorted(FOLDER.glob("*.json"))
+FAMILIES: Mapping[str, Callable[[Case], Mapping[str, Any]]] = {
+    "alert_fdr": answers.comparisons,
+    "before_after": answers.before_after,
+    "before_after_its": changes.interruption,
+    "burn_rate": changes.burn,
+    "churn": waits.churn,
+    "csat_ci": answers.proportion,
+    "decomposition": changes.decomposition,
+    "driver_analysis": changes.drivers,
+    "handover": waits.handovers,
+    "ingest_counts": waits.file_counts,
+    "littles_law": waits.little,
+    "nps": answers.nps,
+    "response_rate": answers.response,
+    "retention_km": waits.survival,
+    "spc_c": processes.counted(charts.c_chart),
+    "spc_cusum": processes.cusum,
+    "spc_ewma": processes.ewma,
+    "spc_laney": processes.laney,
+    "spc_p": processes.counted(charts.p_chart),
+    "spc_rules": processes.rules,
+    "spc_u": processes.counted(charts.u_chart),
+    "spc_xmr": processes.individuals,
+    "time_percentile": waits.percentiles,
+    "weighting": answers.weighting,
+}
+ABSENT = pytest.param(
+    None, id="none", marks=pytest.mark.skip(reason=f"no cases in {FOLDER}: set ANSWERABLE_GOLDEN")
+)
 
 
-def test_nps_01_categories(shared: Path):
-    from contracts.tables import ScorecardCompany
-    from tests.spec.pipeline import a_map, score
-
-    published = case(shared, "nps_01_categories")
-    rows = [f"2026-03-03 09:00 | {given}" for given in published["inputs"]["scores"]]
-    scored = score("\n".join(["occurred_at | score", *rows]), a_map("{id: nps, name: NPS, estimator: nps}"))
-    row = scored.card(ScorecardCompany, period="to_date", metric="nps").row(0, named=True)
-    categories = list(published["expected"]["category"].values())
-    found = (row["promoters"], row["passives"], row["detractors"], row["excluded_count"])
-    assert found == tuple(categories.count(word) for word in ("promoter", "passive", "detractor", None))
-
-
-def test_decomp_02_kitagawa_mix_rate(shared: Path):
-    published = case(shared, "decomp_02_kitagawa_mix_rate")
-    given = pl.DataFrame(published["inputs"]).cast(pl.Float64)
-    parts = given.select(
-        key=pl.lit("all"),
-        weight_before="size_0",
-        weight_after="size_1",
-        total_before=pl.col("size_0") * pl.col("rate_0"),
-        total_after=pl.col("size_1") * pl.col("rate_1"),
-        held_before=True,
-        held_after=True,
-    )
-    found = split_change(parts.lazy(), ["key"]).collect().row(0, named=True)
-    expected, within = published["expected"], published["tolerance"]["abs"]
-    assert (found["rate"], found["mix"]) == pytest.approx((expected["rate"], expected["mix"]), abs=within)
-    assert found["after"] - found["before"] == pytest.approx(expected["total"], abs=within)
+@pytest.mark.shared
+@pytest.mark.parametrize("path", CASES or [ABSENT], ids=lambda path: path.stem)
+def test_a_published_case_comes_out_to_its_printed_digits(path: Path):
+    metric, case = Case.read(path)
+    assert metric in FAMILIES, f"{path.name}: no family computes {metric!r}"
+    assert differences(FAMILIES[metric](case), case.expected, case) == []

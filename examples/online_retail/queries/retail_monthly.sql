@@ -1,4 +1,4 @@
--- What was sold every month, to how many known customers. The last month stops on the 9th.
+-- What was sold every month, to how many known customers, and who came and went. The last month stops on the 9th.
 WITH company AS (
     SELECT
         period_start,
@@ -25,6 +25,26 @@ buyers AS (
     FROM fact_case
     WHERE attribute_document = 'sale'
     GROUP BY ALL
+),
+customers AS (
+    SELECT
+        CAST(min(opened_at AT TIME ZONE 'Europe/London') AS DATE) AS first_date,
+        -- Lapsed on the day after 90 days without a sale, if that has come.
+        CAST(max(opened_at AT TIME ZONE 'Europe/London') AS DATE) + 91 AS lapse_date
+    FROM fact_case
+    WHERE attribute_document = 'sale' AND customer_key IS NOT NULL
+    GROUP BY customer_key
+),
+gained AS (
+    SELECT CAST(date_trunc('month', first_date) AS DATE) AS period_start, count(*) AS gained
+    FROM customers
+    GROUP BY ALL
+),
+lapsed AS (
+    SELECT CAST(date_trunc('month', lapse_date) AS DATE) AS period_start, count(*) AS lapsed
+    FROM customers
+    WHERE lapse_date < DATE '2011-12-10'
+    GROUP BY ALL
 )
 SELECT
     strftime(period_start, '%Y-%m') AS ym,
@@ -33,8 +53,13 @@ SELECT
     sales_invoices,
     cancel_invoices,
     active_customers,
-    sale_amount_identified
+    sale_amount_identified,
+    coalesce(gained, 0) AS gained,
+    coalesce(lapsed, 0) AS lapsed_90d_final,
+    coalesce(gained, 0) - coalesce(lapsed, 0) AS customer_flow
 FROM company
 JOIN documents USING (period_start)
 JOIN buyers USING (period_start)
+LEFT JOIN gained USING (period_start)
+LEFT JOIN lapsed USING (period_start)
 ORDER BY ym
