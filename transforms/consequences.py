@@ -10,8 +10,8 @@ from contracts.map_change import Burden, Flip, Holder, Judged, Load, Move, Rerou
 from contracts.tenures import EARLIEST, LATEST, Tenure, in_force
 from transforms.cards import cards
 from transforms.credit import PARTS, named
-from transforms.decompose import split_change
 from transforms.measure import ADDITIVE
+from transforms.methods.owner_change import owner_change
 from transforms.moves import Stretch, settled_at
 from transforms.periods import PERIOD, PERIOD_COLUMNS
 from transforms.quantiles import quantile_families
@@ -334,19 +334,28 @@ def _scores(cube: Cube, comparison: Comparison, held: Mapping[str, pl.Series]) -
     observed, total = pl.col("n").cast(pl.Float64), pl.col("factor") * _above_the_line()
     each = summed.select(
         "metric",
+        "touchpoint",
         *holders,
-        **{f"weight_{name}": observed for name in SIDES},
-        **{f"total_{name}": total for name in SIDES},
+        segment=pl.lit(0),
+        **{f"n_{name}": observed for name in SIDES},
+        **{f"sum_{name}": total for name in SIDES},
     )
     people = pl.concat(
         each.select("metric", owner=f"owner_{name}").filter(pl.col("owner").is_not_null()) for name in SIDES
     ).unique()
     owned = each.join(people, on="metric").with_columns(
-        (pl.col(f"owner_{name}") == pl.col("owner")).fill_null(value=False).alias(f"held_{name}")
+        (pl.col(f"owner_{name}") == pl.col("owner")).fill_null(value=False).alias(f"is_held_{name}")
         for name in SIDES
     )
-    theirs = owned.filter(pl.col("held_before") | pl.col("held_after"))
-    return split_change(theirs, ["owner", "metric"]).select(_NO_SCORES.columns)
+    theirs = owned.filter(pl.col("is_held_before") | pl.col("is_held_after"))
+    split = owner_change(theirs, ["owner", "metric"]).group_by("owner", "metric")
+    known = pl.col("change").first().is_not_null()
+    whole = split.agg(
+        pl.col("value_before").first().alias("before"),
+        pl.col("value_after").first().alias("after"),
+        *(pl.when(known).then(pl.col(part).sum()).alias(part) for part in ("rate", "mix", "portfolio")),
+    )
+    return whole.select(_NO_SCORES.columns)
 
 
 _NO_SCORES = pl.DataFrame(

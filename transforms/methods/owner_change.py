@@ -8,7 +8,7 @@ PARTS = ("rate", "mix", "portfolio", "who_answered")
 """What a change is split into, besides what is unexplained."""
 
 
-def owner_change(cells: pl.LazyFrame) -> pl.LazyFrame:
+def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.LazyFrame:
     """An owner's change of a ratio, split exactly by touchpoint into four parts.
 
     portfolio: the owner's touchpoints changed. Its effect is the mean of measuring it with the first and
@@ -27,23 +27,24 @@ def owner_change(cells: pl.LazyFrame) -> pl.LazyFrame:
             `is_held_before`, `is_held_after`: one row a segment of every touchpoint that the owner held in either
             period, with what was observed in both, whoever held it. sum over n is the value (good answers,
             promoters less detractors, a total).
+        by: Columns that name one value, for instance owner and metric.
 
     Returns:
-        owner, touchpoint, `PARTS`, is_empty, and the owner's value_before, value_after, change and unexplained
+        `by`, touchpoint, `PARTS`, is_empty, and the owner's value_before, value_after, change and unexplained
         (the change less all the owner's parts; rounding, or all of it), the last four on every row.
     """
-    touchpoints = _touchpoints(cells)
-    worlds = [_world(touchpoints, held) for held in ("is_held_before", "is_held_after")]
-    portfolios = [_portfolio(touchpoints, side) for side in ("before", "after")]
-    here = ["owner", "touchpoint"]
+    touchpoints = _touchpoints(cells, by)
+    worlds = [_world(touchpoints, held, by) for held in ("is_held_before", "is_held_after")]
+    portfolios = [_portfolio(touchpoints, side, by) for side in ("before", "after")]
+    here = [*by, "touchpoint"]
     joined = touchpoints
     for index, part in enumerate((*worlds, *portfolios)):
         named = part.rename({name: f"{name}_{index}" for name in part.collect_schema() if name not in here})
         joined = joined.join(named, on=here)
     forward, backward = _order(0, 3), _order(1, 2)
     parts = [_mean_of(forward[name], backward[name]).alias(name) for name in PARTS]
-    split = joined.select(*here, "is_empty", *parts).join(_owners(touchpoints), on="owner")
-    total = pl.sum_horizontal(pl.col(*PARTS).sum().over("owner"))
+    split = joined.select(*here, "is_empty", *parts).join(_owners(touchpoints, by), on=by)
+    total = pl.sum_horizontal(pl.col(*PARTS).sum().over(by))
     return split.with_columns(unexplained=pl.col("change") - total).sort(here)
 
 
@@ -58,9 +59,9 @@ def _mean_of(first: pl.Expr, second: pl.Expr) -> pl.Expr:
     return pl.mean_horizontal(first, second)
 
 
-def _touchpoints(cells: pl.LazyFrame) -> pl.LazyFrame:
+def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     """One row an owner and touchpoint: its sums, and its own change as rate and who_answered."""
-    here = ["owner", "touchpoint"]
+    here = [*by, "touchpoint"]
     n_0, n_1, rate_0, rate_1 = _filled("n_before", "sum_before", "n_after", "sum_after")
     mass_0, mass_1 = pl.col("n_before").sum().over(here), pl.col("n_after").sum().over(here)
     share_0, share_1 = n_0 / mass_0, n_1 / mass_1
@@ -87,18 +88,19 @@ def _filled(n_0: str, sum_0: str, n_1: str, sum_1: str) -> tuple[pl.Expr, pl.Exp
     return before, after, pl.coalesce(rate_0, rate_1, pl.lit(0.0)), pl.coalesce(rate_1, rate_0, pl.lit(0.0))
 
 
-def _world(touchpoints: pl.LazyFrame, held: str) -> pl.LazyFrame:
+def _world(touchpoints: pl.LazyFrame, held: str, by: Sequence[str]) -> pl.LazyFrame:
     """The world's change under one portfolio: rate, who_answered and mix of its touchpoints."""
     n_0, n_1, rate_0, rate_1 = _filled("n_before", "sum_before", "n_after", "sum_after")
     holds = pl.col(held)
-    mass_0, mass_1 = _held_sum(n_0, holds), _held_sum(n_1, holds)
+    mass_0, mass_1 = _held_sum(n_0, holds, by), _held_sum(n_1, holds, by)
     share_0, share_1 = _held(n_0, holds) / mass_0, _held(n_1, holds) / mass_1
     weight = (share_0 + share_1) / 2
     middle = (
-        _held_sum(pl.col("sum_before"), holds) / mass_0 + _held_sum(pl.col("sum_after"), holds) / mass_1
+        _held_sum(pl.col("sum_before"), holds, by) / mass_0
+        + _held_sum(pl.col("sum_after"), holds, by) / mass_1
     ) / 2
     return touchpoints.select(
-        "owner",
+        *by,
         "touchpoint",
         rate=weight * pl.col("__rate"),
         who_answered=weight * pl.col("__who"),
@@ -107,30 +109,28 @@ def _world(touchpoints: pl.LazyFrame, held: str) -> pl.LazyFrame:
     )
 
 
-def _portfolio(touchpoints: pl.LazyFrame, side: str) -> pl.LazyFrame:
+def _portfolio(touchpoints: pl.LazyFrame, side: str, by: Sequence[str]) -> pl.LazyFrame:
     """What the change of portfolio does with one period's data, by touchpoint."""
     n, total = pl.col(f"n_{side}"), pl.col(f"sum_{side}")
-    masses = {held: _held_sum(n, pl.col(held)) for held in ("is_held_before", "is_held_after")}
+    masses = {held: _held_sum(n, pl.col(held), by) for held in ("is_held_before", "is_held_after")}
     shares = [_held(n, pl.col(held)) / mass for held, mass in masses.items()]
-    wholes = [_held_sum(total, pl.col(held)) / mass for held, mass in masses.items()]
+    wholes = [_held_sum(total, pl.col(held), by) / mass for held, mass in masses.items()]
     value = pl.when(n > 0).then(total / n).otherwise(0.0)
     return touchpoints.select(
-        "owner",
+        *by,
         "touchpoint",
         portfolio=(shares[1] - shares[0]) * (value - (wholes[0] + wholes[1]) / 2),
         is_known=pl.all_horizontal(mass > 0 for mass in masses.values()),
     )
 
 
-def _owners(touchpoints: pl.LazyFrame) -> pl.LazyFrame:
+def _owners(touchpoints: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     before, after = pl.col("is_held_before"), pl.col("is_held_after")
     values = {
         "value_before": pl.col("sum_before").filter(before).sum() / pl.col("n_before").filter(before).sum(),
         "value_after": pl.col("sum_after").filter(after).sum() / pl.col("n_after").filter(after).sum(),
     }
-    known = touchpoints.group_by("owner").agg(
-        value.fill_nan(None).alias(name) for name, value in values.items()
-    )
+    known = touchpoints.group_by(by).agg(value.fill_nan(None).alias(name) for name, value in values.items())
     return known.with_columns(change=pl.col("value_after") - pl.col("value_before"))
 
 
@@ -138,8 +138,8 @@ def _held(term: pl.Expr, holds: pl.Expr) -> pl.Expr:
     return pl.when(holds).then(term).otherwise(0)
 
 
-def _held_sum(term: pl.Expr, holds: pl.Expr) -> pl.Expr:
-    return _held(term, holds).sum().over("owner")
+def _held_sum(term: pl.Expr, holds: pl.Expr, by: Sequence[str]) -> pl.Expr:
+    return _held(term, holds).sum().over(by)
 
 
 def summarise(split: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.LazyFrame:
