@@ -25,6 +25,7 @@ _COMMANDS = {
     "check": "Check a workspace: every problem of every file at once.",
     "run": "Read what the feeds delivered and publish a release.",
     "show": "Show a published table in the terminal.",
+    "quarantine": "Look at rows that broke their contract, judge them again, or give them up.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
 }
 

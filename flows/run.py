@@ -13,9 +13,11 @@ from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
-from flows.landing import FeedLanding, land_feed
+from flows.decisions import Decision
+from flows.landing import FeedLanding, Setting, land_feed
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
+from flows.references import waves
 from flows.stages import Tables, absorb, audited, case_attributes, put, score
 from flows.workspace import LoadedWorkspace
 from views.beside import EXTRA_COLUMNS, beside_release
@@ -68,6 +70,7 @@ class Run:
         workspace: The workspace.
         tell: Told of progress.
         occasion: What the release is for.
+        decision: What was decided by hand about rows in quarantine.
         id: The run's id.
         seconds: Wall time by stage so far.
     """
@@ -75,6 +78,7 @@ class Run:
     workspace: LoadedWorkspace
     tell: Tell = silent
     occasion: str = "refresh"
+    decision: Decision | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -101,11 +105,10 @@ class Run:
                 self.ledger.end_run(self.id, _now(), said[:2000])
                 raise
 
-    def land(self, feed: Feed) -> FeedLanding:
-        """Read what a feed offers."""
-        return self._timed(
-            "land", lambda: land_feed(self.workspace, feed, self.store, self.store.head(), self.tell)
-        )
+    def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
+        """Read what a feed offers, after the feeds that it refers to."""
+        setting = Setting(self.workspace, self.store, self.store.head(), self.tell, self.decision)
+        return self._timed("land", lambda: land_feed(setting, feed, before))
 
     def absorb(self, landings: Sequence[FeedLanding]) -> Absorbed:
         """Add fresh events to the store."""
@@ -180,11 +183,13 @@ class Run:
             self.tell(stage, 1, 1)
 
 
-def run_inline(workspace: LoadedWorkspace, tell: Tell = silent) -> Outcome:
+def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decision | None = None) -> Outcome:
     """Run every stage in this process."""
-    run = Run(workspace, tell)
+    run = Run(workspace, tell, decision=decision)
     with run.underway():
-        landings = [run.land(feed) for feed in workspace.feeds]
+        landings: list[FeedLanding] = []
+        for wave in waves(workspace.feeds):
+            landings += [run.land(feed, landings) for feed in wave]
         absorbed = run.absorb(landings)
         measured = run.measure(absorbed.state)
         scored = run.score(absorbed.state, measured)

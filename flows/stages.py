@@ -14,12 +14,14 @@ from contracts.identity import Resolution
 from contracts.tables import (
     Column,
     DataTrust,
+    DqRuleResults,
     FactCase,
     FactEventUnmatched,
     FactHandoff,
     FactIssueFlow,
     GapFinding,
     MeasureDaily,
+    Quarantine,
     QuarantineReason,
     RuleHit,
     ScorecardTouchpoint,
@@ -37,6 +39,7 @@ from transforms.found import NONE, events_unmatched, rule_hits
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
 from transforms.map_tables import dim_goal, map_tables
+from transforms.quality import dq_rule_results, quarantine
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, quarantine_reasons
@@ -173,6 +176,8 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
         GapFinding: audit(_evidence(workspace, measured, state, scored, found)),
         **found,
         QuarantineReason: quarantine_reasons(state.deliveries),
+        DqRuleResults: dq_rule_results(workspace.feeds, state.deliveries, workspace.settings.zone),
+        Quarantine: quarantine(state.deliveries, state.landed),
         **map_tables(workspace.atlas, workspace.tenures, workspace.now),
     }
 
