@@ -98,6 +98,6 @@ class Delivery:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The delivery of plain values."""
-        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
-        results = tuple(RuleResult(*result) for result in values.get("results", ()))
-        return cls(**{**known, "results": results})
+        known: dict[str, Any] = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        known["results"] = tuple(RuleResult(*result) for result in values.get("results", ()))
+        return cls(**known)

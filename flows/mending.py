@@ -1,13 +1,16 @@
 """Rows in quarantine as people see and mend them, and what became of them."""
 
+import json
+import sys
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
 from contracts.errors import FeedError, did_you_mean
 from contracts.odcs import SchemaObject
+from flows.console import progress
 from flows.decisions import MENDED_COLUMNS, Decision
+from flows.run import run_inline
 from flows.workspace import LoadedWorkspace
 from transforms.quality import quarantine
 from warehouse.store import EventStore, State
@@ -67,17 +70,36 @@ def mended_rows(workspace: LoadedWorkspace, feed: str, stream: str, path: Path) 
     return kept.with_columns(_item=pl.when(item >= 0).then(item)).drop("_reasons", "_raw", strict=False)
 
 
-def decision_of(  # noqa: PLR0913 - each narrows what is meant
-    what: Literal["replay", "drop"],
-    feed: str | None,
-    stream: str | None,
-    *,
-    source: str | None = None,
-    rule: str | None = None,
-    mended: pl.DataFrame | None = None,
-) -> Decision:
-    """A decision about rows of one feed."""
-    return Decision(what, feed or "", stream, source, rule, mended)
+def decide(folder: Path, workspace: LoadedWorkspace, decision: Decision, *, json_: bool) -> None:
+    """Run the workspace with a decision, and say what became of the rows.
+
+    Raises:
+        NothingChangedError: Nothing was re-admitted or given up.
+    """
+    before = rows_by_fate(workspace, decision)
+    with progress(quiet=json_) as tell:
+        outcome = run_inline(workspace, tell, decision)
+    after = rows_by_fate(workspace, decision)
+    changed = {name: after[name] - before[name] for name in after}
+    if json_:
+        made = {"what": decision.what, "release": outcome.release.number, "rows": after, "changed": changed}
+        sys.stdout.write(json.dumps(made) + "\n")
+    else:
+        done, word = (
+            (changed["accepted"], "re-admitted")
+            if decision.what == "replay"
+            else (changed["dropped"], "given up")
+        )
+        said = ", ".join(f"{count:,} {name}" for name, count in after.items())
+        sys.stdout.write(f"{done:,} rows {word}; now {said}. Release {outcome.release.number} in {folder}.\n")
+    if not any(changed.values()):
+        raise NothingChangedError.at(
+            decision.feed, "no row in quarantine changed.", "See which wait: answerable quarantine show."
+        )
+
+
+class NothingChangedError(FeedError):
+    """A replay re-admitted nothing, or a drop found nothing."""
 
 
 def rows_by_fate(workspace: LoadedWorkspace, decision: Decision) -> dict[str, int]:

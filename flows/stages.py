@@ -32,6 +32,7 @@ from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
+from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
@@ -42,7 +43,7 @@ from transforms.map_tables import dim_goal, map_tables
 from transforms.quality import dq_rule_results, quarantine
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
-from transforms.trust import data_trust, quarantine_reasons
+from transforms.trust import data_trust, quarantine_reasons, stale_since
 from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
@@ -107,8 +108,9 @@ def _no_events() -> pl.DataFrame:
     return pl.DataFrame(schema=dict(EVENT))
 
 
-def scoring_of(workspace: LoadedWorkspace, measured: Measured) -> Scoring:
+def scoring_of(workspace: LoadedWorkspace, measured: Measured, state: State) -> Scoring:
     """What scoring needs besides the sums."""
+    stale = stale_since(data_trust(workspace.feeds, state.deliveries, workspace.now))
     return Scoring(
         workspace.atlas,
         measured.slots,
@@ -116,12 +118,13 @@ def scoring_of(workspace: LoadedWorkspace, measured: Measured) -> Scoring:
         workspace.now,
         dim_goal(workspace.atlas),
         _segments(workspace, measured),
+        frozen(measured.behind, measured.codebook, stale, workspace.settings.zone),
     )
 
 
 def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
     """Scorecards, daily measures, cases, handoffs and issue flow."""
-    scoring = scoring_of(workspace, measured)
+    scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
     periods, values = pl.collect_all(
         [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]

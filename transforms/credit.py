@@ -1,7 +1,7 @@
 """Sums credited to the owner in force, and the names that their numbers stand for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from contracts.accountability import UNMATCHED, AccountabilityMap, Metric
+from transforms.behind import FROZEN
 from transforms.estimate import EVENTS
 from transforms.measure import ADDITIVE
 from transforms.periods import Calendar
@@ -30,6 +31,7 @@ class Scoring:
         goals: DimGoal.
         segments: What the numbers of dimensions stand for: metric, dimension, segment,
             dimension_name, segment_name.
+        frozen: From which day on what is not known: touchpoint, metric (numbers), known_until.
     """
 
     atlas: AccountabilityMap
@@ -38,6 +40,7 @@ class Scoring:
     now: datetime
     goals: pl.DataFrame
     segments: pl.DataFrame
+    frozen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FROZEN))
 
     @property
     def metrics(self) -> Sequence[Metric]:

@@ -40,10 +40,14 @@ def scorecard(card: pl.DataFrame, title: str) -> Table:
     """The judged touchpoints of one period.
 
     Args:
-        card: Rows of scorecard_touchpoint, one period.
+        card: Rows of scorecard_touchpoint, one period. Where `waits` is true the period itself is stale,
+            and the row is the last one that was judged.
         title: What stands above.
     """
-    table = Table(title=title, title_justify="left")
+    waits = card.filter("waits")["period_end"].unique().sort() if "waits" in card.columns else []
+    note = "no data: a feed behind it is late or broken; the row is of the 28 days until "
+    caption = note + ", ".join(map(str, waits)) if len(waits) else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     left, right = ("touchpoint", "accountable", "metric", "verdict"), ("n", "value", "95 % interval", "goal")
     for name in ("touchpoint", "accountable", "metric", *right, "verdict"):
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name in left)
@@ -128,6 +132,8 @@ def _interval(row: Mapping[str, Any]) -> str:
 
 def _verdict(row: Mapping[str, Any]) -> Text:
     said = _styled(row["verdict"])
+    if row.get("waits"):
+        return _styled("no_data").append("; was ", "dim").append(said)
     if row["answers_needed"]:
         said.append(f": {row['answers_needed']:,} more", "dim")
         if row["answers_expected_date"]:

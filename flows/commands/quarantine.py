@@ -1,26 +1,19 @@
 """`answerable quarantine`: look at rows that broke their contract, judge them again, or give them up."""
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from contracts.errors import AnswerableError, FeedError, WorkspaceError, did_you_mean
+from contracts.errors import WorkspaceError, did_you_mean
 from contracts.feeds import Feed
 from flows.workspace import LoadedWorkspace, load
-
-if TYPE_CHECKING:
-    import polars as pl
-
-    from flows.decisions import Decision
 
 quarantine = App(name="quarantine", help=__doc__.partition(": ")[2])
 
 
 @quarantine.command
-def show(  # noqa: PLR0913 - each is an option of the command
+def show(
     feed: str = "",
     folder: Path = Path(),
     *,
@@ -63,7 +56,7 @@ def show(  # noqa: PLR0913 - each is an option of the command
 
 
 @quarantine.command
-def replay(  # noqa: PLR0913 - each is an option of the command
+def replay(
     feed: str,
     folder: Path = Path(),
     *,
@@ -89,7 +82,8 @@ def replay(  # noqa: PLR0913 - each is an option of the command
         rule: Only rows that broke this rule.
         json_: Print what happened as JSON.
     """
-    from flows.mending import decision_of, mended_rows  # noqa: PLC0415 - loads polars
+    from flows.decisions import Decision  # noqa: PLC0415 - loads polars
+    from flows.mending import decide, mended_rows  # noqa: PLC0415
 
     workspace = load(folder)
     name, stream = _named(workspace, feed)
@@ -98,8 +92,7 @@ def replay(  # noqa: PLR0913 - each is an option of the command
         if name is None or stream is None:
             raise WorkspaceError.at("--rows", "needs one stream.", "Write it as feed.stream.")
         mended = mended_rows(workspace, name, stream, rows)
-    decision = decision_of("replay", name, stream, source=source, rule=rule, mended=mended)
-    _run(folder, workspace, decision, json_=json_)
+    decide(folder, workspace, Decision("replay", name or "", stream, source, rule, mended), json_=json_)
 
 
 @quarantine.command
@@ -125,12 +118,12 @@ def drop(
         rule: Only rows that broke this rule.
         json_: Print what happened as JSON.
     """
-    from flows.mending import decision_of  # noqa: PLC0415 - loads polars
+    from flows.decisions import Decision  # noqa: PLC0415 - loads polars
+    from flows.mending import decide  # noqa: PLC0415
 
     workspace = load(folder)
     name, stream = _named(workspace, feed)
-    decision = decision_of("drop", name, stream, source=source, rule=rule)
-    _run(folder, workspace, decision, json_=json_)
+    decide(folder, workspace, Decision("drop", name or "", stream, source, rule), json_=json_)
 
 
 def _named(workspace: LoadedWorkspace, feed: str) -> tuple[str | None, str | None]:
@@ -146,33 +139,3 @@ def _named(workspace: LoadedWorkspace, feed: str) -> tuple[str | None, str | Non
             feed, f"feed {name!r} has no such stream.", did_you_mean(stream, feeds[name].shapes)
         )
     return name, stream or None
-
-
-def _run(folder: Path, workspace: LoadedWorkspace, decision: "Decision", *, json_: bool) -> None:
-    from flows.console import progress  # noqa: PLC0415
-    from flows.mending import rows_by_fate  # noqa: PLC0415
-    from flows.run import run_inline  # noqa: PLC0415
-
-    before = rows_by_fate(workspace, decision)
-    with progress(quiet=json_) as tell:
-        outcome = run_inline(workspace, tell, decision)
-    after = rows_by_fate(workspace, decision)
-    changed = {name: after[name] - before[name] for name in after}
-    made = {"what": decision.what, "release": outcome.release.number, "rows": after, "changed": changed}
-    if json_:
-        sys.stdout.write(json.dumps(made) + "\n")
-    else:
-        done = changed["accepted"] if decision.what == "replay" else changed["dropped"]
-        word = "re-admitted" if decision.what == "replay" else "given up"
-        said = ", ".join(f"{count:,} {name}" for name, count in after.items())
-        sys.stdout.write(f"{done:,} rows {word}. {said}. Release {outcome.release.number} in {folder}.\n")
-    if all(count == 0 for count in changed.values()):
-        raise NothingChangedError.at(
-            decision.feed, "no row in quarantine changed.", "See which wait: answerable quarantine show."
-        )
-
-
-class NothingChangedError(AnswerableError):
-    """A replay re-admitted nothing, or a drop found nothing."""
-
-    exit_code = FeedError.exit_code
