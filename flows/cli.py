@@ -26,6 +26,8 @@ _COMMANDS = {
     "run": "Read what the feeds delivered and publish a release.",
     "show": "Show a published table in the terminal.",
     "quarantine": "Look at rows that broke their contract, judge them again, or give them up.",
+    "quality": "Show how good a release's data is: feeds, broken rules, how far to believe the numbers.",
+    "contracts": "See what changed in the feeds' contracts, freeze them, export ours.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
 }
 

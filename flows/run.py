@@ -13,6 +13,7 @@ from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
+from flows.beside import beside
 from flows.decisions import Decision
 from flows.landing import FeedLanding, Setting, land_feed
 from flows.passes import Measured, measure
@@ -20,7 +21,7 @@ from flows.progress import Tell, silent
 from flows.references import waves
 from flows.stages import Tables, absorb, audited, case_attributes, put, score
 from flows.workspace import LoadedWorkspace
-from views.beside import EXTRA_COLUMNS, beside_release
+from views.beside import EXTRA_COLUMNS
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.releases import Release, Releases, TableFile
@@ -143,7 +144,7 @@ class Run:
         return Outcome(release, absorbed, read, self.seconds)
 
     def _begin(self) -> None:
-        self.releases.repair(beside_release)
+        self.releases.repair(beside(self.releases))
         self._follows = self.releases.manifests.head()
         self._note_releases()
         atlas = self.workspace.atlas
@@ -167,7 +168,7 @@ class Run:
             "code_version": CODE_VERSION,
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
-        return self.releases.publish(tuple(files), facts, beside_release, self._follows)
+        return self.releases.publish(tuple(files), facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:
         manifests = self.releases.manifests

@@ -21,6 +21,7 @@ from contracts.tables import (
     FactIssueFlow,
     GapFinding,
     MeasureDaily,
+    MetricTrust,
     Quarantine,
     QuarantineReason,
     RuleHit,
@@ -36,10 +37,12 @@ from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
+from transforms.estimate import EVENTS
 from transforms.found import NONE, events_unmatched, rule_hits
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
 from transforms.map_tables import dim_goal, map_tables
+from transforms.metric_trust import metric_trust
 from transforms.quality import dq_rule_results, quarantine
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
@@ -175,7 +178,14 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
         FactEventUnmatched: unmatched,
         DataTrust: data_trust(workspace.feeds, state.deliveries, workspace.now),
     }
+    names = {
+        "touchpoint": [UNMATCHED, *measured.matcher.touchpoints],
+        "metric": [EVENTS.id, *(metric.id for metric in workspace.atlas.metrics)],
+        "feed": measured.codebook.series("feed").to_list(),
+    }
+    card = scored[ScorecardTouchpoint].lazy()
     return {
+        MetricTrust: metric_trust(card, measured.behind, found[DataTrust], names).collect(),
         GapFinding: audit(_evidence(workspace, measured, state, scored, found)),
         **found,
         QuarantineReason: quarantine_reasons(state.deliveries),

@@ -2,8 +2,11 @@
 
 import dataframely as dy
 
-from contracts.tables.base import Table, count, flag, instant, key, number, one_of, text
+from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
+from contracts.tables.scorecards import PERIODS
 
+GRADES = ("A", "B", "C", "D")
+COMPONENTS = ("n", "precision", "freshness", "quarantine")
 SEVERITIES = ("critical", "warning", "info")
 
 
@@ -117,6 +120,40 @@ class QuarantineReason(Table):
     stream = key("Stream of the feed.")
     reason = key("Rule that the rows broke, as `column.rule`.")
     row_count = count("Rows that broke it.")
+
+
+class MetricTrust(Table):
+    """How far to believe every number of scorecard_touchpoint, from A to D.
+
+    Grain: period, touchpoint, metric.
+    Scope: every metric but `events`. The grade is that of the weakest component; what is not known (a
+        feed that promises no freshness) is not graded.
+    Late data: every run rewrites every row.
+    Known limits: response rate and representativeness are not graded yet, because no feed says whom
+        it asked; the quarantine share is that of all deliveries, not of the period's.
+    Used by: whoever reads a number; reviews; alerts, which a D does not raise.
+    """
+
+    period = one_of(PERIODS, "Length of the period.", primary_key=True)
+    period_start = day("First day of the period.", primary_key=True)
+    period_end = day("First day after the period.", primary_key=True)
+    touchpoint_id = key("Touchpoint.")
+    metric = key("Metric.")
+    grade = one_of(GRADES, "The weakest component's grade.")
+    weakest = one_of(COMPONENTS, "The component that it comes from; the first of several.")
+    n = count("Observations.", "observations")
+    n_grade = one_of(GRADES, "A from 100 observations, B from 30, C from 10.")
+    half_width = number(
+        "Half the 95 % interval: of a share as it is, of points by 100, else by the value.", "share of scale"
+    )
+    precision_grade = one_of(GRADES, "A up to 0.05, B up to 0.10, C up to 0.20; D beyond, or unknown.")
+    is_stale = flag("Whether the period reaches beyond the newest event of a late or broken feed.")
+    freshness_grade = one_of(GRADES, "A, or D when stale; null when no feed promises any.", nullable=True)
+    quarantine_share = number("Rows in quarantine of the worst feed behind it.", "share")
+    quarantine_grade = one_of(
+        GRADES, "A up to 1 %, B up to 5 %, C up to 10 %; null when unknown.", nullable=True
+    )
+    feeds = text("Feeds behind it, joined by `, `.")
 
 
 class Quarantine(Table):
