@@ -107,7 +107,7 @@ def test_a_cut_line_can_be_mended_whole(waiting: Sandbox):
     assert fates(only(waiting.run())) == (5, 2, 2, 1, 0)
 
 
-def test_a_mended_row_that_takes_anothers_key_goes_on_waiting(waiting: Sandbox):
+def test_a_mended_row_that_takes_the_key_of_another_goes_on_waiting(waiting: Sandbox):
     rows = mended({"_row": 3, "answer_id": "a", "satisfaction": "4"})
     assert fates(only(decide(waiting, "replay", mended=rows))) == (5, 1, 3, 1, 0)
 
