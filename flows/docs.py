@@ -1,5 +1,6 @@
 """`python -m flows.docs` writes the generated pages; `--check` fails when they are out of date."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 def pages() -> Mapping[str, str]:
     """Every generated page, by its path below the repository."""
     written = app.generate_docs(output_format="markdown", recursive=True)
-    # Usage lines of nested commands name the module that was started, which is this one.
-    commands = written.replace(" -m flows.docs", "")
+    # Usage lines of nested commands name the module that was started, whichever that is.
+    commands = re.sub(r"^(answerable .*?) -m [\w.]+", r"\1", written, flags=re.MULTILINE)
     note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
     return {"docs/tables.md": markdown(), "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n"}
 
