@@ -1,14 +1,18 @@
 """Rows in quarantine: inspected, mended, judged again, given up; what was read always adds up."""
 
 import json
+import sys
 
 import polars as pl
 import pytest
 
 from contracts.deliveries import Delivery
+from contracts.errors import AnswerableError
+from flows.cli import app
 from flows.decisions import Decision
 from flows.run import Outcome, run_inline
 from tests.conftest import Sandbox
+from warehouse.store import EventStore
 
 GOOD = "a,a@x.de,2026-02-01T10:00:00,web,order,5"
 LOW = "b,b@x.de,2026-02-01T10:00:00,web,order,9"
@@ -168,3 +172,72 @@ def test_a_rule_over_people_cannot_be_judged_again_without_them(sandbox: Sandbox
     assert fates(only(decide(sandbox, "replay"))) == (2, 1, 1, 0, 0)
     rows = mended({"_row": 3, "email": "b@x.de"})
     assert fates(only(decide(sandbox, "replay", mended=rows))) == (2, 2, 0, 0, 0)
+
+
+def answerable(sandbox: Sandbox, *words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main_of(["quarantine", words[0], *words[1:2], str(sandbox.root), *words[2:]])
+    return int(ended.value.code or 0)
+
+
+def main_of(words: list[str]) -> None:
+    try:
+        app(words)
+    except AnswerableError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+
+
+def test_rows_are_shown_mended_in_a_file_and_replayed_once(waiting: Sandbox, capsys):
+    assert answerable(waiting, "show", "survey.answers", "--csv") == 0
+    written = capsys.readouterr().out
+    assert "a@x.de" not in written
+    mend = waiting.write("mend.csv", written.replace(",order,9,", ",order,3,").replace(",fax,", ",web,"))
+    assert answerable(waiting, "replay", "survey.answers", "--rows", str(mend), "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["rows"] == {"read": 5, "accepted": 3, "quarantined": 1, "duplicate": 1, "dropped": 0}
+    assert said["changed"]["accepted"] == 2
+    assert answerable(waiting, "replay", "survey.answers", "--rows", str(mend)) == 4
+    assert "no row in quarantine changed" in capsys.readouterr().err
+    assert answerable(waiting, "drop", "survey", "--rule", "line.too_few_fields") == 0
+    assert (
+        "1 rows given up; now 5 read, 3 accepted, 0 quarantined, 1 duplicate, 1 dropped."
+        in capsys.readouterr().out
+    )
+
+
+def test_the_customer_of_a_mended_row_is_who_it_was(waiting: Sandbox):
+    """Its token was kept, though its address is shown to nobody."""
+    decide(waiting, "replay", mended=mended({"_row": 3, "satisfaction": "4", "email": None}))
+    state = EventStore(waiting.root / "warehouse/store").head()
+    customers = state.scan(["customer"]).collect()["customer"]
+    assert customers.n_unique() == 2
+    assert (customers > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", "surveys"), "Did you mean 'survey'?"),
+        (("show", "survey.answer"), "Did you mean 'answers'?"),
+        (("show", "survey", "--csv"), "needs one stream."),
+        (("replay", "survey.answers", "--rows", "none.csv"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(waiting: Sandbox, capsys, words: tuple[str, ...], said: str):
+    assert answerable(waiting, *words) in (3, 4)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source,_row\n", "lacks column '_item'."),
+        ("source,_row,_item,chanel\n", "Did you mean 'channel'?"),
+        ("source,_row,_item\na,1,0\na,1,0\n", "names a row twice."),
+    ],
+)
+def test_a_file_of_mended_rows_is_checked_first(waiting: Sandbox, capsys, text: str, said: str):
+    path = waiting.write("mend.csv", text)
+    assert answerable(waiting, "replay", "survey.answers", "--rows", str(path)) == 4
+    assert said in capsys.readouterr().err
