@@ -62,6 +62,16 @@ def test_the_table_tells_row_reasons_contract_and_what_stood_there(waiting: Sand
     assert "mail_" not in "".join(found["_raw"])
 
 
+def test_every_token_in_a_row_is_hidden(sandbox: Sandbox):
+    """One where the contract says so, one by force where an address stood in another column."""
+    sandbox.replace("contracts/survey.odcs.yaml", "value: 0.5}", "value: 1}")
+    sandbox.answers(GOOD, "b,b@x.de,2026-02-01T10:00:00,fax,c@x.de,4")
+    sandbox.run()
+    found = sandbox.table("quarantine").row(0, named=True)
+    raw = json.loads(found["_raw"])
+    assert (raw["email"], raw["about"], found["is_whole"]) == ("(hidden)", "(hidden)", False)
+
+
 def test_every_rule_has_its_result(waiting: Sandbox):
     results = waiting.table("dq_rule_results")
     row = results.filter(rule="satisfaction.maximum").row(0, named=True)
