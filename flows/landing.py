@@ -7,51 +7,36 @@ deliveries that tell of one event the last by name counts, in whatever order the
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import cast
+from datetime import datetime
 
 import polars as pl
 
 from contracts.deliveries import Delivery, RuleResult
 from contracts.errors import FeedError
-from contracts.feeds import Feed, Stream
-from contracts.odcs import SchemaObject
-from flows.decisions import Decision
+from contracts.feeds import Feed
+from flows.amending import with_decision
 from flows.feeds import Offer, load
-from flows.progress import Tell, silent
-from flows.references import references_of, streams_in_order
-from flows.workspace import LoadedWorkspace
-from transforms.identity import Hasher
+from flows.kitchen import (
+    Kitchen,
+    Setting,
+    delivery_id,
+    judged_delivery,
+    keep_parts,
+    kitchen_of,
+    newest_event,
+)
+from flows.progress import Tell
+from flows.references import streams_in_order
 from transforms.land import (
-    PLACE,
     Amendments,
     Landed,
-    Recipe,
-    candidates_of,
-    counted,
     land,
-    readmit,
     retell,
 )
 from transforms.normalize import AMBIGUOUS_KEY, event_violations
-from warehouse.store import EventStore, State
-
-_READING, _MAPPING = "reading 3", "mapping 2"
-"""Changed when the code reads or tells otherwise: everything is then read or told anew."""
-_READ_FIELDS = {
-    "format",
-    "separator",
-    "encoding",
-    "fallback_encoding",
-    "nulls",
-    "decimal",
-    "each",
-    "line_limit_bytes",
-}
 
 
 @dataclass(frozen=True)
@@ -74,53 +59,6 @@ class FeedLanding:
     fresh: tuple[Delivery, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Kitchen:
-    """Everything that reading one stream needs."""
-
-    workspace: LoadedWorkspace
-    store: EventStore
-    feed: Feed
-    stream: Stream
-    recipe: Recipe
-    hasher: Hasher
-    reading: str
-    mapping: str
-    references: str = ""
-    decision: Decision | None = None
-
-    @property
-    def where(self) -> str:
-        """The stream, as `feed.stream`."""
-        return f"{self.feed.name}.{self.stream.name}"
-
-    def mapping_of(self, before: Delivery) -> str:
-        """How a delivery's rows are told now.
-
-        Those of a gone file that was read otherwise: by today's expressions and column types.
-        """
-        return self.mapping if before.reading == self.reading else _hash([self.mapping, self.reading])
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What landing a feed needs besides the feed.
-
-    Attributes:
-        workspace: The workspace.
-        store: Where deliveries are kept.
-        state: What is known.
-        tell: Told of every file.
-        decision: What was decided by hand about rows in quarantine.
-    """
-
-    workspace: LoadedWorkspace
-    store: EventStore
-    state: State
-    tell: Tell = silent
-    decision: Decision | None = None
-
-
 def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
     """Read what a feed offers and is not yet known; nothing is committed.
 
@@ -137,7 +75,7 @@ def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) 
     others = [delivery for landing in before for delivery in landing.deliveries]
     for stream in streams_in_order(feed):
         own = [d for d in known if d.stream == stream.name]
-        kitchen = _kitchen(setting, feed, stream, [*others, *landed.deliveries])
+        kitchen = kitchen_of(setting, feed, stream, [*others, *landed.deliveries])
         made = _land_stream(kitchen, own, setting.tell)
         landed = FeedLanding(
             feed.name,
@@ -149,12 +87,12 @@ def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) 
     return landed
 
 
-def _land_stream(kitchen: _Kitchen, known: Sequence[Delivery], tell: Tell) -> FeedLanding:
+def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> FeedLanding:
     offers = load(kitchen.feed.declared.kind).offers(kitchen.stream, kitchen.workspace.root)
     contents = list(_contents(offers, known))
     after: list[Delivery] = []
     for done, content in enumerate(contents, start=1):
-        now = _decided(kitchen, _served(kitchen, content))
+        now = with_decision(kitchen, _served(kitchen, content))
         copies = (_repeated(kitchen, offer, now) for offer in content.copies)
         after += [now, *copies]
         tell(f"{kitchen.feed.name}.{kitchen.stream.name}", done, len(contents))
@@ -210,7 +148,7 @@ def _contents(offers: Sequence[Offer], known: Sequence[Delivery]) -> Iterator[_C
         yield _Content(source, offered.get(source), own, copies)
 
 
-def _last_good(kitchen: _Kitchen, known: Sequence[Delivery], after: Sequence[Delivery]) -> Iterator[Delivery]:
+def _last_good(kitchen: Kitchen, known: Sequence[Delivery], after: Sequence[Delivery]) -> Iterator[Delivery]:
     """Deliveries whose name now offers something that is held: they count until it is mended."""
     there = {d.sha256 for d in after}
     held = {d.source for d in after if d.state == "held"}
@@ -224,7 +162,7 @@ def _holds(deliveries: Iterable[Delivery], sha256: str) -> bool:
     return any(d.sha256 == sha256 and d.state == "held" for d in deliveries)
 
 
-def _served(kitchen: _Kitchen, content: _Content) -> Delivery:
+def _served(kitchen: Kitchen, content: _Content) -> Delivery:
     """One content as it stands after the run: as before, told anew, or read anew."""
     before, offer = content.before, content.offer
     if offer is not None and (before is None or _reads_otherwise(kitchen, before)):
@@ -239,7 +177,7 @@ def _served(kitchen: _Kitchen, content: _Content) -> Delivery:
     return _read(kitchen, offer, before) if offer and _untold(before) else _told_anew(kitchen, before)
 
 
-def _reads_otherwise(kitchen: _Kitchen, before: Delivery) -> bool:
+def _reads_otherwise(kitchen: Kitchen, before: Delivery) -> bool:
     """Whether a delivery may fare otherwise now: its contract has changed, or what it was held for.
 
     Or rows of it wait for something that they refer to, and that has changed.
@@ -258,7 +196,7 @@ def _untold(delivery: Delivery) -> bool:
 
 
 def _fresh(
-    kitchen: _Kitchen, after: Sequence[Delivery], read: set[str], superseded: Sequence[Delivery]
+    kitchen: Kitchen, after: Sequence[Delivery], read: set[str], superseded: Sequence[Delivery]
 ) -> list[Delivery]:
     """Deliveries to absorb, by name.
 
@@ -277,11 +215,11 @@ def _fresh(
     return [d for d in accepted if d.id in read | shared]
 
 
-def _event_ids(kitchen: _Kitchen, delivery: Delivery) -> pl.DataFrame:
+def _event_ids(kitchen: Kitchen, delivery: Delivery) -> pl.DataFrame:
     return kitchen.store.landed(delivery.parts["events"]).select("event_id")
 
 
-def _read(kitchen: _Kitchen, offer: Offer, before: Delivery | None = None) -> Delivery:
+def _read(kitchen: Kitchen, offer: Offer, before: Delivery | None = None) -> Delivery:
     """A delivery read from its file; what was decided by hand about its rows goes on."""
     parts = {} if before is None else {k: v for k, v in before.parts.items() if k in ("mended", "dropped")}
     draft = replace(_draft(kitchen, offer, parts), parts=parts)
@@ -294,55 +232,10 @@ def _read(kitchen: _Kitchen, offer: Offer, before: Delivery | None = None) -> De
         return replace(draft, state="held", reason=kitchen.hasher.redact(str(error)))
     except pl.exceptions.PolarsError as error:
         return replace(draft, state="held", reason=_untellable(kitchen, draft, error))
-    return _judged(kitchen, draft, landed)
+    return judged_delivery(kitchen, draft, landed)
 
 
-def _judged(kitchen: _Kitchen, draft: Delivery, landed: Landed) -> Delivery:
-    """The delivery once its rows are judged: accepted, or held whole for their number or their faults."""
-    shape, volume = kitchen.recipe.shape, list(_volume(kitchen.recipe.shape, landed))
-    wrong = next((r for r in volume if r.severity == "error" and r.state != "passed"), None)
-    judged = replace(
-        draft,
-        rows_read=landed.rows_read,
-        rows_quarantined=landed.rejects.height,
-        rows_duplicate=landed.rows_duplicate,
-        rows_dropped=landed.rows_dropped,
-        rows_accepted=landed.rows.height,
-        reasons=landed.reasons,
-        results=(*landed.results, *volume),
-    )
-    if wrong is not None:
-        rule = next(rule for rule in shape.volume if rule.id == wrong.name)
-        said = (
-            f"has {landed.rows_read:,} rows, and rule {rule.id!r} says {rule.said_limit}. None of it counts."
-        )
-        remedy = "Deliver it again whole, or mend the contract's rule."
-        return _held(kitchen, judged, landed, f"{said} {remedy}")
-    if landed.quarantine_share > shape.quarantine_rate_max:
-        worst = ", ".join(f"{reason} {count:,}" for reason, count in landed.reasons.items())
-        said = (
-            f"{landed.rejects.height:,} of {landed.rows_read:,} rows broke the contract ({worst}), more than "
-            f"{shape.quarantine_rate_max:.0%}. None of it counts. Mend the delivery, or the contract's "
-            "maxQuarantineRate."
-        )
-        return _held(kitchen, judged, landed, said)
-    return replace(
-        judged,
-        event_count=landed.events.height,
-        newest_event_at=_newest(landed.events),
-        parts={**draft.parts, **_kept(kitchen, landed)},
-    )
-
-
-def _volume(shape: SchemaObject, landed: Landed) -> Iterator[RuleResult]:
-    rows = landed.rows_read
-    for rule in shape.volume:
-        is_kept = rule.keeps(rows, rows)
-        state = "passed" if is_kept else "failed"
-        yield RuleResult(rule.id, rule.severity, rows, 0 if is_kept else rows, state)
-
-
-def _untellable(kitchen: _Kitchen, draft: Delivery, error: pl.exceptions.PolarsError) -> str:
+def _untellable(kitchen: Kitchen, draft: Delivery, error: pl.exceptions.PolarsError) -> str:
     said = kitchen.hasher.redact(str(error).splitlines()[0].partition(": [")[0])
     where = f"{kitchen.feed.name}.{kitchen.stream.name}"
     return (
@@ -351,121 +244,9 @@ def _untellable(kitchen: _Kitchen, draft: Delivery, error: pl.exceptions.PolarsE
     )
 
 
-def _held(kitchen: _Kitchen, judged: Delivery, landed: Landed, said: str) -> Delivery:
-    kept = _kept(kitchen, landed, ("rows", "rejects"))
-    return replace(
-        judged,
-        state="held",
-        reason=f"{judged.source}: {said}",
-        rows_accepted=0,
-        rows_quarantined=judged.rows_read - judged.rows_dropped,
-        rows_duplicate=0,
-        parts={**judged.parts, **kept},
-    )
-
-
-def _decided(kitchen: _Kitchen, delivery: Delivery) -> Delivery:
-    """A delivery after what was decided by hand about its rows in quarantine."""
-    decision = kitchen.decision
-    if decision is None or "rejects" not in delivery.parts or not decision.is_about(delivery):
-        return delivery
-    rejects = kitchen.store.landed(delivery.parts["rejects"])
-    chosen = decision.choose(rejects, delivery.source)
-    if chosen.is_empty():
-        return delivery
-    change = _dropped if decision.what == "drop" else _readmitted
-    return change(kitchen, delivery, rejects, chosen)
-
-
-def _dropped(kitchen: _Kitchen, before: Delivery, rejects: pl.DataFrame, chosen: pl.DataFrame) -> Delivery:
-    """The delivery without rows that are given up; they are kept in landing, and counted."""
-    dropped = _with_part(kitchen, before, "dropped", chosen)
-    left = rejects.join(chosen, on=PLACE, how="anti", nulls_equal=True, maintain_order="left")
-    rows = kitchen.store.landed(before.parts["rows"])
-    landed = readmit(rows, candidates_of(left.clear(), kitchen.recipe.shape, None), *_who(kitchen, before))
-    return _amended(kitchen, before, landed, left, {"dropped": dropped})
-
-
-def _readmitted(kitchen: _Kitchen, before: Delivery, rejects: pl.DataFrame, chosen: pl.DataFrame) -> Delivery:
-    """The delivery with those of its rows in quarantine re-admitted that keep today's contract."""
-    decision, shape = kitchen.decision, kitchen.recipe.shape
-    mended = decision.rows_of(before.source) if decision else None
-    again = candidates_of(chosen, shape, mended)
-    rows = kitchen.store.landed(before.parts["rows"])
-    landed = readmit(rows, again, *_who(kitchen, before))
-    sound = landed.rows.join(again, on=PLACE, how="semi", nulls_equal=True, maintain_order="left")
-    if sound.is_empty():
-        return before
-    left = rejects.join(sound, on=PLACE, how="anti", nulls_equal=True, maintain_order="left")
-    return _amended(kitchen, before, landed, left, {"mended": _with_part(kitchen, before, "mended", sound)})
-
-
-def _who(kitchen: _Kitchen, before: Delivery) -> tuple[Recipe, Hasher, str]:
-    return kitchen.recipe, kitchen.hasher, before.id
-
-
-def _with_part(kitchen: _Kitchen, before: Delivery, part: str, rows: pl.DataFrame) -> pl.DataFrame:
-    known = before.parts.get(part)
-    return pl.concat([kitchen.store.landed(known), rows], how="diagonal_relaxed") if known else rows
-
-
-def _amended(
-    kitchen: _Kitchen, before: Delivery, landed: Landed, left: pl.DataFrame, parts: Mapping[str, pl.DataFrame]
-) -> Delivery:
-    """A delivery after its rows were re-admitted or given up, under an id of its own.
-
-    Args:
-        kitchen: The stream.
-        before: The delivery before.
-        landed: Its accepted rows, judged.
-        left: `REJECTS` that go on waiting.
-        parts: What was decided by hand, all of it.
-    """
-    kept = {
-        part: kitchen.store.land(kitchen.feed.name, kitchen.stream.name, part, frame)
-        for part, frame in parts.items()
-    }
-    decided = {k: v for k, v in before.parts.items() if k in ("mended", "dropped")} | kept
-    identity = _id(kitchen, before.sha256, kitchen.references, decided)
-    dropped = kitchen.store.landed(decided["dropped"]).height if "dropped" in decided else 0
-    whole = replace(
-        landed,
-        rejects=left,
-        events=landed.events.with_columns(landing=pl.lit(identity)),
-        reasons=counted(left),
-        results=tuple(_carried(kitchen, before, landed, left)),
-        rows_dropped=dropped,
-        rows_read=before.rows_read,
-        rows_duplicate=before.rows_read - landed.rows.height - left.height - dropped,
-    )
-    label = kitchen.feed.contracts[kitchen.stream.name].label
-    draft = replace(
-        before,
-        id=identity,
-        state="accepted",
-        reason=None,
-        parts=decided,
-        contract=label,
-        references=kitchen.references,
-    )
-    return _judged(kitchen, draft, whole)
-
-
-def _carried(kitchen: _Kitchen, before: Delivery, landed: Landed, left: pl.DataFrame) -> Iterator[RuleResult]:
-    """How the rules fared once rows were re-admitted or given up: what still waits still counts."""
-    waiting, volume = counted(left), {rule.id for rule in kitchen.recipe.shape.volume}
-    known = {rule.name: rule for rule in (*landed.results, *before.results) if rule.name not in volume}
-    for rule in known.values():
-        failed = waiting.get(rule.name, 0)
-        if rule.severity == "warning" or rule.state == "passed":
-            yield rule
-        else:
-            yield rule._replace(failed=failed, state=rule.state if failed else "passed")
-
-
-def _told_anew(kitchen: _Kitchen, before: Delivery) -> Delivery:
+def _told_anew(kitchen: Kitchen, before: Delivery) -> Delivery:
     """An accepted delivery told by other expressions, of what was landed; rows they fail on are rejects."""
-    identity = _id(kitchen, before.sha256, before.references, before.parts)
+    identity = delivery_id(kitchen, before.sha256, before.references, before.parts)
     rows = kitchen.store.landed(before.parts["rows"])
     try:
         landed = retell(rows, kitchen.recipe, kitchen.hasher, identity)
@@ -484,11 +265,11 @@ def _told_anew(kitchen: _Kitchen, before: Delivery) -> Delivery:
         rows_quarantined=before.rows_quarantined + landed.rejects.height,
         event_count=landed.events.height,
         reasons=dict(sorted((Counter(before.reasons) + Counter(landed.reasons)).items())),
-        newest_event_at=_newest(landed.events),
+        newest_event_at=newest_event(landed.events),
         results=tuple(_told_results(before, landed)),
         parts={
             **{k: v for k, v in before.parts.items() if k in ("mended", "dropped")},
-            **_kept(kitchen, replace(landed, rejects=rejects.sort("line", maintain_order=True))),
+            **keep_parts(kitchen, replace(landed, rejects=rejects.sort("line", maintain_order=True))),
         },
     )
 
@@ -503,7 +284,7 @@ def _told_results(before: Delivery, landed: Landed) -> Iterator[RuleResult]:
         yield RuleResult(name, "error", before.rows_read, count, "failed")
 
 
-def _repeated(kitchen: _Kitchen, offer: Offer, twin: Delivery) -> Delivery:
+def _repeated(kitchen: Kitchen, offer: Offer, twin: Delivery) -> Delivery:
     return replace(
         _draft(kitchen, offer),
         id=f"{twin.id}.{hashlib.sha256(offer.name.encode()).hexdigest()[:6]}",
@@ -514,9 +295,9 @@ def _repeated(kitchen: _Kitchen, offer: Offer, twin: Delivery) -> Delivery:
     )
 
 
-def _draft(kitchen: _Kitchen, offer: Offer, parts: Mapping[str, str] | None = None) -> Delivery:
+def _draft(kitchen: Kitchen, offer: Offer, parts: Mapping[str, str] | None = None) -> Delivery:
     return Delivery(
-        id=_id(kitchen, offer.sha256, kitchen.references, parts or {}),
+        id=delivery_id(kitchen, offer.sha256, kitchen.references, parts or {}),
         feed=kitchen.feed.name,
         stream=kitchen.stream.name,
         source=offer.name,
@@ -527,66 +308,3 @@ def _draft(kitchen: _Kitchen, offer: Offer, parts: Mapping[str, str] | None = No
         contract=kitchen.feed.contracts[kitchen.stream.name].label,
         references=kitchen.references,
     )
-
-
-def _id(kitchen: _Kitchen, sha256: str, references: str, parts: Mapping[str, str]) -> str:
-    """A delivery's id: its content, how it is read and told, and what was decided by hand about it."""
-    decided = [parts[part] for part in ("mended", "dropped") if part in parts]
-    made = [sha256[:16], kitchen.reading[:6], kitchen.mapping[:6]]
-    more = [references[:6]] if references else []
-    return ".".join([*made, *more, *([_hash(decided)[:6]] if decided else [])])
-
-
-def _kept(
-    kitchen: _Kitchen, landed: Landed, parts: Sequence[str] = ("rows", "rejects", "events", "links")
-) -> dict[str, str]:
-    frames = {part: getattr(landed, part) for part in parts}
-    return {
-        part: kitchen.store.land(kitchen.feed.name, kitchen.stream.name, part, frame)
-        for part, frame in frames.items()
-        if frame.height or part in ("rows", "events")
-    }
-
-
-def _newest(events: pl.DataFrame) -> str | None:
-    newest = cast("datetime | None", events["occurred_at"].max())
-    return newest.isoformat() if newest is not None else None
-
-
-def _kitchen(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[Delivery]) -> _Kitchen:
-    workspace = setting.workspace
-    settings, shape = workspace.settings, feed.shapes[stream.name]
-    latest = workspace.now + timedelta(minutes=settings.expect_future_minutes)
-    hasher = Hasher(workspace.identity_key(), settings.identity.phone_region)
-    read = [
-        _READING,
-        stream.model_dump(mode="json", include=_READ_FIELDS),
-        shape.model_dump(mode="json"),
-        settings.timezone,
-        hasher.fingerprint(),
-    ]
-    told = [
-        _MAPPING,
-        feed.name,
-        stream.name,
-        stream.model_dump(mode="json", include={"melt", "let", "events"}),
-    ]
-    references = references_of(workspace, feed, stream, setting.store, landed)
-    recipe = Recipe(feed.name, stream, shape, settings.timezone, latest, references)
-    pointed = _hash({to: values.to_list() for to, values in references.items()}) if references else ""
-    return _Kitchen(
-        workspace,
-        setting.store,
-        feed,
-        stream,
-        recipe,
-        hasher,
-        _hash(read),
-        _hash(told),
-        pointed,
-        setting.decision,
-    )
-
-
-def _hash(values: object) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

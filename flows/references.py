@@ -5,10 +5,10 @@ from graphlib import TopologicalSorter
 
 import polars as pl
 
+from contracts.contract_rules import Relationship
 from contracts.deliveries import Delivery
 from contracts.errors import FeedError
 from contracts.feeds import Feed, Stream
-from contracts.odcs import Relationship
 from flows.workspace import LoadedWorkspace
 from warehouse.store import EventStore
 

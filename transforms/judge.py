@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from contracts.contract_rules import Severity
 from contracts.deliveries import RuleResult
 from contracts.feeds import Stream
-from contracts.odcs import SchemaObject, Severity
+from contracts.odcs import SchemaObject
 from transforms.conform import TEXT, missing, violations
 
 REPEATED_KEY = "primary_key.unique"

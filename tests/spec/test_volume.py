@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from contracts.contract_rules import VolumeBaseline
 from contracts.deliveries import Delivery
-from contracts.odcs import VolumeBaseline
 from transforms.quality import dq_rule_results, usual_size
 
 MONDAY = datetime(2026, 1, 5, 12, tzinfo=UTC)
