@@ -243,7 +243,7 @@ def test_what_cannot_be_meant_is_told(waiting: Sandbox, capsys, words: tuple[str
     ("text", "said"),
     [
         ("source,_row\n", "lacks column '_item'."),
-        ("source,_row,_item,channe\n", "Did you mean 'channel'?"),
+        ("source,_row,_item,channels\n", "Did you mean 'channel'?"),
         ("source,_row,_item\na,1,0\na,1,0\n", "names a row twice."),
     ],
 )
