@@ -1,29 +1,39 @@
 """A feed's contract: the part of the Open Data Contract Standard v3.2 that we keep.
 
 What is outside this part is refused aloud, by line: a rule that is read but not enforced would be a
-false promise. Three custom properties are ours: `identity` on a property names how it tells a customer
-(`email`, `phone`, `external_id`), `formats` gives further date patterns, and `maxQuarantineRate` on a
-schema is the share of rejected rows above which a whole delivery is held. An external id belongs to
-its feed; `external_id:crm` says that it is the one the feed `crm` gives out.
+false promise. An error sets rows aside, or holds the delivery when the rule is about all of it; a
+warning is counted. A rule with a tolerance (`mustBeLessThan: 2`, `unit: percent`) lets rows through as
+long as it is kept; once it is exceeded every row that breaks the rule counts as broken.
+
+Custom properties that are ours: `identity` on a property names how it tells a customer (`email`,
+`phone`, `external_id`), `formats` gives further date patterns; `maxQuarantineRate` on a schema is the
+share of rejected rows above which a whole delivery is held, `volumeBaseline` how far a delivery's size
+may be from the usual one; `owner` on a rule is the seat that answers for it; `references` on the
+contract names files that relationships may point to. An external id belongs to its feed;
+`external_id:crm` says that it is the one the feed `crm` gives out.
 """
 
-import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from contracts.contract_rules import (
+    NOT_EMPTY,
+    CustomProperty,
+    Quality,
+    Relationship,
+    VolumeBaseline,
+    only_known,
+    regular,
+)
 from contracts.documents import Declaration
 from contracts.events import TOKENS
 
-IDENTITIES = ("email", "phone", "external_id")
-RESERVED_COLUMNS = frozenset({"line", "row", "reasons", *TOKENS})
+RESERVED_COLUMNS = frozenset({"line", "row", "item", "reasons", *TOKENS})
 """Names of columns that landing adds to every row."""
 DEFAULT_QUARANTINE_RATE = 0.05
-_IDENTITY = re.compile(r"^(email|phone|external_id(:[a-z][a-z0-9_]*)?)$")
-_COUNT = re.compile(
-    r"^\s*SELECT\s+COUNT\(\*\)\s+FROM\s+\$?\{\w+\}\s+WHERE\s+(.+)$", re.IGNORECASE | re.DOTALL
-)
 
 
 class EnumValue(Declaration):
@@ -31,43 +41,6 @@ class EnumValue(Declaration):
 
     value: str
     description: str | None = None
-
-
-def _not_a_flag(value: object) -> object:
-    if isinstance(value, bool):
-        message = "Write a text, a number or a list."
-        raise ValueError(message)  # noqa: TRY004 - pydantic reports only ValueError
-    return value
-
-
-class CustomProperty(Declaration):
-    """A key and value that the standard leaves to us."""
-
-    property: Literal["identity", "maxQuarantineRate", "formats"]
-    value: Annotated[str | float | tuple[str, ...], BeforeValidator(_not_a_flag)]
-
-    @model_validator(mode="after")
-    def _fits(self) -> "CustomProperty":
-        value = self.value
-        if self.property == "maxQuarantineRate" and not (isinstance(value, float) and 0 <= value <= 1):
-            message = "Write maxQuarantineRate as a share from 0 to 1."
-            raise ValueError(message)
-        if self.property == "identity" and not _IDENTITY.match(str(value)):
-            message = f"identity is {value!r}. Write one of {', '.join(IDENTITIES)}, or external_id:FEED."
-            raise ValueError(message)
-        if self.property == "formats" and isinstance(value, float):
-            message = "Write formats as a list of date patterns."
-            raise ValueError(message)
-        return self
-
-
-def _regular(pattern: str | None) -> str | None:
-    try:
-        re.compile(pattern or "")
-    except re.error as error:
-        message = f"It is no regular expression: {error}."
-        raise ValueError(message) from None
-    return pattern
 
 
 def _zone(name: str | None) -> str | None:
@@ -84,7 +57,7 @@ class Options(Declaration):
     offset on every time, `false` none; `defaultTimezone` reads times that carry none.
     """
 
-    pattern: Annotated[str | None, AfterValidator(_regular)] = None
+    pattern: Annotated[str | None, AfterValidator(regular)] = None
     minimum: float | None = None
     maximum: float | None = None
     minLength: Annotated[int | None, Field(ge=0)] = None  # noqa: N815 - the standard's own spelling
@@ -105,30 +78,6 @@ _TYPES_OF = {
     "defaultTimezone": ("timestamp",),
 }
 """Logical types that an option limits; on any other it would be read and never enforced."""
-
-
-class Quality(Declaration):
-    """A rule over whole rows: `SELECT COUNT(*) FROM ${object} WHERE <broken>` must be 0."""
-
-    id: Annotated[str, Field(pattern=r"^[^,\s]+$")]
-    type: Literal["sql"]
-    query: str
-    mustBe: Literal[0]  # noqa: N815 - the standard's own spelling
-    description: str | None = None
-    severity: Literal["error", "warning"] = "error"
-
-    @model_validator(mode="after")
-    def _counts_rows(self) -> "Quality":
-        if _COUNT.match(self.query) is None:
-            message = "Write it as: SELECT COUNT(*) FROM ${object} WHERE <what a broken row looks like>."
-            raise ValueError(message)
-        return self
-
-    @property
-    def broken(self) -> str:
-        """The SQL predicate that a broken row satisfies."""
-        match = _COUNT.match(self.query)
-        return match[1] if match else "FALSE"
 
 
 LogicalType = Literal["string", "integer", "number", "boolean", "date", "timestamp"]
@@ -156,6 +105,8 @@ class Property(Declaration):
     primaryKeyPosition: int | None = None  # noqa: N815
     classification: str | None = None
     enum: tuple[EnumValue, ...] = ()
+    quality: tuple[Quality, ...] = ()
+    relationships: tuple[Relationship, ...] = Field(default=(), max_length=1)
     customProperties: tuple[CustomProperty, ...] = ()  # noqa: N815
 
     @model_validator(mode="after")
@@ -170,7 +121,11 @@ class Property(Declaration):
                 types = " or ".join(_TYPES_OF[option])
                 message = f"{option!r} is for {types}, and {self.name!r} is {self.logicalType}. Drop it."
                 raise ValueError(message)
-        _only(self.customProperties, ("identity", "formats"))
+        only_known(self.customProperties, ("identity", "formats"))
+        for rule in self.quality:
+            if rule.metric in (None, "rowCount") or rule.arguments.properties:
+                message = f"rule {rule.id!r} is about whole rows. Move it to the schema's 'quality'."
+                raise ValueError(message)
         if self.logicalType not in ("date", "timestamp") and any(
             one.property == "formats" for one in self.customProperties
         ):
@@ -214,7 +169,17 @@ class SchemaObject(Declaration):
 
     @model_validator(mode="after")
     def _own_properties(self) -> "SchemaObject":
-        _only(self.customProperties, ("maxQuarantineRate",))
+        only_known(self.customProperties, ("maxQuarantineRate", "volumeBaseline"))
+        names = {one.name for one in self.properties}
+        for rule in self.quality:
+            if rule.metric in ("nullValues", "invalidValues"):
+                message = f"rule {rule.id!r} is about one column. Move it to the property's 'quality'."
+                raise ValueError(message)
+            if rule.metric == "duplicateValues" and not set(rule.arguments.properties or ("",)) <= names:
+                message = (
+                    f"rule {rule.id!r} needs 'arguments: {{properties: [...]}}' with columns of the schema."
+                )
+                raise ValueError(message)
         return self
 
     @property
@@ -224,22 +189,25 @@ class SchemaObject(Declaration):
         return [p.name for p in sorted(keyed, key=lambda p: p.primaryKeyPosition or 0)]
 
     @property
+    def rules(self) -> tuple[Quality, ...]:
+        """Rules of their own, those of columns first."""
+        return (*(rule for column in self.properties for rule in column.quality), *self.quality)
+
+    @property
+    def volume(self) -> tuple[Quality, ...]:
+        """Rules over the number of rows; at least one row when the contract says nothing."""
+        return tuple(rule for rule in self.quality if rule.metric == "rowCount") or (NOT_EMPTY,)
+
+    @property
+    def volume_baseline(self) -> VolumeBaseline | None:
+        """The usual size of a delivery; None when nothing is promised."""
+        return next((p.value for p in self.customProperties if isinstance(p.value, VolumeBaseline)), None)
+
+    @property
     def quarantine_rate_max(self) -> float:
         """Share of rejected rows above which a whole delivery is held."""
         given = (p.value for p in self.customProperties if p.property == "maxQuarantineRate")
         return next((v for v in given if isinstance(v, float)), DEFAULT_QUARANTINE_RATE)
-
-
-def _only(found: tuple[CustomProperty, ...], known: tuple[str, ...]) -> None:
-    """Refuse custom properties that mean nothing here, and those that stand twice."""
-    names = [one.property for one in found]
-    for name in names:
-        if name not in known:
-            message = f"custom property {name!r} means nothing here. Known here: {', '.join(known)}."
-            raise ValueError(message)
-        if names.count(name) > 1:
-            message = f"custom property {name!r} stands twice. Keep one."
-            raise ValueError(message)
 
 
 class ServiceLevel(Declaration):
@@ -282,6 +250,22 @@ class DataContract(Declaration):
     team: Team | None = None
     schema_: tuple[SchemaObject, ...] = Field(alias="schema", min_length=1)
     slaProperties: tuple[ServiceLevel, ...] = ()  # noqa: N815
+    customProperties: tuple[CustomProperty, ...] = ()  # noqa: N815
+
+    @model_validator(mode="after")
+    def _own_properties(self) -> "DataContract":
+        only_known(self.customProperties, ("references",))
+        return self
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """CSV files below the workspace that relationships may point to, by name."""
+        return next((p.value for p in self.customProperties if isinstance(p.value, dict)), {})
+
+    @property
+    def label(self) -> str:
+        """Which contract it is: `id@version`."""
+        return f"{self.id}@{self.version}"
 
     @property
     def freshness_hours(self) -> float | None:

@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
-REJECTS = {"line": pl.UInt32, "reasons": pl.String, "raw": pl.String}
-"""Columns of rejects. line: in the file, from 1. reasons: rules broken, joined by `, `. raw: what was
-delivered, with whatever tells a person replaced by its token."""
+REJECTS = {
+    "line": pl.UInt32,
+    "item": pl.UInt32,
+    "row": pl.UInt32,
+    "reasons": pl.String,
+    "raw": pl.String,
+    "is_whole": pl.Boolean,
+}
+"""Columns of rejects. line: in the file, from 1. item: its place among the rows of that line, from 0.
+row: its number in the file; null for a line that is no row. reasons: rules broken, joined by `, `. raw:
+what was delivered, with whatever tells a person replaced by its token; JSON by column for a row.
+is_whole: whether nothing was cut or replaced in it but what the contract declares."""
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,18 @@ from contracts.accountability import UNMATCHED
 from contracts.tables import (
     AccountabilityLadder,
     DataTrust,
+    DqRuleResults,
     FactCase,
     FactEventUnmatched,
     FactHandoff,
     GapFinding,
     GapWaterfall,
     MeasureDaily,
+    MetricStanding,
     MetricTrust,
     ObservedAccountability,
     PersonLoad,
+    Quarantine,
     QuarantineReason,
     RuleHit,
     ScorecardCompany,
@@ -30,13 +33,16 @@ from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
 from transforms.credit import named
+from transforms.estimate import EVENTS
 from transforms.found import events_unmatched, rule_hits
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.load import person_load
+from transforms.metric_trust import metric_trust
 from transforms.observed import observed_accountability
+from transforms.quality import dq_rule_results, quarantine
 from transforms.stakes import together
-from transforms.trust import data_trust, metric_trust, quarantine_reasons
+from transforms.trust import data_trust, metric_standing, quarantine_reasons
 from transforms.unmatched import unmatched_share
 from warehouse.store import State
 
@@ -70,8 +76,8 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
     """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map."""
     seen = _seen(workspace, measured, scored)
     limits = workspace.settings.limits
-    found = {**_matching(workspace, measured, scored), **_trust(workspace, measured, state, seen)}
-    found |= _ladder(seen, found[MetricTrust])
+    found = {**_matching(workspace, measured, scored), **_trust(workspace, measured, state, scored, seen)}
+    found |= _ladder(seen, found[MetricStanding])
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
     return {
@@ -108,10 +114,12 @@ def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) ->
     return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
 
 
-def _trust(workspace: LoadedWorkspace, measured: Measured, state: State, seen: Seen) -> Tables:
+def _trust(
+    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen
+) -> Tables:
     delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
     judged = [(one.id, metric) for one in workspace.atlas.touchpoints for metric in one.metrics]
-    told = measured.feeds.select(
+    told = measured.behind.filter(pl.col("metric") > 0).select(
         touchpoint_id=named("touchpoint", [UNMATCHED, *measured.matcher.touchpoints]),
         metric=named("metric", [None, *(metric.id for metric in workspace.atlas.metrics)]),
         feed=measured.codebook.decoded("feed"),
@@ -120,9 +128,18 @@ def _trust(workspace: LoadedWorkspace, measured: Measured, state: State, seen: S
     for touchpoint, metric, feed in told.iter_rows():
         feeds.setdefault((touchpoint, metric), []).append(feed)
     enough = workspace.settings.limits.answers
+    called = {
+        "touchpoint": [UNMATCHED, *measured.matcher.touchpoints],
+        "metric": [EVENTS.id, *(metric.id for metric in workspace.atlas.metrics)],
+        "feed": measured.codebook.series("feed").to_list(),
+    }
+    card = scored[ScorecardTouchpoint].lazy()
     return {
         DataTrust: delivered,
-        MetricTrust: metric_trust(judged, feeds, seen.observations, delivered, enough),
+        MetricTrust: metric_trust(card, measured.behind, delivered, called).collect(),
+        DqRuleResults: dq_rule_results(workspace.feeds, state.deliveries, workspace.settings.zone),
+        Quarantine: quarantine(state.deliveries, state.landed),
+        MetricStanding: metric_standing(judged, feeds, seen.observations, delivered, enough),
     }
 
 
@@ -168,7 +185,7 @@ def _evidence(
         recent_hits={name: lately for name, _, lately in hits.iter_rows()},
         handoffs=_recent_handoffs(workspace, scored),
         trust=found[DataTrust],
-        metric_trust=found[MetricTrust],
+        metric_standing=found[MetricStanding],
         load=found[PersonLoad],
         resolved_by=found[ObservedAccountability],
         shared_tokens=state.resolution.tokens.filter("is_shared").height,

@@ -31,6 +31,9 @@ _COMMANDS = {
     "ladder": "How far accountability reaches, and where it ends.",
     "load": "What every accountable person carries, and where nobody could step in.",
     "observed": "Which team really resolves the cases, against the one that answers for them.",
+    "quarantine": "Look at rows that broke their contract, judge them again, or give them up.",
+    "quality": "Show how good a release's data is: feeds, broken rules, how far to believe the numbers.",
+    "contracts": "See what changed in the feeds' contracts, freeze them, export ours.",
     "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
 }
 

@@ -7,38 +7,36 @@ deliveries that tell of one event the last by name counts, in whatever order the
 """
 
 import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import cast
+from datetime import datetime
 
 import polars as pl
 
-from contracts.deliveries import Delivery
+from contracts.deliveries import Delivery, RuleResult
 from contracts.errors import FeedError
-from contracts.feeds import Feed, Stream
+from contracts.feeds import Feed
+from flows.amending import with_decision
 from flows.feeds import Offer, load
+from flows.kitchen import (
+    Kitchen,
+    Setting,
+    delivery_id,
+    judged_delivery,
+    keep_parts,
+    kitchen_of,
+    newest_event,
+)
 from flows.progress import Tell
-from flows.workspace import LoadedWorkspace
-from transforms.identity import Hasher
-from transforms.land import Landed, Recipe, land, retell
+from flows.references import streams_in_order
+from transforms.land import (
+    Amendments,
+    Landed,
+    land,
+    retell,
+)
 from transforms.normalize import AMBIGUOUS_KEY, event_violations
-from warehouse.store import EventStore, State
-
-_READING, _MAPPING = "reading 2", "mapping 2"
-"""Changed when the code reads or tells otherwise: everything is then read or told anew."""
-_READ_FIELDS = {
-    "format",
-    "separator",
-    "encoding",
-    "fallback_encoding",
-    "nulls",
-    "decimal",
-    "each",
-    "line_limit_bytes",
-}
 
 
 @dataclass(frozen=True)
@@ -61,47 +59,24 @@ class FeedLanding:
     fresh: tuple[Delivery, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Kitchen:
-    """Everything that reading one stream needs."""
-
-    workspace: LoadedWorkspace
-    store: EventStore
-    feed: Feed
-    stream: Stream
-    recipe: Recipe
-    hasher: Hasher
-    reading: str
-    mapping: str
-
-    def mapping_of(self, before: Delivery) -> str:
-        """How a delivery's rows are told now.
-
-        Those of a gone file that was read otherwise: by today's expressions and column types.
-        """
-        return self.mapping if before.reading == self.reading else _hash([self.mapping, self.reading])
-
-
-def land_feed(
-    workspace: LoadedWorkspace, feed: Feed, store: EventStore, state: State, tell: Tell
-) -> FeedLanding:
+def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
     """Read what a feed offers and is not yet known; nothing is committed.
 
     Args:
-        workspace: The workspace.
+        setting: Workspace, store, what is known.
         feed: The feed.
-        store: Where deliveries are kept.
-        state: What is known.
-        tell: Told of every file.
+        before: Feeds that landed before in this run: relationships may point to them.
     """
-    known = [d for d in state.deliveries if d.feed == feed.name]
+    known = [d for d in setting.state.deliveries if d.feed == feed.name]
     declared = {stream.name for stream in feed.declared.streams}
     # A stream that has left its feed leaves the store too.
     gone = frozenset(d.id for d in known if d.stream not in declared)
     landed = FeedLanding(feed.name, superseded=gone)
-    for stream in feed.declared.streams:
+    others = [delivery for landing in before for delivery in landing.deliveries]
+    for stream in streams_in_order(feed):
         own = [d for d in known if d.stream == stream.name]
-        made = _land_stream(_kitchen(workspace, feed, stream, store), own, tell)
+        kitchen = kitchen_of(setting, feed, stream, [*others, *landed.deliveries])
+        made = _land_stream(kitchen, own, setting.tell)
         landed = FeedLanding(
             feed.name,
             landed.deliveries + made.deliveries,
@@ -112,12 +87,12 @@ def land_feed(
     return landed
 
 
-def _land_stream(kitchen: _Kitchen, known: Sequence[Delivery], tell: Tell) -> FeedLanding:
+def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> FeedLanding:
     offers = load(kitchen.feed.declared.kind).offers(kitchen.stream, kitchen.workspace.root)
     contents = list(_contents(offers, known))
     after: list[Delivery] = []
     for done, content in enumerate(contents, start=1):
-        now = _served(kitchen, content)
+        now = with_decision(kitchen, _served(kitchen, content))
         copies = (_repeated(kitchen, offer, now) for offer in content.copies)
         after += [now, *copies]
         tell(f"{kitchen.feed.name}.{kitchen.stream.name}", done, len(contents))
@@ -173,7 +148,7 @@ def _contents(offers: Sequence[Offer], known: Sequence[Delivery]) -> Iterator[_C
         yield _Content(source, offered.get(source), own, copies)
 
 
-def _last_good(kitchen: _Kitchen, known: Sequence[Delivery], after: Sequence[Delivery]) -> Iterator[Delivery]:
+def _last_good(kitchen: Kitchen, known: Sequence[Delivery], after: Sequence[Delivery]) -> Iterator[Delivery]:
     """Deliveries whose name now offers something that is held: they count until it is mended."""
     there = {d.sha256 for d in after}
     held = {d.source for d in after if d.state == "held"}
@@ -187,11 +162,11 @@ def _holds(deliveries: Iterable[Delivery], sha256: str) -> bool:
     return any(d.sha256 == sha256 and d.state == "held" for d in deliveries)
 
 
-def _served(kitchen: _Kitchen, content: _Content) -> Delivery:
+def _served(kitchen: Kitchen, content: _Content) -> Delivery:
     """One content as it stands after the run: as before, told anew, or read anew."""
     before, offer = content.before, content.offer
     if offer is not None and (before is None or _reads_otherwise(kitchen, before)):
-        return _read(kitchen, offer)
+        return _read(kitchen, offer, before)
     if before is None:
         message = "a delivery is neither offered nor known"
         raise AssertionError(message)
@@ -199,13 +174,18 @@ def _served(kitchen: _Kitchen, content: _Content) -> Delivery:
     if before.state != "accepted" or before.mapping == kitchen.mapping_of(before):
         return before
     # Rows that could not be told are only in the file: other expressions may do better.
-    return _read(kitchen, offer) if offer and _untold(before) else _told_anew(kitchen, before)
+    return _read(kitchen, offer, before) if offer and _untold(before) else _told_anew(kitchen, before)
 
 
-def _reads_otherwise(kitchen: _Kitchen, before: Delivery) -> bool:
-    """Whether a delivery may fare otherwise now: its contract has changed, or what it was held for."""
+def _reads_otherwise(kitchen: Kitchen, before: Delivery) -> bool:
+    """Whether a delivery may fare otherwise now: its contract has changed, or what it was held for.
+
+    Or rows of it wait for something that they refer to, and that has changed.
+    """
     is_held_for_its_mapping = before.state == "held" and before.mapping != kitchen.mapping
-    return before.reading != kitchen.reading or is_held_for_its_mapping
+    waits = any(one.name.endswith(".reference") and one.failed for one in before.results)
+    refers_otherwise = waits and before.references != kitchen.references
+    return before.reading != kitchen.reading or is_held_for_its_mapping or refers_otherwise
 
 
 def _untold(delivery: Delivery) -> bool:
@@ -216,7 +196,7 @@ def _untold(delivery: Delivery) -> bool:
 
 
 def _fresh(
-    kitchen: _Kitchen, after: Sequence[Delivery], read: set[str], superseded: Sequence[Delivery]
+    kitchen: Kitchen, after: Sequence[Delivery], read: set[str], superseded: Sequence[Delivery]
 ) -> list[Delivery]:
     """Deliveries to absorb, by name.
 
@@ -235,36 +215,27 @@ def _fresh(
     return [d for d in accepted if d.id in read | shared]
 
 
-def _event_ids(kitchen: _Kitchen, delivery: Delivery) -> pl.DataFrame:
+def _event_ids(kitchen: Kitchen, delivery: Delivery) -> pl.DataFrame:
     return kitchen.store.landed(delivery.parts["events"]).select("event_id")
 
 
-def _read(kitchen: _Kitchen, offer: Offer) -> Delivery:
-    draft = _draft(kitchen, offer)
+def _read(kitchen: Kitchen, offer: Offer, before: Delivery | None = None) -> Delivery:
+    """A delivery read from its file; what was decided by hand about its rows goes on."""
+    parts = {} if before is None else {k: v for k, v in before.parts.items() if k in ("mended", "dropped")}
+    draft = replace(_draft(kitchen, offer, parts), parts=parts)
+    amended = Amendments(**{part: kitchen.store.landed(path) for part, path in parts.items()})
     try:
         reading = load(kitchen.feed.declared.kind).read(offer, kitchen.stream, kitchen.recipe.shape)
-        landed = land(reading, kitchen.recipe, kitchen.hasher, draft.id)
+        landed = land(reading, kitchen.recipe, kitchen.hasher, draft.id, amended)
     except FeedError as error:
         # What a message shows of the file, a header that is a row of data, may tell of a person.
         return replace(draft, state="held", reason=kitchen.hasher.redact(str(error)))
     except pl.exceptions.PolarsError as error:
         return replace(draft, state="held", reason=_untellable(kitchen, draft, error))
-    if landed.quarantine_share > kitchen.recipe.shape.quarantine_rate_max:
-        return _held(kitchen, draft, landed)
-    return replace(
-        draft,
-        rows_read=landed.rows_read,
-        rows_accepted=landed.rows.height,
-        rows_quarantined=landed.rejects.height,
-        rows_duplicate=landed.rows_duplicate,
-        event_count=landed.events.height,
-        reasons=landed.reasons,
-        newest_event_at=_newest(landed.events),
-        parts=_kept(kitchen, landed),
-    )
+    return judged_delivery(kitchen, draft, landed)
 
 
-def _untellable(kitchen: _Kitchen, draft: Delivery, error: pl.exceptions.PolarsError) -> str:
+def _untellable(kitchen: Kitchen, draft: Delivery, error: pl.exceptions.PolarsError) -> str:
     said = kitchen.hasher.redact(str(error).splitlines()[0].partition(": [")[0])
     where = f"{kitchen.feed.name}.{kitchen.stream.name}"
     return (
@@ -273,27 +244,9 @@ def _untellable(kitchen: _Kitchen, draft: Delivery, error: pl.exceptions.PolarsE
     )
 
 
-def _held(kitchen: _Kitchen, draft: Delivery, landed: Landed) -> Delivery:
-    limit = kitchen.recipe.shape.quarantine_rate_max
-    worst = ", ".join(f"{reason} {count:,}" for reason, count in landed.reasons.items())
-    reason = (
-        f"{landed.rejects.height:,} of {landed.rows_read:,} rows broke the contract ({worst}), more than "
-        f"{limit:.0%}. None of it counts. Mend the delivery, or the contract's maxQuarantineRate."
-    )
-    return replace(
-        draft,
-        state="held",
-        reason=f"{draft.source}: {reason}",
-        rows_read=landed.rows_read,
-        rows_quarantined=landed.rows_read,
-        reasons=landed.reasons,
-        parts=_kept(kitchen, landed, ("rows", "rejects")),
-    )
-
-
-def _told_anew(kitchen: _Kitchen, before: Delivery) -> Delivery:
+def _told_anew(kitchen: Kitchen, before: Delivery) -> Delivery:
     """An accepted delivery told by other expressions, of what was landed; rows they fail on are rejects."""
-    identity = _id(before.sha256, kitchen)
+    identity = delivery_id(kitchen, before.sha256, before.references, before.parts)
     rows = kitchen.store.landed(before.parts["rows"])
     try:
         landed = retell(rows, kitchen.recipe, kitchen.hasher, identity)
@@ -312,12 +265,26 @@ def _told_anew(kitchen: _Kitchen, before: Delivery) -> Delivery:
         rows_quarantined=before.rows_quarantined + landed.rejects.height,
         event_count=landed.events.height,
         reasons=dict(sorted((Counter(before.reasons) + Counter(landed.reasons)).items())),
-        newest_event_at=_newest(landed.events),
-        parts=_kept(kitchen, replace(landed, rejects=rejects.sort("line", maintain_order=True))),
+        newest_event_at=newest_event(landed.events),
+        results=tuple(_told_results(before, landed)),
+        parts={
+            **{k: v for k, v in before.parts.items() if k in ("mended", "dropped")},
+            **keep_parts(kitchen, replace(landed, rejects=rejects.sort("line", maintain_order=True))),
+        },
     )
 
 
-def _repeated(kitchen: _Kitchen, offer: Offer, twin: Delivery) -> Delivery:
+def _told_results(before: Delivery, landed: Landed) -> Iterator[RuleResult]:
+    """How the rules fared, with rows that could no longer be told."""
+    more = dict(landed.reasons)
+    for rule in before.results:
+        new = more.pop(rule.name, 0)
+        yield rule._replace(failed=rule.failed + new, state="failed") if new else rule
+    for name, count in more.items():
+        yield RuleResult(name, "error", before.rows_read, count, "failed")
+
+
+def _repeated(kitchen: Kitchen, offer: Offer, twin: Delivery) -> Delivery:
     return replace(
         _draft(kitchen, offer),
         id=f"{twin.id}.{hashlib.sha256(offer.name.encode()).hexdigest()[:6]}",
@@ -328,9 +295,9 @@ def _repeated(kitchen: _Kitchen, offer: Offer, twin: Delivery) -> Delivery:
     )
 
 
-def _draft(kitchen: _Kitchen, offer: Offer) -> Delivery:
+def _draft(kitchen: Kitchen, offer: Offer, parts: Mapping[str, str] | None = None) -> Delivery:
     return Delivery(
-        id=_id(offer.sha256, kitchen),
+        id=delivery_id(kitchen, offer.sha256, kitchen.references, parts or {}),
         feed=kitchen.feed.name,
         stream=kitchen.stream.name,
         source=offer.name,
@@ -338,49 +305,6 @@ def _draft(kitchen: _Kitchen, offer: Offer) -> Delivery:
         reading=kitchen.reading,
         mapping=kitchen.mapping,
         state="accepted",
+        contract=kitchen.feed.contracts[kitchen.stream.name].label,
+        references=kitchen.references,
     )
-
-
-def _id(sha256: str, kitchen: _Kitchen) -> str:
-    return f"{sha256[:16]}.{kitchen.reading[:6]}.{kitchen.mapping[:6]}"
-
-
-def _kept(
-    kitchen: _Kitchen, landed: Landed, parts: Sequence[str] = ("rows", "rejects", "events", "links")
-) -> dict[str, str]:
-    frames = {part: getattr(landed, part) for part in parts}
-    return {
-        part: kitchen.store.land(kitchen.feed.name, kitchen.stream.name, part, frame)
-        for part, frame in frames.items()
-        if frame.height or part in ("rows", "events")
-    }
-
-
-def _newest(events: pl.DataFrame) -> str | None:
-    newest = cast("datetime | None", events["occurred_at"].max())
-    return newest.isoformat() if newest is not None else None
-
-
-def _kitchen(workspace: LoadedWorkspace, feed: Feed, stream: Stream, store: EventStore) -> _Kitchen:
-    settings, shape = workspace.settings, feed.shapes[stream.name]
-    latest = workspace.now + timedelta(minutes=settings.expect_future_minutes)
-    hasher = Hasher(workspace.identity_key(), settings.identity.phone_region)
-    read = [
-        _READING,
-        stream.model_dump(mode="json", include=_READ_FIELDS),
-        shape.model_dump(mode="json"),
-        settings.timezone,
-        hasher.fingerprint(),
-    ]
-    told = [
-        _MAPPING,
-        feed.name,
-        stream.name,
-        stream.model_dump(mode="json", include={"melt", "let", "events"}),
-    ]
-    recipe = Recipe(feed.name, stream, shape, settings.timezone, latest)
-    return _Kitchen(workspace, store, feed, stream, recipe, hasher, _hash(read), _hash(told))
-
-
-def _hash(values: object) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -14,6 +14,7 @@ from contracts.accountability import UNMATCHED, AccountabilityMap, Cases, Metric
 from contracts.events import INSTANT, Codebook
 from flows.progress import Tell
 from flows.workspace import LoadedWorkspace
+from transforms.behind import feeds_of_cases, feeds_of_events
 from transforms.case_tables import with_slots
 from transforms.cases import case_columns, cases, handoffs
 from transforms.credit import named
@@ -24,8 +25,6 @@ from transforms.measure import (
     count_events,
     measure_cases,
     measure_events,
-    observed_case_feeds,
-    observed_feeds,
     volume,
 )
 from transforms.periods import Calendar
@@ -55,7 +54,7 @@ class Measured:
         recent: touchpoint, rule, customer, n: events of the last 28 days.
         disowned: tenure, customer, n: events while nobody was accountable.
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
-        feeds: touchpoint, feed (code), metric: which feeds ever gave a metric its observations.
+        behind: touchpoint, metric, feed: which feeds stand behind which numbers.
     """
 
     codebook: Codebook
@@ -70,7 +69,7 @@ class Measured:
     recent: pl.DataFrame
     disowned: pl.DataFrame
     unmatched: pl.DataFrame
-    feeds: pl.DataFrame
+    behind: pl.DataFrame
 
     @property
     def slots(self) -> Slots:
@@ -111,15 +110,15 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         if atlas.cases:
             subjects.append(matched.filter(pl.col("subject_id") > 0))
         tell("measure", done, len(partitions))
-    counted, sums, answered, recent, disowned, unmatched, feeds = (
-        pl.concat(p) for p in zip(*parts, strict=True)
+    counted, sums, answered, recent, disowned, unmatched, behind = (
+        pl.concat(part) for part in zip(*parts, strict=True)
     )
     found, handed = _cases(subjects, atlas.cases, matcher, codebook)
-    case_sums, values, case_feeds = pl.collect_all(
+    case_sums, values, behind_cases = pl.collect_all(
         [
             measure_cases(found.lazy(), atlas.metrics, codebook),
             case_values(found.lazy(), atlas.metrics, codebook),
-            observed_case_feeds(found.lazy(), atlas.metrics, codebook),
+            feeds_of_cases(found.lazy(), atlas.metrics, codebook),
         ]
     )
     volumes = volume(counted.lazy()).collect()
@@ -136,7 +135,7 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         recent,
         disowned,
         unmatched,
-        pl.concat([feeds, case_feeds]).unique(),
+        pl.concat([behind, behind_cases]).unique(maintain_order=True),
     )
 
 
@@ -183,7 +182,7 @@ def _plans(
         recent_events(matched, matcher.slots, calendar),
         disowned_events(matched, matcher.slots),
         unmatched_events(matched),
-        observed_feeds(matched, metrics, codebook),
+        feeds_of_events(matched, metrics, codebook),
     ]
 
 
@@ -201,7 +200,7 @@ def _cases(
 
 def _no_cases() -> pl.DataFrame:
     slot_columns = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
-    return pl.DataFrame(schema={"feed": pl.UInt16, "touchpoint": pl.UInt16, **slot_columns})
+    return pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns})
 
 
 def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> list[str]:

@@ -16,6 +16,7 @@ from prefect.utilities.annotations import quote
 from contracts.errors import AnswerableError
 from flows.landing import FeedLanding
 from flows.passes import Measured
+from flows.references import waves
 from flows.report import Summary, release_line, summarize
 from flows.run import Run
 from flows.stages import Tables
@@ -46,9 +47,9 @@ def _stage(run_name: str | None = None) -> Callable[[Callable[P, R]], Task[P, R]
 
 
 @_stage("land-{feed}")
-def land(run: Run, feed: str) -> FeedLanding:
-    """Read what one feed offers."""
-    return run.land(next(one for one in run.workspace.feeds if one.name == feed))
+def land(run: Run, feed: str, before: list[FeedLanding]) -> FeedLanding:
+    """Read what one feed offers, after the feeds that it refers to."""
+    return run.land(next(one for one in run.workspace.feeds if one.name == feed), before)
 
 
 @_stage()
@@ -99,8 +100,10 @@ def answerable(folder: str, occasion: str = "refresh") -> Summary:
     """
     run = Run(load(Path(folder)), occasion=occasion)
     with run.underway():
-        futures = [land.submit(_opaque(run), feed.name) for feed in run.workspace.feeds]
-        landings = [future.result() for future in futures]
+        landings: list[FeedLanding] = []
+        for wave in waves(run.workspace.feeds):
+            futures = [land.submit(_opaque(run), feed.name, _opaque(landings)) for feed in wave]
+            landings = [*landings, *(future.result() for future in futures)]
         absorbed = absorb(_opaque(run), _opaque(landings))
         measured = measure(_opaque(run), _opaque(absorbed))
         scored = score(_opaque(run), _opaque(absorbed), _opaque(measured))

@@ -15,13 +15,16 @@ from contracts.feeds import Feed
 from contracts.tables import TABLES, FactCase
 from flows.auditing import audited
 from flows.beliefs import actor
-from flows.landing import FeedLanding, land_feed
+from flows.beside import beside
+from flows.decisions import Decision
+from flows.landing import FeedLanding, Setting, land_feed
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
+from flows.references import waves
 from flows.stages import Tables, absorb, case_attributes, put, score
 from flows.workspace import LoadedWorkspace
-from views.beside import EXTRA_COLUMNS, beside_release
+from views.beside import EXTRA_COLUMNS
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.releases import Release, Releases, TableFile
@@ -71,6 +74,7 @@ class Run:
         workspace: The workspace.
         tell: Told of progress.
         occasion: What the release is for.
+        decision: What was decided by hand about rows in quarantine.
         id: The run's id.
         seconds: Wall time by stage so far.
     """
@@ -78,6 +82,7 @@ class Run:
     workspace: LoadedWorkspace
     tell: Tell = silent
     occasion: str = "refresh"
+    decision: Decision | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -104,11 +109,10 @@ class Run:
                 self.ledger.end_run(self.id, _now(), said[:2000])
                 raise
 
-    def land(self, feed: Feed) -> FeedLanding:
-        """Read what a feed offers."""
-        return self._timed(
-            "land", lambda: land_feed(self.workspace, feed, self.store, self.store.head(), self.tell)
-        )
+    def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
+        """Read what a feed offers, after the feeds that it refers to."""
+        setting = Setting(self.workspace, self.store, self.store.head(), self.tell, self.decision)
+        return self._timed("land", lambda: land_feed(setting, feed, before))
 
     def absorb(self, landings: Sequence[FeedLanding]) -> Absorbed:
         """Add fresh events to the store."""
@@ -146,7 +150,7 @@ class Run:
         return Outcome(release, absorbed, read, self.seconds)
 
     def _begin(self) -> None:
-        self.releases.repair(beside_release)
+        self.releases.repair(beside(self.releases))
         self._follows = self.releases.manifests.head()
         self._note_releases()
         atlas = self.workspace.atlas
@@ -173,7 +177,7 @@ class Run:
             "code_version": CODE_VERSION,
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
-        return self.releases.publish(tuple(files), facts, beside_release, self._follows)
+        return self.releases.publish(tuple(files), facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:
         manifests = self.releases.manifests
@@ -189,11 +193,13 @@ class Run:
             self.tell(stage, 1, 1)
 
 
-def run_inline(workspace: LoadedWorkspace, tell: Tell = silent) -> Outcome:
+def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decision | None = None) -> Outcome:
     """Run every stage in this process."""
-    run = Run(workspace, tell)
+    run = Run(workspace, tell, decision=decision)
     with run.underway():
-        landings = [run.land(feed) for feed in workspace.feeds]
+        landings: list[FeedLanding] = []
+        for wave in waves(workspace.feeds):
+            landings += [run.land(feed, landings) for feed in wave]
         absorbed = run.absorb(landings)
         measured = run.measure(absorbed.state)
         scored = run.score(absorbed.state, measured)

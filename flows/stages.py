@@ -25,6 +25,7 @@ from contracts.tables import (
 from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
+from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
@@ -33,6 +34,7 @@ from transforms.identity import customer_of, resolve
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
+from transforms.trust import data_trust, stale_since
 from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
@@ -97,8 +99,9 @@ def _no_events() -> pl.DataFrame:
     return pl.DataFrame(schema=dict(EVENT))
 
 
-def scoring_of(workspace: LoadedWorkspace, measured: Measured) -> Scoring:
+def scoring_of(workspace: LoadedWorkspace, measured: Measured, state: State) -> Scoring:
     """What scoring needs besides the sums."""
+    stale = stale_since(data_trust(workspace.feeds, state.deliveries, workspace.now))
     return Scoring(
         workspace.atlas,
         measured.slots,
@@ -107,12 +110,13 @@ def scoring_of(workspace: LoadedWorkspace, measured: Measured) -> Scoring:
         dim_goal(workspace.atlas),
         _segments(workspace, measured),
         workspace.settings.inherited.grace_days,
+        frozen(measured.behind, measured.codebook, stale, workspace.settings.zone),
     )
 
 
 def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
     """Scorecards, daily measures, cases, handoffs and issue flow."""
-    scoring = scoring_of(workspace, measured)
+    scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
     periods, values = pl.collect_all(
         [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]

@@ -18,6 +18,7 @@ from contracts.odcs import DataContract
 from contracts.tenures import Tenure, instant, tenures
 from contracts.workspace import FILE, Workspace
 from flows import feeds as feed_kinds
+from flows.contract_checks import contract_checks
 from flows.workspace_checks import PlacedFeed, PlacedStream, cross_checks, region_known
 
 IDENTITY_VARIABLE = "ANSWERABLE_IDENTITY_KEY"
@@ -107,6 +108,7 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     names = [feed.name or "" for feed in feeds] if are_whole else []
     examined, texts = _map(root, zone, names, problems)
     problems += cross_checks(examined, feeds, are_whole=are_whole)
+    problems += contract_checks(root, examined, feeds)
     # Two streams may share a contract, and two checks may meet the same flaw.
     problems = list(dict.fromkeys(problems))
     if problems or settings is None:

@@ -158,6 +158,8 @@ def _stream_checks(placed: PlacedStream, attributes: dict[str, tuple[Kind | None
         return  # what its columns are cannot be told
     rows = sample(shape, stream, "UTC")
     for index, rule in enumerate(shape.quality):
+        if rule.type != "sql":
+            continue
         where, what = placed.promised("quality", index, "query"), f"rule {rule.id!r}"
         yield from _Expression(where, what, rule.broken).flaws(rows, ("flag",))
     dropped = frozenset(p.name for p in shape.properties if p.is_dropped)
@@ -179,12 +181,6 @@ def _doubled(placed: PlacedStream, shape: SchemaObject) -> Iterator[Problem]:
                 yield Problem(
                     where, f"column {name!r} is described twice.", "Keep one; copies go into 'let'."
                 )
-    rules = [rule.id for rule in shape.quality]
-    for index, name in enumerate(rules):
-        if name in rules[:index]:
-            yield Problem(
-                placed.promised("quality", index, "id"), f"rule {name!r} stands twice.", "Rename one."
-            )
     for index, column in enumerate(shape.properties):
         if column.primaryKey and column.is_dropped:
             what = f"{column.name!r} is part of the key, but it is personal and never lands."
@@ -285,7 +281,8 @@ class _Expression:
         try:
             values = rows.select(made.alias("value"))["value"]
         except pl.exceptions.PolarsError as error:
-            return None, [self._problem(f"cannot be computed: {_short(error)}.", "Check its columns' types.")]
+            remedy = "Do without look-around and backreferences." if "regex" in str(error) else _TYPES
+            return None, [self._problem(f"cannot be computed: {_short(error)}.", remedy)]
         if names and values.len() != rows.height:
             what = "sums rows up, but every row is told by itself."
             return None, [self._problem(what, "Use functions of one row.")]
@@ -307,6 +304,7 @@ class _Expression:
         return Problem(self.where, f"{self.what}: {self.written!r} {said}", remedy)
 
 
+_TYPES = "Check its columns' types."
 _REMEDIES = {
     "flag": "Write a condition, like score >= 9.",
     "number": "Give its column a logicalType, or write TRY_CAST(... AS DOUBLE).",

@@ -14,7 +14,7 @@ from transforms.estimate import ESTIMATED, estimate
 from transforms.measure import ADDITIVE
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
 from transforms.quantiles import estimate_quantiles, ordered_values, quantile_families
-from transforms.verdict import answers_needed, below_goal, verdict
+from transforms.verdict import answers_needed, below_goal, frozen, verdict
 
 KEYS = ("touchpoint", "owner", "team", "stage", "dimension", "segment")
 
@@ -65,8 +65,8 @@ def cards(
 
     Returns:
         card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
-        n, excluded, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, verdict,
-        is_below_goal, answers_needed. Only rows of one touchpoint have a goal.
+        n, excluded, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
+        verdict, is_below_goal, answers_needed. Only rows of one touchpoint have a goal.
     """
     grain = ["card", *PERIOD_COLUMNS, *KEYS]
     sums = pl.concat(
@@ -201,7 +201,10 @@ def _judged(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return (
         dated.join(in_force, on=on, how="left")
         .with_columns(direction=named("metric", directions))
+        .join(scoring.frozen.lazy(), on=["touchpoint", "metric"], how="left")
+        .with_columns(is_stale=(pl.col("period_end") > pl.col("known_until")).fill_null(value=False))
         .with_columns(verdict(), below_goal())
+        .with_columns(frozen())
         .with_columns(answers_needed())
     )
 

@@ -177,14 +177,12 @@ def _in_years(moment: pl.Expr, zone: str | None = None) -> pl.Expr:
 
 
 def violations(shape: SchemaObject, stream: Stream) -> list[tuple[str, pl.Expr]]:
-    """The contract's rules as (name, what a broken row satisfies), over a conformed frame.
+    """What a property promises by itself, as (`column.rule`, what a broken row satisfies).
 
-    Names are `column.rule`, or the id of a rule over whole rows. Never null. A primary key's column is
-    required whether it says so or not. Uniqueness of the primary key is not among them: it depends on
-    which row came first.
+    Over a conformed frame. Never null. A primary key's column is required whether it says so or not.
+    Uniqueness is not among them, nor are relationships and rules of their own.
     """
     found = [rule for column in shape.properties for rule in _of_column(column, stream)]
-    found += [(rule.id, pl.sql_expr(rule.broken)) for rule in shape.quality if rule.severity == "error"]
     return [(name, broken.fill_null(value=False)) for name, broken in found]
 
 

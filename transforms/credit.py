@@ -1,7 +1,7 @@
 """Sums credited to the owner in force, and the names that their numbers stand for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from contracts.accountability import UNMATCHED, AccountabilityMap, Metric
 from contracts.tenures import Tenure
+from transforms.behind import FROZEN
 from transforms.estimate import EVENTS
 from transforms.measure import ADDITIVE
 from transforms.periods import Calendar
@@ -32,6 +33,7 @@ class Scoring:
         segments: What the numbers of dimensions stand for: metric, dimension, segment,
             dimension_name, segment_name.
         grace_days: For how many days after taking over a breach that began before is inherited.
+        frozen: From which day on what is not known: touchpoint, metric (numbers), known_until.
     """
 
     atlas: AccountabilityMap
@@ -41,6 +43,7 @@ class Scoring:
     goals: pl.DataFrame
     segments: pl.DataFrame
     grace_days: int = 90
+    frozen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FROZEN))
 
     @property
     def metrics(self) -> Sequence[Metric]:

@@ -30,7 +30,7 @@ class Climb:
     Attributes:
         standing: The map as it stands now.
         recent: touchpoint_id, customer (0: unknown), n: events of the last 28 days.
-        trusted: (touchpoint, metric) pairs that are trusted, see MetricTrust.
+        trusted: (touchpoint, metric) pairs that are trusted, see MetricStanding.
         why_not: Why a pair is not.
         verdicts: Verdict over the last 28 days, by touchpoint and metric.
     """

@@ -2,24 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
 
+from contracts.deliveries import RuleResult
 from contracts.events import ATTRIBUTE, TOKENS
 from contracts.feeds import TOO_LONG, Stream
 from contracts.odcs import SchemaObject
 from contracts.readings import REJECTS, Reading, Unreadable
 from transforms.conform import TEXT, conform, missing, violations, with_reasons
 from transforms.identity import Hasher
+from transforms.judge import FORMER, STANDS, TOKEN, TOLD, References, judge, row_rules
 from transforms.normalize import ambiguous, event_violations, normalize
 
-REPEATED_KEY = "primary_key.unique"
-TOLD = "token."
-"""Prefix under which a row keeps the token of a column that tells a person."""
+PLACE = ("line", "item")
+"""What tells a row of a file, whatever else is read of it: its line, and its place among that line's rows."""
 _RAW_MAX = 2_000
+_BEYOND = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Recipe:
         shape: The contract's schema.
         timezone: Of times without an offset.
         latest: Events later than this are rejected as being in the future.
+        references: Values that relationships point to.
     """
 
     feed: str
@@ -39,6 +42,29 @@ class Recipe:
     shape: SchemaObject
     timezone: str
     latest: datetime
+    references: References = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Amendments:
+    """What was decided by hand about rows of a delivery that had waited in quarantine.
+
+    Attributes:
+        mended: Rows that were re-admitted, as `Landed.rows`: they take the place of the file's.
+        dropped: `REJECTS` of rows that were given up.
+    """
+
+    mended: pl.DataFrame | None = None
+    dropped: pl.DataFrame | None = None
+
+    @property
+    def places(self) -> pl.DataFrame | None:
+        """`PLACE` of every such row; None when there is none."""
+        frames = [frame.select(PLACE) for frame in (self.mended, self.dropped) if frame is not None]
+        return pl.concat(frames) if frames else None
+
+
+NO_AMENDMENTS = Amendments()
 
 
 @dataclass(frozen=True)
@@ -46,14 +72,16 @@ class Landed:
     """What became of a delivery.
 
     Attributes:
-        rows: Accepted rows as texts, people replaced by tokens: `line`, `row`, the contract's
+        rows: Accepted rows as texts, people replaced by tokens: `line`, `item`, `row`, the contract's
             columns, `TOKENS`.
         rejects: `REJECTS`.
         events: `EVENT` plus attributes.
         links: Distinct combinations of `TOKENS` in accepted rows.
         rows_read: Rows in the file, unreadable lines included.
         rows_duplicate: Rows that repeat another one.
-        reasons: Rows by rule they broke.
+        reasons: Rows in quarantine by rule they broke.
+        rows_dropped: Rows that had been given up by hand.
+        results: How every rule fared.
     """
 
     rows: pl.DataFrame
@@ -63,6 +91,8 @@ class Landed:
     rows_read: int
     rows_duplicate: int
     reasons: dict[str, int]
+    rows_dropped: int = 0
+    results: tuple[RuleResult, ...] = ()
 
     @property
     def quarantine_share(self) -> float:
@@ -70,7 +100,9 @@ class Landed:
         return self.rejects.height / self.rows_read if self.rows_read else 0.0
 
 
-def land(reading: Reading, recipe: Recipe, hasher: Hasher, delivery: str) -> Landed:
+def land(
+    reading: Reading, recipe: Recipe, hasher: Hasher, delivery: str, amended: Amendments = NO_AMENDMENTS
+) -> Landed:
     """Judge a delivery's rows by their contract and make its events.
 
     Args:
@@ -78,16 +110,146 @@ def land(reading: Reading, recipe: Recipe, hasher: Hasher, delivery: str) -> Lan
         recipe: Contract, expressions, time zone.
         hasher: Replaces what tells a person.
         delivery: The delivery's id.
+        amended: What was decided by hand about some of its rows.
     """
-    shape, stream = recipe.shape, recipe.stream
-    numbered = reading.rows.with_row_index("row")
+    shape = recipe.shape
+    numbered = placed(reading.rows.with_row_index("row"))
+    unreadable = list(reading.unreadable)
+    if (places := amended.places) is not None:
+        numbered = numbered.join(places, on=PLACE, how="anti", maintain_order="left")
+        gone = set(places.filter(pl.col("item").is_null())["line"])
+        unreadable = [one for one in unreadable if one.line not in gone]
+        numbered = numbered.filter(~pl.col("line").is_in(list(gone)))
     told = numbered.with_columns(_tokens(numbered, recipe, hasher))
     distinct = _without_copies(told, shape)
-    conformed = conform(distinct, shape, stream, recipe.timezone)
-    judged = with_reasons(conformed, [*violations(shape, stream), *_repeated(shape)])
-    landed = _landed(judged, recipe, hasher, delivery, reading.unreadable)
-    copies = told.height - distinct.height
-    return replace(landed, rows_read=landed.rows_read + copies, rows_duplicate=copies)
+    if amended.mended is not None:
+        again = _from_landing(amended.mended, shape).with_columns(pl.lit("").alias(FORMER))
+        distinct = pl.concat([distinct, again], how="diagonal_relaxed")
+    landed = _judged(distinct, recipe, hasher, delivery, unreadable)
+    copies = told.height - _height(distinct, amended)
+    dropped = 0 if amended.dropped is None else amended.dropped.height
+    return replace(
+        landed,
+        rows_read=landed.rows_read + copies + dropped,
+        rows_duplicate=copies,
+        rows_dropped=dropped,
+    )
+
+
+def placed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with `line` and `row`, and `item`: their place among the rows of their line, from 0."""
+    begins = pl.when(pl.col("line").ne_missing(pl.col("line").shift())).then("row").forward_fill()
+    return rows.with_columns(item=(pl.col("row") - begins).cast(pl.UInt32))
+
+
+def readmit(
+    accepted: pl.DataFrame, candidates: pl.DataFrame, recipe: Recipe, hasher: Hasher, delivery: str
+) -> Landed:
+    """Judge rows that wait in quarantine once more, among those that were accepted.
+
+    The accepted keep the judgement they had. A rule over what is not kept in clear is broken if it was.
+
+    Args:
+        accepted: `Landed.rows` of before.
+        candidates: Rows in quarantine as `candidates_of` gives them.
+        recipe: Contract, expressions, time zone.
+        hasher: Replaces what tells a person.
+        delivery: The delivery's id.
+    """
+    shape = recipe.shape
+    before = _from_landing(accepted, shape).with_columns(
+        pl.lit("").alias(FORMER), pl.lit(value=True).alias(STANDS)
+    )
+    again = _with_tokens(candidates, recipe, hasher).with_columns(pl.lit(value=False).alias(STANDS))
+    return _judged(pl.concat([before, again], how="diagonal_relaxed"), recipe, hasher, delivery)
+
+
+def candidates_of(rejects: pl.DataFrame, shape: SchemaObject, mended: pl.DataFrame | None) -> pl.DataFrame:
+    """Rows in quarantine that can be judged again: those kept whole, and those that were mended by hand.
+
+    Args:
+        rejects: `REJECTS`.
+        shape: The contract's schema.
+        mended: Rows by `PLACE` with one text column for each column that they mend; null keeps what was.
+
+    Returns:
+        line, item, row, the contract's columns as texts, and `FORMER`: the rules each row broke.
+    """
+    names = [p.name for p in shape.properties]
+    texts = pl.Struct(dict.fromkeys(names, pl.String))
+    is_row = pl.col("row").is_not_null()
+    readable = rejects.with_columns(pl.when(is_row).then("raw").str.json_decode(texts).alias("__texts"))
+    rows = readable.unnest("__texts").rename({"reasons": FORMER})
+    if mended is None:
+        return rows.filter(is_row, pl.col("is_whole")).select(*PLACE, "row", *names, FORMER)
+    joined = rows.join(
+        mended.with_columns(__mended=True),
+        on=PLACE,
+        how="left",
+        suffix=".new",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    news = [n for n in names if n + ".new" in joined.columns]
+    hands = joined.with_columns(pl.coalesce(n + ".new", n).alias(n) for n in news)
+    # A line that was no row becomes one, with a number that no row of the file has.
+    place = pl.col("line").cast(pl.Int64) + _BEYOND
+    return (
+        hands.filter(pl.col("__mended") | (is_row & pl.col("is_whole")))
+        .with_columns(row=pl.coalesce("row", place.cast(pl.UInt32)))
+        .select(*PLACE, "row", *names, FORMER)
+    )
+
+
+def _height(distinct: pl.DataFrame, amended: Amendments) -> int:
+    return distinct.height - (0 if amended.mended is None else amended.mended.height)
+
+
+def _judged(
+    rows: pl.DataFrame,
+    recipe: Recipe,
+    hasher: Hasher,
+    delivery: str,
+    unreadable: Sequence[Unreadable] = (),
+) -> Landed:
+    shape, stream = recipe.shape, recipe.stream
+    conformed = conform(rows, shape, stream, recipe.timezone)
+    rules = row_rules(shape, stream, recipe.references, landed=FORMER in rows.columns)
+    judged = judge(conformed, rules, shape)
+    landed = _landed(judged.rows, recipe, hasher, delivery, unreadable)
+    return replace(landed, results=tuple(_with_others(judged.results, landed.reasons, landed.rows_read)))
+
+
+def _with_others(
+    results: Sequence[RuleResult], reasons: Mapping[str, int], rows: int
+) -> Iterator[RuleResult]:
+    """The contract's rules, and why other rows are in quarantine: no row at all, or no sound event."""
+    yield from results
+    known = {result.name for result in results}
+    for name, count in reasons.items():
+        if name not in known:
+            yield RuleResult(name, "error", rows, count, "failed")
+
+
+def _from_landing(rows: pl.DataFrame, shape: SchemaObject) -> pl.DataFrame:
+    """Landed rows as `_judged` takes them: tokens also where a column tells a person."""
+    known = {p.name: _text_or_null(rows, p.name) for p in shape.properties}
+    told = {TOLD + p.name: known[p.name] for p in shape.properties if p.identity is not None}
+    return rows.with_columns(**known, **told).select(
+        *(n for n in (*PLACE, "row") if n in rows.columns), *known, *told, *TOKENS
+    )
+
+
+def _with_tokens(rows: pl.DataFrame, recipe: Recipe, hasher: Hasher) -> pl.DataFrame:
+    """Rows of which some tell people in clear, with `TOLD` and `TOKENS`; tokens stay as they are."""
+    made = rows.with_columns(_tokens(rows, recipe, hasher))
+    for column in recipe.shape.properties:
+        if column.identity is not None:
+            told, own = TOLD + column.name, f"token_{column.identity.partition(':')[0]}"
+            kept = pl.when(pl.col(column.name).str.contains(TOKEN)).then(column.name)
+            made = made.with_columns(pl.coalesce(kept, told).alias(told))
+            made = made.with_columns(pl.coalesce(kept, own).alias(own))
+    return made
 
 
 def retell(rows: pl.DataFrame, recipe: Recipe, hasher: Hasher, delivery: str) -> Landed:
@@ -131,7 +293,7 @@ def _landed(
         links=_links(accepted),
         rows_read=accepted.height + rejects.height,
         rows_duplicate=0,
-        reasons=_counted(rejects),
+        reasons=counted(rejects),
     )
 
 
@@ -190,23 +352,6 @@ def _without_copies(rows: pl.DataFrame, shape: SchemaObject) -> pl.DataFrame:
     return rows.filter(pl.struct([p.name for p in shape.properties]).is_first_distinct())
 
 
-def _repeated(shape: SchemaObject) -> list[tuple[str, pl.Expr]]:
-    """Rows whose key stood in an earlier row with other content: nobody can tell which one is right."""
-    rules = []
-    if shape.key:
-        # Typed: 7 and 07 are one key. Without all of its parts it is required, and missing.
-        rules.append((REPEATED_KEY, ~pl.struct(shape.key).is_first_distinct() & _has_key(shape)))
-    for column in shape.properties:
-        if column.unique and shape.key != [column.name]:
-            value = pl.col(TEXT + column.name)
-            rules.append((f"{column.name}.unique", ~value.is_first_distinct() & value.is_not_null()))
-    return rules
-
-
-def _has_key(shape: SchemaObject) -> pl.Expr:
-    return pl.all_horizontal(pl.col(name).is_not_null() for name in shape.key)
-
-
 def _events(rows: pl.DataFrame, recipe: Recipe, delivery: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The events of rows whose events are all sound, and the unsound events."""
     shape = recipe.shape
@@ -234,20 +379,20 @@ def _texts(rows: pl.DataFrame, shape: SchemaObject) -> pl.DataFrame:
         if not p.is_dropped
     ]
     dropped = [pl.lit(None, dtype=pl.String).alias(p.name) for p in shape.properties if p.is_dropped]
-    return rows.select("line", "row", *kept, *dropped, *TOKENS)
+    return rows.select("line", "item", "row", *kept, *dropped, *TOKENS)
 
 
 def _rejects(rejected: pl.DataFrame, shape: SchemaObject, hasher: Hasher) -> pl.DataFrame:
-    texts = _texts(rejected, shape).drop("line", "row", *TOKENS)
+    texts = _texts(rejected, shape).drop("line", "item", "row", *TOKENS)
     raw = texts.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]
     # A row whose columns slipped has an e-mail where nobody looks for one.
     hidden = pl.Series("raw", [hasher.redact(text) for text in raw], dtype=pl.String)
-    made = rejected.select("line", "reasons", hidden)
+    made = rejected.select("line", "item", "row", "reasons", hidden, is_whole=hidden == raw)
     return made.select(pl.col(name).cast(kind) for name, kind in REJECTS.items())
 
 
 def _unreadable(lines: Sequence[Unreadable], hasher: Hasher) -> pl.DataFrame:
-    rows = [(one.line, one.reason, _without_people(one, hasher)) for one in lines]
+    rows = [(one.line, None, None, one.reason, _without_people(one, hasher), False) for one in lines]
     return pl.DataFrame(rows, schema=REJECTS, orient="row")
 
 
@@ -261,6 +406,7 @@ def _cut(raw: str) -> str:
     return raw if len(raw) <= _RAW_MAX else re.split(r"[\s,;|]+(?=[^\s,;|]*$)", raw[:_RAW_MAX])[0] + " ..."
 
 
-def _counted(rejects: pl.DataFrame) -> dict[str, int]:
+def counted(rejects: pl.DataFrame) -> dict[str, int]:
+    """Rejects by rule they broke; one that broke two counts under both."""
     counted = Counter(reason for reasons in rejects["reasons"] for reason in reasons.split(", "))
     return dict(sorted(counted.items()))

@@ -128,7 +128,7 @@ def answers(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook
     """How many answers every score got: slot, touchpoint, metric, score, n. Scored metrics only."""
     owned = matched.filter(pl.col("touchpoint") > 0)
     made = [
-        owned.filter(where_coded(metric.where, codebook), _in_scale(metric, codebook))
+        owned.filter(where_coded(metric.where, codebook), in_scale(metric, codebook))
         .group_by("slot", "touchpoint", _value(metric, codebook).cast(pl.Int64).alias("score"))
         .agg(n=pl.len().cast(pl.Int64))
         .with_columns(metric=pl.lit(number, dtype=pl.UInt16))
@@ -143,40 +143,6 @@ def answers(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook
         "metric": pl.UInt16,
     }
     return pl.concat(made) if made else pl.LazyFrame(schema=schema)
-
-
-def observed_feeds(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
-    """Which feeds gave a metric over events its observations: touchpoint, feed (code), metric.
-
-    Results of parts of the events may be concatenated; rows may repeat then.
-    """
-    judged = {
-        str(number): where_coded(metric.where, codebook) & _in_scale(metric, codebook)
-        for number, metric in enumerate(metrics, start=1)
-        if metric.of == "events"
-    }
-    return _feeds(matched, judged)
-
-
-def observed_case_feeds(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
-    """The same for metrics over cases."""
-    judged = {
-        str(number): where_coded(metric.where, codebook) & pl.col(f"slot_{metric.at}").is_not_null()
-        for number, metric in enumerate(metrics, start=1)
-        if metric.of == "cases"
-    }
-    return _feeds(cases, judged)
-
-
-def _feeds(rows: pl.LazyFrame, judged: Mapping[str, pl.Expr]) -> pl.LazyFrame:
-    if not judged:
-        return pl.LazyFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, "metric": pl.UInt16})
-    owned = rows.filter(pl.col("touchpoint") > 0)
-    seen = owned.group_by("touchpoint", "feed").agg(**{name: holds.any() for name, holds in judged.items()})
-    long = seen.unpivot(
-        list(judged), index=["touchpoint", "feed"], variable_name="metric", value_name="is_seen"
-    )
-    return long.filter("is_seen").select("touchpoint", "feed", pl.col("metric").cast(pl.UInt16))
 
 
 def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
@@ -204,7 +170,7 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
 def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     """What one row adds: whether it counts, whether it is good, its value in steps."""
     no = pl.lit(value=False)
-    value, valid = _value(metric, codebook), _in_scale(metric, codebook)
+    value, valid = _value(metric, codebook), in_scale(metric, codebook)
     steps = pl.when(valid).then((value / metric.step).round()).cast(pl.Int64).fill_null(0)
     is_nps, is_scored = metric.estimator == "nps", metric.estimator in ("csat", "ces")
     top = value >= metric.top if is_scored and metric.top is not None else no
@@ -224,7 +190,8 @@ def _value(metric: Metric, codebook: Codebook) -> pl.Expr:
     return pl.col(codebook.column(metric.value)).cast(pl.Float64)
 
 
-def _in_scale(metric: Metric, codebook: Codebook) -> pl.Expr:
+def in_scale(metric: Metric, codebook: Codebook) -> pl.Expr:
+    """Whether an event gives a metric an observation, once it is in its base."""
     value = _value(metric, codebook)
     inside = value.is_not_null()
     if metric.low is not None and metric.high is not None:

@@ -119,7 +119,7 @@ def _with_breach(judged: pl.LazyFrame) -> pl.LazyFrame:
         "touchpoint", "metric", "period_end", pl.col("bound_low", "bound_high")
     )
     on = ["touchpoint", "metric", "period_end"]
-    weekly = pl.col("period") == "week"
+    weekly = (pl.col("period") == "week") & ~pl.col("is_stale")
     return (
         judged.drop("bound_low", "bound_high")
         .join(window, on=on, how="left")
@@ -191,7 +191,7 @@ def _with_goals(
     card: pl.LazyFrame, parts: pl.LazyFrame, counts: pl.LazyFrame, keys: Sequence[str]
 ) -> pl.LazyFrame:
     """A card with how many touchpoints it rests on and how many of its parts' goals are met."""
-    words = ("met", "missed", "cannot_tell")
+    words = ("met", "missed", "cannot_tell", "no_data")
     on = [*PERIOD_COLUMNS, *keys, "metric"]
     judged = parts.group_by(on).agg(
         (pl.col("verdict") == word).sum().cast(pl.Int64).alias(f"goals_{word}_count") for word in words

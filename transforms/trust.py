@@ -9,7 +9,7 @@ import polars as pl
 
 from contracts.deliveries import Delivery
 from contracts.feeds import Feed, Stream
-from contracts.tables import DataTrust, MetricTrust, QuarantineReason
+from contracts.tables import DataTrust, MetricStanding, QuarantineReason
 
 _HOUR = 3600
 
@@ -30,14 +30,14 @@ def quarantine_reasons(deliveries: Sequence[Delivery]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=QuarantineReason.published_schema(), orient="row")
 
 
-def metric_trust(
+def metric_standing(
     judged: Iterable[tuple[str, str]],
     feeds: Mapping[tuple[str, str], Sequence[str]],
     observations: Mapping[tuple[str, str], int],
     trust: pl.DataFrame,
     enough: int,
 ) -> pl.DataFrame:
-    """MetricTrust: whether each metric of each touchpoint can be believed.
+    """MetricStanding: whether each metric of each touchpoint can be believed.
 
     Args:
         judged: (touchpoint, metric) pairs of the map.
@@ -71,11 +71,17 @@ def metric_trust(
                 "newest_event_at": min((newest[name] for name in names if newest.get(name)), default=None),
             }
         )
-    return pl.DataFrame(rows, schema=MetricTrust.published_schema())
+    return pl.DataFrame(rows, schema=MetricStanding.published_schema())
 
 
 def _behind(age_hours: float | None) -> str:
     return "never told of an event" if age_hours is None else f"is {age_hours / 24:.1f} days behind"
+
+
+def stale_since(trust: pl.DataFrame) -> dict[str, datetime]:
+    """The newest event of every feed that is late or broken: what comes after is not known."""
+    stale = trust.filter(pl.col("is_stale"), pl.col("newest_event_at").is_not_null())
+    return dict(stale.select("feed", "newest_event_at").iter_rows())
 
 
 def _stream(feed: Feed, stream: Stream, deliveries: Sequence[Delivery], now: datetime) -> dict[str, Any]:
@@ -84,6 +90,7 @@ def _stream(feed: Feed, stream: Stream, deliveries: Sequence[Delivery], now: dat
     newest = max((datetime.fromisoformat(moment) for moment in told), default=None)
     age = (now - newest).total_seconds() / _HOUR if newest else None
     limit = feed.freshness_hours
+    is_late = limit is not None and (age is None or age > limit)
     read, quarantined = _sum(own, "rows_read"), _sum(own, "rows_quarantined")
     return {
         "feed": feed.name,
@@ -95,11 +102,13 @@ def _stream(feed: Feed, stream: Stream, deliveries: Sequence[Delivery], now: dat
         "rows_accepted": _sum(own, "rows_accepted"),
         "rows_quarantined": quarantined,
         "rows_duplicate": _sum(own, "rows_duplicate"),
+        "rows_dropped": _sum(own, "rows_dropped"),
         "quarantine_share": quarantined / read if read else None,
         "newest_event_at": newest,
         "age_hours": age,
         "age_max_hours": limit,
-        "is_late": limit is not None and (age is None or age > limit),
+        "is_late": is_late,
+        "is_stale": is_late or any(d.feed == feed.name and d.state == "held" for d in deliveries),
     }
 
 

@@ -34,6 +34,18 @@ def verdict() -> pl.Expr:
     )
 
 
+def frozen() -> list[pl.Expr]:
+    """The verdict of a row with `is_stale` is `no_data`: what is missing could make it met or missed.
+
+    From the columns verdict, is_below_goal and is_stale. A row without a goal has none to be frozen.
+    """
+    judged = pl.when(pl.col("is_stale") & _goal.is_not_null())
+    return [
+        judged.then(pl.lit("no_data", dtype=VERDICT)).otherwise("verdict").alias("verdict"),
+        judged.then(None).otherwise("is_below_goal").alias("is_below_goal"),
+    ]
+
+
 def below_goal() -> pl.Expr:
     """Whether the value alone misses the goal, uncertainty ignored; null without value or goal."""
     return pl.when(_higher).then(_value < _goal).otherwise(_value > _goal).alias("is_below_goal")

@@ -40,10 +40,14 @@ def scorecard(card: pl.DataFrame, title: str) -> Table:
     """The judged touchpoints of one period.
 
     Args:
-        card: Rows of scorecard_touchpoint, one period.
+        card: Rows of scorecard_touchpoint, one period. Where `waits` is true the period itself is stale,
+            and the row is the last one that was judged.
         title: What stands above.
     """
-    table = Table(title=title, title_justify="left")
+    waits = card.filter("waits")["period_end"].unique().sort() if "waits" in card.columns else []
+    note = "no data: a feed behind it is late or broken; the row, and its verdict then, are of the 28 days until "
+    caption = note + ", ".join(map(str, waits)) if len(waits) else None
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     left, right = ("touchpoint", "accountable", "metric", "verdict"), ("n", "value", "95 % interval", "goal")
     for name in ("touchpoint", "accountable", "metric", *right, "verdict"):
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name in left)
@@ -117,6 +121,55 @@ def deliveries(read: Sequence[Delivery]) -> Table:
     return table
 
 
+def feeds_quality(trust: pl.DataFrame) -> Table:
+    """What every stream delivered and whether it came in time: rows of data_trust."""
+    table = Table(title="Feeds", title_justify="left")
+    counts = ("read", "accepted", "quarantined", "duplicate", "dropped")
+    for name in ("stream", *counts, "held", "newest event", "state"):
+        table.add_column(name, justify="right" if name in (*counts, "held") else "left")
+    for row in trust.iter_rows(named=True):
+        word = "late" if row["is_late"] else "a delivery is held" if row["is_stale"] else "in time"
+        state = word if row["age_max_hours"] or row["is_stale"] else "no promise"
+        table.add_row(
+            f"{row['feed']}.{row['stream']}",
+            *(f"{row[f'rows_{name}']:,}" for name in counts),
+            f"{row['held_file_count']:,}",
+            _cell(row["newest_event_at"]),
+            Text(state, "bold red" if row["is_stale"] else "green" if state == "in time" else "dim"),
+        )
+    return table
+
+
+def rules_quality(broken: pl.DataFrame, limit: int) -> Table:
+    """Rules that were broken: what `quality.broken_rules` returned, its first rows only."""
+    table = Table(title="Rules that were broken", title_justify="left", caption=_caption(broken, limit))
+    for name in ("stream", "rule", "severity", "rows", "share", "deliveries", "state", "answers for it"):
+        table.add_column(name, justify="right" if name in ("rows", "share", "deliveries") else "left")
+    for row in broken.head(limit).iter_rows(named=True):
+        table.add_row(
+            f"{row['feed']}.{row['stream']}",
+            row["rule"],
+            _styled(row["severity"]),
+            f"{row['failed']:,}",
+            f"{row['share']:.3%}",
+            f"{row['broken']:,} of {row['deliveries']:,}",
+            row["state"],
+            row["owner_seat_id"],
+        )
+    return table
+
+
+def grades_quality(graded: pl.DataFrame) -> Table:
+    """How many numbers have which grade, and what is their weakest part."""
+    table = Table(title="How far to believe the numbers of the last 28 days", title_justify="left")
+    for name in ("grade", "weakest", "numbers"):
+        table.add_column(name, justify="right" if name == "numbers" else "left")
+    counted = graded.group_by("grade", "weakest").len("numbers").sort("grade", "weakest")
+    for grade, weakest, numbers in counted.iter_rows():
+        table.add_row(grade, "" if grade == "A" else weakest, f"{numbers:,}")
+    return table
+
+
 def planted_and_found(lines: Iterable[tuple[str, str, str]]) -> Table:
     """Truths and what became of them: planted, status, what the tables say."""
     table = Table(title="Planted and found", title_justify="left", show_lines=True)
@@ -154,6 +207,9 @@ def _interval(row: Mapping[str, Any]) -> str:
 
 def _verdict(row: Mapping[str, Any]) -> Text:
     said = _styled(row["verdict"])
+    if row.get("waits"):
+        word = "undecided" if row["verdict"] == "cannot_tell" else row["verdict"]
+        return _styled("no_data").append(f" ({word})", _STYLES.get(row["verdict"], ""))
     if row["answers_needed"]:
         said.append(f": {row['answers_needed']:,} more", "dim")
         if row["answers_expected_date"]:

@@ -125,6 +125,14 @@ class State:
     def _frame(self, path: str) -> pl.DataFrame:
         return pl.read_parquet(intact(self.folder / path, _LOST), glob=False)
 
+    def landed(self, path: str) -> pl.DataFrame:
+        """A frame of a delivery.
+
+        Raises:
+            StoreError: Its file is missing or damaged.
+        """
+        return self._frame(path)
+
     def files(self) -> set[Path]:
         """Every file that the commit refers to."""
         named = [*self.codes.values(), *self.identity.values()]

@@ -18,7 +18,7 @@ class AccountabilityLadder(Table):
     Grain: touchpoint; what no rule matched stands under `unmatched`.
     Scope: touchpoints that exist now, and any that had events in the last 28 days; one that has ended is
         judged as it stood last. Rungs build on each other: (1) exactly one named, active person is
-        accountable; (2) a metric is to be trusted, see metric_trust, and where goals are in force it is one
+        accountable; (2) a metric is to be trusted, see metric_standing, and where goals are in force it is one
         of theirs; (3) a goal is in force on such a metric; (4) a review covers the touchpoint and its chair's seat is held; (5) every such goal was
         met on evidence over 28 days.
     Late data: every run rewrites every row.
@@ -75,7 +75,7 @@ class GapWaterfall(Table):
         return pl.col("percent").sum().over(scope) == total
 
 
-class MetricTrust(Table):
+class MetricStanding(Table):
     """Whether a touchpoint's metric can be believed: rung two of the ladder.
 
     Grain: touchpoint, metric.

@@ -1,7 +1,12 @@
 """Findings: what nobody owns, measures or aims for, and what the feeds did not deliver."""
 
-from contracts.tables.base import Table, count, flag, instant, key, number, one_of, text
+import dataframely as dy
 
+from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
+from contracts.tables.scorecards import PERIODS
+
+GRADES = ("A", "B", "C", "D")
+COMPONENTS = ("n", "precision", "freshness", "quarantine")
 SEVERITIES = ("critical", "warning", "info")
 STATES = ("open", "waived", "reopened")
 
@@ -87,7 +92,8 @@ class DataTrust(Table):
     Grain: feed, stream.
     Scope: every delivery so far.
     Late data: every run rewrites every row.
-    Known limits: rows_read = rows_accepted + rows_quarantined + rows_duplicate, asserted every run.
+    Known limits: rows_read = rows_accepted + rows_quarantined + rows_duplicate + rows_dropped, asserted
+        every run.
     Used by: the header of the customer room; the feeds' owners.
     """
 
@@ -100,11 +106,16 @@ class DataTrust(Table):
     rows_accepted = count("Rows that kept the contract.")
     rows_quarantined = count("Rows that broke it; they wait in quarantine.")
     rows_duplicate = count("Rows that repeat another row of their delivery or an earlier one.")
+    rows_dropped = count("Rows that waited in quarantine and were given up by hand.")
     quarantine_share = number("Share of rows read that broke the contract.", "share", min=0, max=1)
     newest_event_at = instant("Newest event of the feed.", nullable=True)
     age_hours = number("How old it is.", "hours")
     age_max_hours = number("How old the contract lets it be.", "hours")
     is_late = flag("Whether it is older than that.")
+    is_stale = flag(
+        "Whether it is late, or a delivery of the feed is held and its last good data counts: verdicts "
+        "of periods that reach beyond the newest event are `no_data`."
+    )
 
 
 class QuarantineReason(Table):
@@ -121,3 +132,95 @@ class QuarantineReason(Table):
     stream = key("Stream of the feed.")
     reason = key("Rule that the rows broke, as `column.rule`.")
     row_count = count("Rows that broke it.")
+
+
+class MetricTrust(Table):
+    """How far to believe every number of scorecard_touchpoint, from A to D.
+
+    Grain: period, touchpoint, metric.
+    Scope: every metric but `events`. The grade is that of the weakest component; what is not known (a
+        feed that promises no freshness) is not graded.
+    Late data: every run rewrites every row.
+    Known limits: response rate and representativeness are not graded yet, because no feed says whom
+        it asked; the quarantine share is that of all deliveries, not of the period's.
+    Used by: whoever reads a number; reviews; alerts, which a D does not raise.
+    """
+
+    period = one_of(PERIODS, "Length of the period.", primary_key=True)
+    period_start = day("First day of the period.", primary_key=True)
+    period_end = day("First day after the period.", primary_key=True)
+    touchpoint_id = key("Touchpoint.")
+    metric = key("Metric.")
+    grade = one_of(GRADES, "The weakest component's grade.")
+    weakest = one_of(COMPONENTS, "The component that it comes from; the first of several.")
+    n = count("Observations.", "observations")
+    n_grade = one_of(GRADES, "A from 100 observations, B from 30, C from 10.")
+    half_width = number(
+        "Half the 95 % interval: of a share as it is, of points by 100, else by the value.", "share of scale"
+    )
+    precision_grade = one_of(GRADES, "A up to 0.05, B up to 0.10, C up to 0.20; D beyond, or unknown.")
+    is_stale = flag("Whether the period reaches beyond the newest event of a late or broken feed.")
+    freshness_grade = one_of(GRADES, "A, or D when stale; null when no feed promises any.", nullable=True)
+    quarantine_share = number("Rows in quarantine of the worst feed behind it.", "share")
+    quarantine_grade = one_of(
+        GRADES, "A up to 1 %, B up to 5 %, C up to 10 %; null when unknown.", nullable=True
+    )
+    feeds = text("Feeds behind it, joined by `, `.")
+
+
+class Quarantine(Table):
+    """Rows that broke their contract, with what was delivered and why they wait.
+
+    Grain: feed, stream, delivery, line, place in the line, whether it is held.
+    Scope: every row in quarantine now; of a delivery that is held whole those that broke a rule.
+    Late data: a row leaves once it is re-admitted, given up, or its delivery is replaced.
+    Known limits: whatever tells a person is hidden; a line that is too long is told by its place.
+    Used by: the feeds' owners; `answerable quarantine`.
+    """
+
+    feed = key("Feed.")
+    stream = key("Stream of the feed.")
+    source = key("Delivery: the file's name below the workspace.")
+    row = dy.Int64(
+        alias="_row", primary_key=True, description="Line in the file, from 1.", metadata={"unit": "line"}
+    )
+    item = dy.Int64(
+        alias="_item",
+        primary_key=True,
+        description="Place among the rows of that line, from 0; -1 for a line that is no row.",
+        metadata={"unit": "place"},
+    )
+    reasons = dy.String(alias="_reasons", description="Rules that it broke, joined by `, `.")
+    contract = dy.String(alias="_contract", description="Contract that it broke, as `id@version`.")
+    raw = dy.String(alias="_raw", description="What was delivered; JSON by column for a row.")
+    is_whole = flag("Whether it can be judged again as it lies: nothing was cut or hidden by force.")
+    is_held = flag("Whether its whole delivery is held.", primary_key=True)
+
+
+class DqRuleResults(Table):
+    """How every rule of every contract fared on every delivery.
+
+    Grain: feed, stream, delivery, rule, whether it is held.
+    Scope: deliveries that could be read, files with the bytes of another one left out.
+    Late data: a delivery that is read anew is judged anew.
+    Known limits: the usual size is only judged from four earlier deliveries of the same weekday on.
+    Used by: the feeds' owners; the data-quality page.
+    """
+
+    feed = key("Feed.")
+    stream = key("Stream of the feed.")
+    source = key("Delivery: the file's name below the workspace.")
+    rule = key("Rule, as `column.rule` or the rule's id.")
+    contract = text("Contract, as `id@version`.")
+    severity = one_of(
+        ("error", "warning"), "error sets rows aside or holds the delivery; warning is counted."
+    )
+    state = one_of(
+        ("passed", "failed", "error"),
+        "Whether it was kept; error when it could not be computed on some rows, which counts as broken.",
+    )
+    checked_count = count("Rows it was held against.")
+    failed_count = count("Rows that broke it.")
+    failed_share = number("Share of rows that broke it.", "share", min=0, max=1)
+    owner_seat_id = text("Seat that answers for the rule.")
+    is_held = flag("Whether the whole delivery is held.", primary_key=True)

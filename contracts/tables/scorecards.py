@@ -91,7 +91,12 @@ class ScorecardTouchpoint(Scorecard):
     direction = one_of(("higher", "lower"), "Which way is better.")
     verdict = one_of(
         VERDICTS,
-        "met or missed when the whole interval is on one side of the goal, else cannot_tell.",
+        "met or missed when the whole interval is on one side of the goal, else cannot_tell; no_data when "
+        "nothing was observed, or the period is stale.",
+    )
+    is_stale = flag(
+        "Whether the period reaches beyond the newest event of a feed behind it that is late or broken: "
+        "the value is the last known one, and is not judged."
     )
     answers_needed = count(
         "Further observations after which this value would be told from the goal; null when it has "
@@ -121,6 +126,13 @@ class ScorecardTouchpoint(Scorecard):
         nullable=True,
     )
 
+    @dy.rule()
+    def stale_is_not_judged(cls) -> pl.Expr:
+        """A stale period is neither met nor missed, below its goal nor a breach."""
+        is_judged = pl.col("verdict").cast(pl.String).is_in(["met", "missed", "cannot_tell"])
+        said = pl.col("is_below_goal").is_not_null() | pl.col("is_breach").is_not_null()
+        return ~pl.col("is_stale") | ~(is_judged | said)
+
 
 class _GoalCounts(Scorecard):
     """Columns of scorecards that roll touchpoints up."""
@@ -129,6 +141,7 @@ class _GoalCounts(Scorecard):
     goals_met_count = count("Goals met by the part that belongs to this row.", "goals")
     goals_missed_count = count("Goals missed by it.", "goals")
     goals_cannot_tell_count = count("Goals of which it cannot be told yet.", "goals")
+    goals_no_data_count = count("Goals without data: nothing observed, or a feed is late or broken.", "goals")
 
 
 class ScorecardOwner(_GoalCounts):

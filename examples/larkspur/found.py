@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+BERLIN = ZoneInfo("Europe/Berlin")
 Tables = Callable[[str], pl.DataFrame]
 Status = Literal["found", "missed", "not looked for yet"]
 Truth = Mapping[str, Any]
@@ -310,11 +312,24 @@ def _quarantined(tables: Tables) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
+_ANSWERED = ("csat", "ces", "nps")
+"""Metrics that the survey feed stands behind."""
+
+
 def _late_feed(truth: Truth, tables: Tables) -> tuple[bool, str]:
     gap = _gap(truth, tables)
     if gap is None:
         return False, "no such gap"
-    return gap["since_at"] == _instant(truth["when"]), gap["sentence"]
+    goals = tables("scorecard_touchpoint").filter(pl.col("goal").is_not_null(), pl.col("n") > 0)
+    answers = goals.filter(pl.col("metric").is_in(_ANSWERED))
+    beyond = pl.col("period_end") > _instant(truth["when"]).astimezone(BERLIN).date()
+    waits = pl.col("verdict") == "no_data"
+    is_found = (
+        gap["since_at"] == _instant(truth["when"])
+        and answers.filter(beyond != waits).is_empty()
+        and goals.filter(waits, ~pl.col("metric").is_in(_ANSWERED)).is_empty()
+    )
+    return is_found, f"{gap['sentence']} {answers.filter(waits).height} verdicts wait for it."
 
 
 FINDERS: Mapping[str, Callable[[Truth, Tables], tuple[bool, str]]] = {

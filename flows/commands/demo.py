@@ -68,14 +68,21 @@ def demo(folder: Path = Path("build/demo"), *, scale: float = 1.0, inline: bool 
 
 
 def print_scorecard(card: pl.DataFrame) -> None:
-    """Print the judged touchpoints of the last 28 days."""
-    last = card.filter(pl.col("period") == "rolling_28d", pl.col("metric") != "events")
-    last = last.filter(pl.col("period_end") == pl.col("period_end").max(), pl.col("goal").is_not_null())
+    """Print the judged touchpoints of the last 28 days; where a feed is stale the last that were judged."""
+    windows = card.filter(
+        pl.col("period") == "rolling_28d", pl.col("metric") != "events", pl.col("goal").is_not_null()
+    )
+    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
+    on = ["touchpoint_id", "metric"]
+    stale = last.filter("is_stale").select(*on, waits=pl.lit(value=True))
+    judged = windows.filter(~pl.col("is_stale")).sort("period_end").unique(on, keep="last").join(stale, on=on)
+    shown = pl.concat([last.join(judged, on=on, how="anti"), judged], how="diagonal")
     first, end = last["period_start"].min(), last["period_end"].max()
     order = (
         pl.col("verdict").cast(pl.String).replace_strict({"missed": 0, "cannot_tell": 1, "met": 2}, default=3)
     )
-    out.print(scorecard(last.sort(order, "touchpoint_name"), f"28 days, {first} until {end}"))
+    title = f"28 days, {first} until {end}"
+    out.print(scorecard(shown.sort(pl.col("waits").fill_null(value=False), order, "touchpoint_name"), title))
 
 
 def _prepare(folder: Path, scale: float, tell: found.Callable[[str], None]) -> None:

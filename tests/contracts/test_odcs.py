@@ -41,7 +41,7 @@ STATUS = "status: active\n"
         ("logicalType: integer", "logicalType: object", "'logicalType' is 'object'."),
         ("logicalType: integer", "logicalType: time", "'logicalType' is 'time'. Did you mean 'timestamp'?"),
         ("minimum: 1, maximum: 5", "exclusiveMinimum: 1", "unknown key 'exclusiveMinimum'."),
-        ("  - name: answers\n", "  - name: answers\n    quality: [{id: a, type: text, description: b}]\n", "'type' is 'text'. Known: sql."),
+        ("  - name: answers\n", "  - name: answers\n    quality: [{id: a, type: text, description: b}]\n", "'type' is 'text'. Known: library, sql."),
         # parts that would be read and never enforced
         ("logicalType: integer, logicalTypeOptions: {minimum: 1, maximum: 5}", "logicalTypeOptions: {minimum: 1}", "'minimum' is for integer or number"),
         ("{minimum: 1, maximum: 5}", "{maxLength: 5}", "'maxLength' is for string, and 'satisfaction' is integer."),
@@ -49,7 +49,7 @@ STATUS = "status: active\n"
         ("{minimum: 1, maximum: 5}", "{timezone: true}", "'timezone' is for timestamp"),
         ("{property: identity, value: email}", "{property: formats, value: [d]}", "'formats' is for date or timestamp"),
         ("{property: identity, value: email}", "{property: maxQuarantineRate, value: 0.5}", "means nothing here. Known here: identity, formats."),
-        ("{property: maxQuarantineRate, value: 0.5}", "{property: identity, value: email}", "means nothing here. Known here: maxQuarantineRate."),
+        ("{property: maxQuarantineRate, value: 0.5}", "{property: identity, value: email}", "means nothing here. Known here: maxQuarantineRate, volumeBaseline."),
         ("[{property: identity, value: email}]", "[{property: identity, value: email}, {property: identity, value: phone}]", "'identity' stands twice."),
         # values that mean nothing
         ("value: email}]", "value: 'email:crm'}]", "identity is 'email:crm'."),

@@ -7,8 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from contracts.deliveries import Delivery
-from flows.landing import land_feed
-from flows.progress import silent
+from flows.landing import Setting, land_feed
 from flows.stages import absorb
 from tests.conftest import Sandbox
 from warehouse.store import Absorbed, EventStore
@@ -42,7 +41,7 @@ def take(sandbox: Sandbox) -> Taken:
     workspace = sandbox.load()
     store = EventStore(workspace.warehouse / "store")
     state = store.head()
-    landings = [land_feed(workspace, feed, store, state, silent) for feed in workspace.feeds]
+    landings = [land_feed(Setting(workspace, store, state), feed) for feed in workspace.feeds]
     absorbed = absorb(workspace, store, state, landings)
     return Taken(absorbed, tuple(delivery for landing in landings for delivery in landing.read))
 

@@ -72,8 +72,8 @@ CSV = [
     csv("bom.csv", "\ufeff".encode() + answers(answer("b1")), 1, 1, 0, 0),
     csv("crlf.csv", answers(answer("c1"), answer("c2"), end="\r\n"), 2, 2, 0, 0),
     csv("cr_only.csv", answers(answer("c3"), answer("c4"), end="\r"), 2, 2, 0, 0),
-    csv("header_only.csv", answers(), 0, 0, 0, 0),
-    csv("header_only_without_end.csv", answers(last=""), 0, 0, 0, 0),
+    csv("header_only.csv", answers(), held="has 0 rows, and rule 'row_count' says mustBeGreaterThan 0."),
+    csv("header_only_without_end.csv", answers(last=""), held="has 0 rows, and rule 'row_count'"),
     csv("without_end.csv", answers(answer("e1"), answer("e2"), last=""), 2, 2, 0, 0),
     csv("cut.csv", answers(answer("e3"), "e4,e4@x.exa", last=""), 2, 1, 1, 0, line__too_few_fields=1),
     csv("cut_in_quotes.csv", answers(answer("e5"), answer("e6", about='"ord'), last=""), 2, 1, 1, 0,
@@ -287,9 +287,10 @@ def test_every_row_of_a_bad_file_is_accounted_for(zoo: Zoo, file: File):
 )
 def test_every_reject_is_kept_with_its_line_its_reason_and_what_stood_there(zoo: Zoo, file: File):
     kept = zoo.rejects(file.name)
-    assert kept.columns == ["line", "reasons", "raw"]
+    assert kept.columns == ["line", "item", "row", "reasons", "raw", "is_whole"]
     assert kept.height == file.counts[2]
-    assert kept.null_count().row(0) == (0, 0, 0)
+    assert kept.select("line", "reasons", "raw", "is_whole").null_count().row(0) == (0, 0, 0, 0)
+    assert kept.filter(pl.col("row").is_null(), pl.col("is_whole")).is_empty()
     assert (kept["raw"].str.len_chars() > 0).all()
     assert kept["line"].is_sorted()
 

@@ -13,6 +13,7 @@ from contracts.map_checks import assemble
 from contracts.tables import Table
 from contracts.tenures import tenures
 from tests.conftest import drawn
+from transforms.behind import feeds_of_cases, feeds_of_events, frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
@@ -118,9 +119,13 @@ class Scored:
 
 
 def score(
-    events: str | pl.DataFrame, atlas: AccountabilityMap, today: str = "2026-03-20", grace_days: int = 90
+    events: str | pl.DataFrame,
+    atlas: AccountabilityMap,
+    today: str = "2026-03-20",
+    stale_since: dict[str, str] | None = None,
+    grace_days: int = 90,
 ) -> Scored:
-    """Score drawn events as of the morning of a day."""
+    """Score drawn events as of the morning of a day; feeds may be stale since a local moment."""
     stored, codebook = coded(drawn(events) if isinstance(events, str) else events)
     now = datetime.fromisoformat(f"{today}T06:00").replace(tzinfo=BERLIN)
     when = stored["occurred_at"].dt.convert_time_zone(str(BERLIN)).dt.date()
@@ -139,8 +144,25 @@ def score(
         measure_cases(found.lazy(), atlas.metrics, codebook),
     ]
     segments = _segments(atlas, codebook)
+    behind = pl.concat(
+        [
+            feeds_of_events(matched, atlas.metrics, codebook).collect(),
+            feeds_of_cases(found.lazy(), atlas.metrics, codebook).collect(),
+        ]
+    )
+    since = {
+        feed: datetime.fromisoformat(moment).replace(tzinfo=BERLIN)
+        for feed, moment in (stale_since or {}).items()
+    }
     scoring = Scoring(
-        atlas, days, Calendar(first, now.date()), now.astimezone(UTC), dim_goal(atlas), segments, grace_days
+        atlas,
+        days,
+        Calendar(first, now.date()),
+        now.astimezone(UTC),
+        dim_goal(atlas),
+        segments,
+        grace_days,
+        frozen(behind, codebook, since, BERLIN),
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()

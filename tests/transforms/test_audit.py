@@ -13,7 +13,7 @@ from contracts.tables import (
     FactEventUnmatched,
     FactHandoff,
     GapFinding,
-    MetricTrust,
+    MetricStanding,
     ObservedAccountability,
     PersonLoad,
     UnmatchedShare,
@@ -69,7 +69,7 @@ def evidence(*changes: tuple[str, str], **seen: object) -> Evidence:
         "recent_hits": {"every_event": 40},
         "handoffs": FactHandoff.empty(),
         "trust": DataTrust.empty(),
-        "metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=40, feeds="crm"),
+        "metric_standing": row(MetricStanding, touchpoint_id="point", metric="csat", n=40, feeds="crm"),
     }
     return Evidence(atlas=atlas, tenures=tenures(atlas), now=NOW, **(told | seen))
 
@@ -254,10 +254,10 @@ def share(verdict: str) -> pl.DataFrame:
         ({"recent": {"point": (20, 0)}}, ("internal_customer", "point", "warning")),
         ({"recent": {"point": (19, 0)}}, None),
         (
-            {"metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=29)},
+            {"metric_standing": row(MetricStanding, touchpoint_id="point", metric="csat", n=29)},
             ("too_few_answers", "point", "warning"),
         ),
-        ({"metric_trust": row(MetricTrust, touchpoint_id="point", metric="csat", n=30)}, None),
+        ({"metric_standing": row(MetricStanding, touchpoint_id="point", metric="csat", n=30)}, None),
         ({"best": {("point", "csat"): 0.79}}, ("goal_beyond_reach", "point.csat", "info")),
         ({"best": {("point", "csat"): 0.80}}, None),
         ({"load": load(touchpoint_count=13)}, ("person_overloaded", "ada", "warning")),

@@ -8,7 +8,7 @@ from functools import cached_property
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
-from contracts.tables import MetricTrust, ObservedAccountability, PersonLoad, UnmatchedShare
+from contracts.tables import MetricStanding, ObservedAccountability, PersonLoad, UnmatchedShare
 from contracts.tenures import EARLIEST, LATEST, Tenure
 from contracts.workspace import Limits
 from transforms.in_force import Standing
@@ -41,7 +41,7 @@ class Evidence:
         recent_hits: Events by rule, last 28 days; None when they were not counted.
         handoffs: FactHandoff of the last `HANDOFF_DAYS` days.
         trust: DataTrust.
-        metric_trust: MetricTrust.
+        metric_standing: MetricStanding.
         load: PersonLoad.
         resolved_by: ObservedAccountability.
         shared_tokens: How many e-mails, phones and ids are shared by too many people.
@@ -64,7 +64,7 @@ class Evidence:
     recent_hits: Mapping[str, int] | None = None
     handoffs: pl.DataFrame
     trust: pl.DataFrame
-    metric_trust: pl.DataFrame = field(default_factory=MetricTrust.empty)
+    metric_standing: pl.DataFrame = field(default_factory=MetricStanding.empty)
     load: pl.DataFrame = field(default_factory=PersonLoad.empty)
     resolved_by: pl.DataFrame = field(default_factory=ObservedAccountability.empty)
     shared_tokens: int = 0
@@ -102,7 +102,7 @@ class Evidence:
 
     def stake_of_feed(self, feed: str) -> Stake:
         """The same at the touchpoints that have a metric from a feed."""
-        parts = self.metric_trust.with_columns(pl.col("feeds").str.split(", "))
+        parts = self.metric_standing.with_columns(pl.col("feeds").str.split(", "))
         told = parts.explode("feeds").filter(pl.col("feeds") == feed)
         return self.stake_of(set(told["touchpoint_id"]))
 

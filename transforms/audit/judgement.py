@@ -37,7 +37,7 @@ def metric_never_observed(evidence: Evidence) -> Iterator[Finding]:
 def too_few_answers(evidence: Evidence) -> Iterator[Finding]:
     """A touchpoint none of whose metrics had enough observations, though they were observed before."""
     counts = {
-        (t, m): n for t, m, n in evidence.metric_trust.select("touchpoint_id", "metric", "n").iter_rows()
+        (t, m): n for t, m, n in evidence.metric_standing.select("touchpoint_id", "metric", "n").iter_rows()
     }
     enough = evidence.limits.answers
     for touchpoint in evidence.living:

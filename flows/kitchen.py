@@ -1,0 +1,216 @@
+"""One stream's kitchen: everything that landing its deliveries needs, and what a judged delivery becomes."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import cast
+
+import polars as pl
+
+from contracts.deliveries import Delivery, RuleResult
+from contracts.feeds import Feed, Stream
+from contracts.odcs import SchemaObject
+from flows.decisions import Decision
+from flows.progress import Tell, silent
+from flows.references import references_of
+from flows.workspace import LoadedWorkspace
+from transforms.identity import Hasher
+from transforms.land import (
+    Landed,
+    Recipe,
+)
+from warehouse.store import EventStore, State
+
+_READING, _MAPPING = "reading 3", "mapping 2"
+"""Changed when the code reads or tells otherwise: everything is then read or told anew."""
+_READ_FIELDS = {
+    "format",
+    "separator",
+    "encoding",
+    "fallback_encoding",
+    "nulls",
+    "decimal",
+    "each",
+    "line_limit_bytes",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What landing a feed needs besides the feed.
+
+    Attributes:
+        workspace: The workspace.
+        store: Where deliveries are kept.
+        state: What is known.
+        tell: Told of every file.
+        decision: What was decided by hand about rows in quarantine.
+    """
+
+    workspace: LoadedWorkspace
+    store: EventStore
+    state: State
+    tell: Tell = silent
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
+class Kitchen:
+    """Everything that reading one stream needs."""
+
+    workspace: LoadedWorkspace
+    store: EventStore
+    feed: Feed
+    stream: Stream
+    recipe: Recipe
+    hasher: Hasher
+    reading: str
+    mapping: str
+    references: str = ""
+    decision: Decision | None = None
+
+    @property
+    def where(self) -> str:
+        """The stream, as `feed.stream`."""
+        return f"{self.feed.name}.{self.stream.name}"
+
+    def mapping_of(self, before: Delivery) -> str:
+        """How a delivery's rows are told now.
+
+        Those of a gone file that was read otherwise: by today's expressions and column types.
+        """
+        return self.mapping if before.reading == self.reading else hash_of([self.mapping, self.reading])
+
+
+def kitchen_of(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[Delivery]) -> Kitchen:
+    """Everything that landing one stream needs.
+
+    Args:
+        setting: Workspace, store, decision.
+        feed: The feed.
+        stream: Its stream.
+        landed: Deliveries that relationships may point to.
+    """
+    workspace = setting.workspace
+    settings, shape = workspace.settings, feed.shapes[stream.name]
+    latest = workspace.now + timedelta(minutes=settings.expect_future_minutes)
+    hasher = Hasher(workspace.identity_key(), settings.identity.phone_region)
+    read = [
+        _READING,
+        stream.model_dump(mode="json", include=_READ_FIELDS),
+        shape.model_dump(mode="json"),
+        settings.timezone,
+        hasher.fingerprint(),
+    ]
+    told = [
+        _MAPPING,
+        feed.name,
+        stream.name,
+        stream.model_dump(mode="json", include={"melt", "let", "events"}),
+    ]
+    references = references_of(workspace, feed, stream, setting.store, landed)
+    recipe = Recipe(feed.name, stream, shape, settings.timezone, latest, references)
+    pointed = hash_of({to: values.to_list() for to, values in references.items()}) if references else ""
+    return Kitchen(
+        workspace,
+        setting.store,
+        feed,
+        stream,
+        recipe,
+        hasher,
+        hash_of(read),
+        hash_of(told),
+        pointed,
+        setting.decision,
+    )
+
+
+def judged_delivery(kitchen: Kitchen, draft: Delivery, landed: Landed) -> Delivery:
+    """The delivery once its rows are judged: accepted, or held whole for their number or their faults."""
+    shape, volume = kitchen.recipe.shape, list(_volume(kitchen.recipe.shape, landed))
+    wrong = next((r for r in volume if r.severity == "error" and r.state != "passed"), None)
+    judged = replace(
+        draft,
+        rows_read=landed.rows_read,
+        rows_quarantined=landed.rejects.height,
+        rows_duplicate=landed.rows_duplicate,
+        rows_dropped=landed.rows_dropped,
+        rows_accepted=landed.rows.height,
+        reasons=landed.reasons,
+        results=(*landed.results, *volume),
+    )
+    if wrong is not None:
+        rule = next(rule for rule in shape.volume if rule.id == wrong.name)
+        said = (
+            f"has {landed.rows_read:,} rows, and rule {rule.id!r} says {rule.said_limit}. None of it counts."
+        )
+        remedy = "Deliver it again whole, or mend the contract's rule."
+        return _held(kitchen, judged, landed, f"{said} {remedy}")
+    if landed.quarantine_share > shape.quarantine_rate_max:
+        worst = ", ".join(f"{reason} {count:,}" for reason, count in landed.reasons.items())
+        said = (
+            f"{landed.rejects.height:,} of {landed.rows_read:,} rows broke the contract ({worst}), more than "
+            f"{shape.quarantine_rate_max:.0%}. None of it counts. Mend the delivery, or the contract's "
+            "maxQuarantineRate."
+        )
+        return _held(kitchen, judged, landed, said)
+    return replace(
+        judged,
+        event_count=landed.events.height,
+        newest_event_at=newest_event(landed.events),
+        parts={**draft.parts, **keep_parts(kitchen, landed)},
+    )
+
+
+def _volume(shape: SchemaObject, landed: Landed) -> Iterator[RuleResult]:
+    rows = landed.rows_read
+    for rule in shape.volume:
+        is_kept = rule.keeps(rows, rows)
+        state = "passed" if is_kept else "failed"
+        yield RuleResult(rule.id, rule.severity, rows, 0 if is_kept else rows, state)
+
+
+def _held(kitchen: Kitchen, judged: Delivery, landed: Landed, said: str) -> Delivery:
+    kept = keep_parts(kitchen, landed, ("rows", "rejects"))
+    return replace(
+        judged,
+        state="held",
+        reason=f"{judged.source}: {said}",
+        rows_accepted=0,
+        rows_quarantined=judged.rows_read - judged.rows_dropped,
+        rows_duplicate=0,
+        parts={**judged.parts, **kept},
+    )
+
+
+def keep_parts(
+    kitchen: Kitchen, landed: Landed, parts: Sequence[str] = ("rows", "rejects", "events", "links")
+) -> dict[str, str]:
+    """Keep what a delivery gave, and return its files by part; empty parts that nobody misses are left out."""
+    frames = {part: getattr(landed, part) for part in parts}
+    return {
+        part: kitchen.store.land(kitchen.feed.name, kitchen.stream.name, part, frame)
+        for part, frame in frames.items()
+        if frame.height or part in ("rows", "events")
+    }
+
+
+def delivery_id(kitchen: Kitchen, sha256: str, references: str, parts: Mapping[str, str]) -> str:
+    """A delivery's id: its content, how it is read and told, and what was decided by hand about it."""
+    decided = [parts[part] for part in ("mended", "dropped") if part in parts]
+    made = [sha256[:16], kitchen.reading[:6], kitchen.mapping[:6]]
+    more = [references[:6]] if references else []
+    return ".".join([*made, *more, *([hash_of(decided)[:6]] if decided else [])])
+
+
+def newest_event(events: pl.DataFrame) -> str | None:
+    """The newest event, ISO, UTC; None when there is none."""
+    newest = cast("datetime | None", events["occurred_at"].max())
+    return newest.isoformat() if newest is not None else None
+
+
+def hash_of(values: object) -> str:
+    """A hash of plain values, the same in every process."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,65 @@
+"""The data-quality page stands beside the release, loads nothing, and says what the tables say."""
+
+import json
+import re
+
+import pytest
+
+from flows.cli import app
+from tests.conftest import Sandbox
+from views.quality import share_text
+
+ROWS = (
+    "a,a@x.de,2026-02-01T10:00:00,web,order,5",
+    "b,b@x.de,2026-02-01T10:00:00,fax,order,5",
+    "c,c@x.de,2026-02-01T10:00:00,<script>,order,5",
+    "d,d@x.de,2026-02-01T10:00:00,web,order,4",
+)
+
+
+@pytest.fixture
+def page(sandbox: Sandbox) -> str:
+    sandbox.answers(*ROWS)
+    sandbox.run()
+    return (sandbox.root / "warehouse/published/current/quality.html").read_text()
+
+
+def test_it_loads_nothing_from_anywhere(page: str):
+    assert not re.search(r"(src|href)\s*=|@import|url\(|https?:|<script", page)
+
+
+def test_it_says_what_waits_and_why(page: str):
+    text = re.sub(r"<[^>]+>", " ", page)
+    words = " ".join(text.split())
+    assert "4 rows read 2 rows in quarantine (50.00%)" in words
+    assert "survey.answers channel.enum error 2 50.00% 1 of 1 broken head_of_sales" in words
+    assert "Every feed came in time." in words
+
+
+def test_a_feed_that_stopped_is_told_first(sandbox: Sandbox):
+    sandbox.replace("contracts/survey.odcs.yaml", "value: 40, unit: d", "value: 1, unit: d")
+    sandbox.answers(*ROWS)
+    sandbox.run()
+    text = (sandbox.root / "warehouse/published/current/quality.html").read_text()
+    assert "Feed survey is late or broken: what rests on it is not judged beyond its newest event." in text
+    assert "late: 28.8 days" in text  # from 1 February 10:00 to 2 March 06:00, Berlin
+
+
+def test_the_terminal_says_the_same(sandbox: Sandbox, capsys):
+    sandbox.answers(*ROWS)
+    sandbox.run()
+    with pytest.raises(SystemExit) as ended:
+        app(["quality", str(sandbox.root), "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert [(r["rule"], r["failed"], r["deliveries"]) for r in said["broken_rules"]] == [
+        ("channel.enum", 2, 1)
+    ]
+    assert said["feeds"][0]["rows_quarantined"] == 2
+    with pytest.raises(SystemExit):
+        app(["quality", str(sandbox.root)])
+    assert "channel.enum" in capsys.readouterr().out
+
+
+def test_a_share_that_is_there_is_never_shown_as_none():
+    assert [share_text(value) for value in (0.0, 0.00001, 0.0123)] == ["0.00%", "<0.01%", "1.23%"]

@@ -1,0 +1,180 @@
+"""The data-quality page: feeds, broken rules, how far to believe the numbers. One file, nothing loaded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from contracts.tables.findings import GRADES
+
+QUALITY_TABLES = ("data_trust", "dq_rule_results", "metric_trust")
+"""Tables that the page is made of."""
+_COLOURS = dict(zip(GRADES, ("#0b6e4f", "#5aa469", "#e0a100", "#b3261e"), strict=True))
+_MOODS = {
+    "A": "good",
+    "B": "good",
+    "C": "mild",
+    "D": "bad",
+    "passed": "good",
+    "failed": "bad",
+    "error": "bad",
+}
+_STATES = {"failed": "broken", "error": "could not run", "passed": "within tolerance"}
+_BAR_REM = 8
+
+_pages = Environment(
+    loader=PackageLoader("views"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_pages.filters["count"] = lambda value: f"{value:,}"
+
+
+def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any], number: int) -> str:
+    """The page.
+
+    Args:
+        frames: The tables of `QUALITY_TABLES`, by name.
+        manifest: The release's manifest.
+        number: The release's number.
+    """
+    trust, results = frames["data_trust"], frames["dq_rule_results"]
+    graded = last_grades(frames["metric_trust"])
+    feeds = [_feed(row) for row in trust.iter_rows(named=True)]
+    broken = broken_rules(results)
+    return _pages.get_template("quality.html").render(
+        release=number,
+        as_of=str(manifest["as_of"])[:16].replace("T", " ") + " UTC",
+        sentence=sentence(trust),
+        cards=_cards(trust, broken),
+        feeds=feeds,
+        rules=_rules(broken),
+        kept=results.select("feed", "stream", "rule").n_unique() - broken.height,
+        grades=_spans(graded),
+        graded=graded.height,
+        grade_sentence=_grade_sentence(graded),
+        trust=[_graded(row) for row in graded.iter_rows(named=True)],
+    )
+
+
+def sentence(trust: pl.DataFrame) -> str:
+    """The state of the feeds in one sentence."""
+    stale = trust.filter("is_stale")["feed"].unique().sort().to_list()
+    if not stale:
+        return "Every feed came in time."
+    if len(stale) == 1:
+        return f"Feed {stale[0]} is late or broken: what rests on it is not judged beyond its newest event."
+    names = ", ".join(stale)
+    return f"Feeds {names} are late or broken: what rests on them is not judged beyond their newest events."
+
+
+def broken_rules(results: pl.DataFrame) -> pl.DataFrame:
+    """Rules that any delivery broke, over all deliveries, worst first.
+
+    Returns:
+        feed, stream, rule, severity, owner_seat_id, failed, share of all rows, broken and all deliveries
+        (counts), state.
+    """
+    states = ["passed", "failed", "error"]
+    of_stream = ["feed", "stream"]
+    # A rule that only some deliveries broke, like a line that is no row, was held against all of them.
+    whole = (
+        results.group_by(*of_stream, "source", "is_held")
+        .agg(pl.col("checked_count").max())
+        .group_by(of_stream)
+        .agg(rows=pl.col("checked_count").sum(), deliveries=pl.len())
+    )
+    by_rule = results.group_by(*of_stream, "rule").agg(
+        pl.col("severity", "owner_seat_id").last(),
+        failed=pl.col("failed_count").sum(),
+        broken=(pl.col("failed_count") > 0).sum(),
+        state=pl.col("state").cast(pl.Enum(states)).to_physical().max(),
+    )
+    named = pl.lit(pl.Series(states, dtype=pl.String)).gather(pl.col("state"))
+    return (
+        by_rule.filter(pl.col("failed") > 0)
+        .join(whole, on=of_stream)
+        .with_columns(state=named, share=pl.col("failed") / pl.col("rows"))
+        .sort("failed", *of_stream, "rule", descending=[True, False, False, False])
+    )
+
+
+def last_grades(trust: pl.DataFrame) -> pl.DataFrame:
+    """The grades of the last 28 days, the worst first."""
+    windows = trust.filter(pl.col("period").cast(pl.String) == "rolling_28d")
+    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
+    return last.sort("grade", "touchpoint_id", "metric", descending=[True, False, False])
+
+
+def share_text(share: float) -> str:
+    """A share in percent; one that is there but too small to show is said to be."""
+    return "<0.01%" if 0 < share < 0.00005 else f"{share:.2%}"
+
+
+def _cards(trust: pl.DataFrame, broken: pl.DataFrame) -> list[dict[str, str]]:
+    read, waits = int(trust["rows_read"].sum()), int(trust["rows_quarantined"].sum())
+    held, stale = int(trust["held_file_count"].sum()), trust.filter("is_stale")["feed"].n_unique()
+    share = f" ({waits / read:.2%})" if read else ""
+    errors = broken.filter(pl.col("state") == "error").height
+    return [
+        {"value": f"{read:,}", "label": "rows read", "mood": ""},
+        {"value": f"{waits:,}", "label": f"rows in quarantine{share}", "mood": "mild" if waits else "good"},
+        {"value": f"{held:,}", "label": "files held", "mood": "bad" if held else "good"},
+        {"value": f"{stale:,}", "label": "feeds late or broken", "mood": "bad" if stale else "good"},
+        {"value": f"{errors:,}", "label": "rules that could not run", "mood": "bad" if errors else "good"},
+    ]
+
+
+def _feed(row: Mapping[str, Any]) -> dict[str, Any]:
+    newest, age = row["newest_event_at"], row["age_hours"]
+    if row["is_late"]:
+        state, mood = f"late: {age / 24:.1f} days" if age else "never told of an event", "bad"
+    elif row["is_stale"]:
+        state, mood = "a delivery is held", "bad"
+    else:
+        state, mood = ("in time", "good") if row["age_max_hours"] else ("no promise", "soft")
+    return {**row, "newest": f"{newest:%Y-%m-%d %H:%M}" if newest else "-", "state": state, "mood": mood}
+
+
+def _rules(broken: pl.DataFrame) -> list[dict[str, Any]]:
+    most = broken["failed"].max() or 1
+    return [
+        {
+            **row,
+            "share": share_text(row["share"]),
+            "width": f"{row['failed'] / most * _BAR_REM:.2f}",
+            "mood": "mild" if row["severity"] == "warning" else _MOODS[row["state"]],
+            "state": _STATES[row["state"]],
+        }
+        for row in broken.iter_rows(named=True)
+    ]
+
+
+def _spans(graded: pl.DataFrame) -> list[dict[str, Any]]:
+    made, start = [], 0
+    for grade in GRADES:
+        count = graded.filter(pl.col("grade").cast(pl.String) == grade).height
+        if count:
+            made.append({"start": start, "count": count, "colour": _COLOURS[grade]})
+        start += count
+    return made
+
+
+def _grade_sentence(graded: pl.DataFrame) -> str:
+    counted = {grade: graded.filter(pl.col("grade").cast(pl.String) == grade).height for grade in GRADES}
+    said = ", ".join(f"{count} {grade}" for grade, count in counted.items() if count)
+    return f"{graded.height} numbers: {said}." if graded.height else ""
+
+
+def _graded(row: Mapping[str, Any]) -> dict[str, Any]:
+    half, share = row["half_width"], row["quarantine_share"]
+    return {
+        **row,
+        "mood": _MOODS[row["grade"]],
+        "half": "-" if half is None else f"{half:.1%}",
+        "share": "-" if share is None else share_text(share),
+        "weakest": "" if row["grade"] == "A" else row["weakest"],
+    }
