@@ -12,9 +12,15 @@ ROOT = Path(__file__).parent.parent
 
 def pages() -> Mapping[str, str]:
     """Every generated page, by its path below the repository."""
+    from contracts.gx_polars.support import markdown as expectations  # noqa: PLC0415 - 4 CPU seconds
+
     commands = app.generate_docs(output_format="markdown", recursive=True)
     note = "Written by `python -m flows.docs` from the commands themselves; the gate fails when it is out of date."
-    return {"docs/tables.md": markdown(), "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n"}
+    return {
+        "docs/tables.md": markdown(),
+        "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
+        "docs/expectations.md": expectations(),
+    }
 
 
 def stale() -> list[str]:
