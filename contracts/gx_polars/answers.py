@@ -73,9 +73,8 @@ class Request:
 
     @property
     def inside(self) -> pl.Expr:
-        """The domain's one column, only the rows inside the domain that are not null."""
-        column = self.columns[0].drop_nulls()
-        return column if self.where is None else self.columns[0].filter(self.where).drop_nulls()
+        """The domain's one column, only the rows inside the domain; nulls are still there."""
+        return self.columns[0] if self.where is None else self.columns[0].filter(self.where)
 
 
 @dataclass(eq=False)
@@ -87,6 +86,8 @@ class Condition:
         where: Rows inside the domain; None when that is all of them.
         names: Columns that samples show.
         keys: Columns that have to be unique together; None for any other rule.
+        looks_back: Whether a row is judged by rows before it. polars cannot stream such a rule, and would hold
+            the columns of every rule beside it.
         mask: The unexpected rows, aligned with the whole frame, once the wave has run.
     """
 
@@ -94,6 +95,7 @@ class Condition:
     where: pl.Expr | None
     names: list[str]
     keys: list[str] | None = None
+    looks_back: bool = False
     mask: pl.Series | None = None
 
     @cached_property

@@ -18,8 +18,12 @@ def _whole_column(
     return lambda request: Aggregate([build(request.inside, request)], finish)
 
 
-def _listed(found: pl.Series | None) -> list[Any]:
-    return [] if found is None else found.to_list()
+def _distinct_count(column: pl.Expr, _: Request) -> pl.Expr:
+    return column.n_unique() - (column.null_count() > 0).cast(pl.UInt32)
+
+
+def _listed(found: list[Any] | None) -> list[Any]:
+    return found or []
 
 
 def _outside(request: Request) -> pl.Expr:
@@ -32,7 +36,7 @@ def _missing(request: Request) -> Aggregate:
     known = known_values(values, request.dtypes[0])
     present = request.inside.filter(request.inside.is_in(known.implode())).unique()
 
-    def finish(found: pl.Series | None) -> list[Any]:
+    def finish(found: list[Any] | None) -> list[Any]:
         there = set(_listed(found))
         return [
             value
@@ -66,7 +70,7 @@ def quantiles(request: Request) -> Aggregate:
     """
     how = request.values.get("allow_relative_error") or "nearest"
     wanted = [quantile * 100 / 100 for quantile in request.values["quantiles"]]
-    column = request.inside
+    column = request.inside.drop_nulls()
     if how == "nearest":
         last = column.len().cast(pl.Int64) - 1
         ranks = [(last * quantile).round(0, mode="half_to_even").cast(pl.Int64) for quantile in wanted]
@@ -135,18 +139,20 @@ def register_columns() -> None:
         "column.median": _whole_column(lambda column, _: column.median()),
         "column.sum": _whole_column(lambda column, _: column.sum()),
         "column.standard_deviation": _whole_column(lambda column, _: column.std()),
-        "column.non_null_count": _whole_column(lambda column, _: column.len(), int),
+        "column.non_null_count": _whole_column(lambda column, _: column.count(), int),
         "column.distinct_values": _whole_column(
-            lambda column, _: column.unique().implode(), lambda found: set(_listed(found))
+            lambda column, _: column.drop_nulls().unique().implode(), lambda found: set(_listed(found))
         ),
-        "column.distinct_values.count": _whole_column(lambda column, _: column.n_unique(), int),
+        "column.distinct_values.count": _whole_column(_distinct_count, int),
         "column.distinct_values.not_in_set.count": lambda r: Aggregate([_outside(r).len()], int),
         "column.distinct_values.not_in_set": lambda r: _limited(
             r, Aggregate([_outside(r).implode()], _listed)
         ),
         "column.distinct_values.missing_from_column.count": _missing_count,
         "column.distinct_values.missing_from_column": lambda r: _limited(r, _missing(r)),
-        "column.most_common_value": _whole_column(lambda column, _: column.mode().sort().implode(), _listed),
+        "column.most_common_value": _whole_column(
+            lambda column, _: column.drop_nulls().mode().sort().implode(), _listed
+        ),
         "column.quantile_values": quantiles,
         "column.outlier_statistics": outlier_statistics,
         "table.row_count": _height,

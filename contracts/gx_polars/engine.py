@@ -63,8 +63,8 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
     def get_compute_domain(
         self,
         domain_kwargs: dict,
-        domain_type: Any,
-        accessor_keys: Iterable[str] | None = None,  # noqa: ANN401 - words or their class
+        domain_type: Any,  # noqa: ANN401 - words or their class
+        accessor_keys: Iterable[str] | None = None,
     ) -> tuple[pl.LazyFrame, dict, dict]:
         """The rows inside a domain, and its description in the two halves that Great Expectations wants."""
         parts = self._partition_domain_kwargs(domain_kwargs, domain_type, accessor_keys)

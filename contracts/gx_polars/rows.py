@@ -12,7 +12,14 @@ from .internals import MAX_RESULT_RECORDS, Shape, register, shape_of
 Build = Callable[[Request], pl.Expr]
 
 
-def row_rule(metric: str, expected: Build, *, shape: Shape | None = None, null_passes: bool = True) -> None:
+def row_rule(
+    metric: str,
+    expected: Build,
+    *,
+    shape: Shape | None = None,
+    null_passes: bool = True,
+    looks_back: bool = False,
+) -> None:
     """Register a rule that judges single rows.
 
     Args:
@@ -20,6 +27,7 @@ def row_rule(metric: str, expected: Build, *, shape: Shape | None = None, null_p
         expected: Makes the expression that is true for rows that keep the rule.
         shape: How it is addressed; taken from Great Expectations when it knows the rule.
         null_passes: Whether a row on which the expression is null keeps the rule.
+        looks_back: Whether a row is judged by rows before it.
     """
 
     def condition(request: Request) -> Condition:
@@ -27,7 +35,7 @@ def row_rule(metric: str, expected: Build, *, shape: Shape | None = None, null_p
         broken = (~expected(request)).fill_null(value=not null_passes)
         if request.where is not None:
             broken = broken & request.where
-        return Condition(broken, request.where, request.names)
+        return Condition(broken, request.where, request.names, looks_back=looks_back)
 
     _register(metric, condition, shape or shape_of(f"{metric}.condition"))
 

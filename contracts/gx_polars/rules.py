@@ -194,13 +194,13 @@ def register_rules() -> None:
         "column_values.not_match_regex": lambda r: ~_matches(r, [r.values["regex"]])[0],
         "column_values.match_regex_list": match_regex_list,
         "column_values.not_match_regex_list": lambda r: ~reduce(or_, _matches(r, r.values["regex_list"])),
-        "column_values.increasing": lambda r: _in_order(r, "gt", "ge"),
-        "column_values.decreasing": lambda r: _in_order(r, "lt", "le"),
         "column_values.z_score.under_threshold": z_score,
         "column_values.not_outliers": not_outliers,
     }
     for metric, judge in simple.items():
         row_rule(metric, judge)
+    row_rule("column_values.increasing", lambda r: _in_order(r, "gt", "ge"), looks_back=True)
+    row_rule("column_values.decreasing", lambda r: _in_order(r, "lt", "le"), looks_back=True)
     for name in ("json_parseable", "dateutil_parseable", "match_json_schema", "match_strftime_format"):
         row_rule(f"column_values.{name}", _judged_in_python(f"column_values.{name}"))
     strict: dict[str, Judge] = {

@@ -62,7 +62,9 @@ class Subject:
         return query.collect(engine=self.engine)
 
     def collect_all(self, queries: list[pl.LazyFrame]) -> list[pl.DataFrame]:
-        """Run several queries together, so that they share what they read."""
+        """Run several queries. A frame in memory is read once; a streamed one anew, as sharing would hold it."""
+        if self.engine == "streaming":
+            return [self.collect(query) for query in queries]
         return pl.collect_all(queries, engine=self.engine)
 
     def keep(self, rule: Hashable, mask: pl.Series) -> None:
