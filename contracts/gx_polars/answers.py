@@ -98,12 +98,21 @@ class Condition:
     looks_back: bool = False
     mask: pl.Series | None = None
 
-    @cached_property
-    def rows(self) -> pl.Series:
-        """Numbers of the unexpected rows, ascending."""
+    @property
+    def found(self) -> pl.Series:
+        """The mask.
+
+        Raises:
+            RuntimeError: The wave has not run yet.
+        """
         if self.mask is None:
             raise RuntimeError("the mask is read before its wave has run")
-        return self.mask.arg_true()
+        return self.mask
+
+    @property
+    def rows(self) -> pl.Series:
+        """Numbers of the unexpected rows, ascending; not kept, as there may be as many as rows."""
+        return self.found.arg_true()
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _condition(request: Request) -> Condition:
 
 
 def _count(request: Request) -> int:
-    return _condition(request).rows.len()
+    return int(_condition(request).found.sum())
 
 
 def _limit(request: Request, whole: int | None) -> int | None:
@@ -94,7 +94,8 @@ def _values(request: Request) -> Rows:
 def _numbers(request: Request) -> list[int] | Rows:
     condition, wanted = _condition(request), request.values["result_format"]
     limit = _limit(request, None)
-    rows = condition.rows if limit is None else condition.rows.head(limit)
+    found = condition.rows
+    rows = found if limit is None else found.head(limit)
     keys: Sequence[str] = wanted.get("unexpected_index_column_names") or ()
     if not keys:
         return rows.to_list()
@@ -102,9 +103,7 @@ def _numbers(request: Request) -> list[int] | Rows:
     request.require(keys)
     if wanted.get("exclude_unexpected_values"):
         # as Great Expectations does: keys alone are given in full, whatever the limit
-        return Rows(
-            condition.rows, keys, lambda taken: [taken.to_dict(as_series=False)] if taken.height else []
-        )
+        return Rows(found, keys, lambda taken: [taken.to_dict(as_series=False)] if taken.height else [])
     return Rows(rows, list(dict.fromkeys([*condition.names, *keys])), pl.DataFrame.to_dicts)
 
 

@@ -11,7 +11,7 @@ import great_expectations.expectations as gxe
 import polars as pl
 import pytest
 from great_expectations.expectations.row_conditions import Column
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import contracts.gx_polars as package
@@ -106,6 +106,7 @@ def test_nan_is_missing(validate: Validate):
     assert between.result["missing_count"] == 2
 
 
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4) | st.none(), st.sampled_from("ab"), st.booleans())),
     st.sampled_from([["a"], ["a", "b"], ["b", "a"]]),

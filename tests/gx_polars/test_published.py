@@ -12,6 +12,14 @@ from contracts.gx_polars.support import supported
 from tests.gx_polars.parity import Engines
 from tests.gx_polars.published import Case, cases, judge, mixed, named
 
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:.* parameter is deprecated as of GX Core:DeprecationWarning"
+    ),  # cases use it
+    pytest.mark.filterwarnings(
+        "ignore:Could not infer format:UserWarning"
+    ),  # dates of the cases, read by pandas
+]
 FOLDER = os.environ.get("ANSWERABLE_GX_CASES")
 LEAST = 350
 """Cases that have to pass outright: fewer would mean that the reader no longer understands the files."""
