@@ -1,6 +1,7 @@
 """What the engine promises beyond equal results: one query, isolation, exact keys, masks, threads."""
 
 import ast
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -174,6 +175,31 @@ def test_parquet_files_are_validated_without_loading_them(tmp_path: Path):
     assert result.result["partial_unexpected_list"] == [2, 2]
     assert batch.columns() == ["id", "word", "real"]
     assert batch.head(2).data["id"].tolist() == [1, 2]
+
+
+def test_file_context_keeps_datasource_suite_and_checkpoint(tmp_path: Path):
+    FRAME.write_parquet(tmp_path / "part.parquet")
+    made = gx.get_context(mode="file", project_root_dir=tmp_path)
+    asset = made.data_sources.add_polars("polars").add_parquet("files", path=f"{tmp_path}/*.parquet")
+    definition = asset.add_batch_definition_whole_dataframe("all")
+    suite = made.suites.add(
+        gx.ExpectationSuite("suite", expectations=[ExpectRowsToSatisfy(expression="id >= 1 OR id IS NULL")])
+    )
+    validation = made.validation_definitions.add(
+        gx.ValidationDefinition(name="files", data=definition, suite=suite)
+    )
+    made.checkpoints.add(gx.Checkpoint(name="check", validation_definitions=[validation]))
+    reopened = gx.get_context(mode="file", project_root_dir=tmp_path)
+    assert reopened.checkpoints.get("check").run().success
+
+
+def test_example_of_the_readme_runs():
+    text = (Path(package.__file__).parent / "README.md").read_text()
+    example = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict = {}
+    exec(example[1], names)  # noqa: S102 - our own text
+    assert not names["result"].success
+    assert names["tickets"].filter(names["subject"].unexpected(names["order"])).rows() == [(2, 3, 1)]
 
 
 @pytest.mark.parametrize("given_data", [[1, 2], None, {"a": [1]}])
