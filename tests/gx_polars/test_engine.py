@@ -96,6 +96,42 @@ def test_mask_is_told_apart_by_arguments_and_refused_where_there_is_none(validat
         subject.unexpected(gxe.ExpectColumnMaxToBeBetween(column="id", max_value=2))
 
 
+@pytest.mark.parametrize(
+    ("values", "share", "nearest"),
+    [
+        ([1, 2], 0.5, 1),
+        ([1, 2, 3, 4], 0.5, 3),
+        ([1, 2, 3], 0.25, 1),
+        ([1, 2, 3], 0.75, 3),
+        ([5, None], 0.9, 5),
+    ],
+)
+def test_quantile_is_the_nearest_value_and_halves_go_to_even_ranks(
+    values, share, nearest, validate: Validate
+):
+    """numpy.quantile, method `nearest`: ranks 0.5 -> 0, 1.5 -> 2, 0.5 -> 0, 1.5 -> 2."""
+    (result,) = validate(
+        pl.DataFrame({"v": values}),
+        gxe.ExpectColumnQuantileValuesToBeBetween(
+            column="v", quantile_ranges={"quantiles": [share], "value_ranges": [[0, 9]]}
+        ),
+    )
+    assert result.result["observed_value"]["values"] == [nearest]
+
+
+def test_samples_stop_where_they_are_told_to(validate: Validate):
+    frame = pl.DataFrame({"n": range(300)})
+    rule = gxe.ExpectColumnValuesToBeBetween(column="n", min_value=1000)
+    (few,) = validate(
+        frame, rule, result_format="SUMMARY", partial_unexpected_count=3, include_unexpected_rows=True
+    )
+    assert few.result["partial_unexpected_index_list"] == [0, 1, 2]
+    assert few.result["unexpected_rows"] == [{"n": 0}, {"n": 1}, {"n": 2}]
+    (all_of_them,) = validate(frame, rule)
+    assert len(all_of_them.result["unexpected_list"]) == 200
+    assert all_of_them.result["unexpected_index_list"] == list(range(300))
+
+
 def test_nan_is_missing(validate: Validate):
     present, between = validate(
         FRAME,
