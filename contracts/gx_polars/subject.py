@@ -19,6 +19,9 @@ class Subject:
     Hand it to a batch in place of the bare frame when rules need references, or when you want the rows that
     broke a rule: `Subject.unexpected` returns the very mask that the verdict was counted from.
 
+    A lazy frame is run several times and has to yield the same rows in the same order each time: a scan does, a
+    `group_by` or `unique` without `maintain_order` does not.
+
     NaN counts as missing, as it does in Great Expectations' other engines.
 
     Attributes:
