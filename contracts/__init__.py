@@ -12,6 +12,7 @@ another package of ours.
     events.py           the canonical event, and the codes it is stored with
     tables/             every table that BI tools read, one class each, each with its grain
     dictionary.py       those classes as documentation and as Arrow schemas
+    gx_polars/          Great Expectations on polars; imports nothing of the rest, and nothing imports it at its top
     documents.py        YAML with line numbers, bound to typed models
     errors.py           every error we raise on purpose, in one tree
 """

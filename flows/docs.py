@@ -18,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 
 def pages() -> Mapping[str, str]:
     """Every generated page, by its path below the repository."""
+    from contracts.gx_polars.support import markdown as expectations  # noqa: PLC0415 - 4 CPU seconds
+
     written = app.generate_docs(output_format="markdown", recursive=True)
     # Usage lines of nested commands name the module that was started, whichever that is.
     commands = re.sub(r"^(answerable .*?) -m [\w.]+", r"\1", written, flags=re.MULTILINE)
@@ -30,6 +32,7 @@ def pages() -> Mapping[str, str]:
         "docs/commands.md": f"{commands.rstrip()}\n\n{note}\n",
         "examples/starter/map.schema.json": json.dumps(map_schema(), indent=1, ensure_ascii=False) + "\n",
         "docs/methods.md": methods_page(),
+        "docs/expectations.md": expectations(),
     }
 
 
