@@ -116,25 +116,28 @@ def _text_dimension(column: str, tests: Sequence[Condition | None], codebook: Co
     # A value that no event has had yet, and one that no rule names: both can still come.
     unseen = sorted({name.replace("*", "~") for name in named} - set(known))
     values = [None, *known, *unseen, "\x00 any other"]
-    fate_of = {test: [_accepts_text(test, value) for value in values] for test in set(tests)}
+    fate_of = {test: _accepted_texts(test, values) for test in set(tests)}
     fates = np.array([fate_of[test] for test in tests])
     bins, bin_of = np.unique(fates, axis=1, return_inverse=True)
     by_code = pl.Series(column, bin_of.reshape(-1)[: len(known) + 1], dtype=pl.UInt32)
     return Dimension(column, pl.lit(by_code).gather(pl.col(column)), bins)
 
 
-def _accepts_text(test: Condition | None, value: str | None) -> bool:
+def _accepted_texts(test: Condition | None, values: Sequence[str | None]) -> list[bool]:
+    """Which of these values a test accepts."""
     if test is None:
-        return True
+        return [True] * len(values)
     if test.bounds:
-        return _within(test, _as_number(value))
-    if value is None:
-        return None in test.any_of
-    return any(_equals(value, as_text(v)) for v in test.any_of if v is not None)
-
-
-def _equals(value: str, wanted: str) -> bool:
-    return fnmatchcase(value, wanted) if "*" in wanted else value == wanted
+        return [_within(test, _as_number(value)) for value in values]
+    wanted = {as_text(value) for value in test.any_of if value is not None}
+    patterns = [name for name in wanted if "*" in name]
+    has_missing = None in test.any_of
+    return [
+        has_missing
+        if value is None
+        else value in wanted or any(fnmatchcase(value, pattern) for pattern in patterns)
+        for value in values
+    ]
 
 
 def _as_number(value: str | None) -> float | None:

@@ -43,9 +43,7 @@ class Expected:
 
 
 EXPECTED = {
-    "servicenow_headline": Expected(
-        "servicenow_incidents", ("metric",), rows=~pl.col("metric").str.contains("^(repeat_contact|fcr)")
-    ),
+    "servicenow_headline": Expected("servicenow_incidents", ("metric",)),
     "servicenow_by_priority": Expected("servicenow_incidents"),
     "servicenow_by_group": Expected("servicenow_incidents"),
     "servicenow_by_contact_type": Expected("servicenow_incidents"),

