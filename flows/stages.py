@@ -209,6 +209,13 @@ def _evidence(
     )
 
 
+def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
+    """Customers of the last 28 days, by touchpoint."""
+    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
+    recent = together(measured.recent.lazy(), "touchpoint").collect()
+    return {touchpoints[code]: customers for code, _, customers in recent.iter_rows()}
+
+
 def _stake(values: Sequence[int]) -> Stake:
     return values[0], values[1]
 

@@ -1,5 +1,6 @@
 """Every table that BI tools read: one class each, each with its grain. A new class is a new table."""
 
+from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
 from contracts.tables.dimensions import (
     BridgeAssignment,
@@ -48,6 +49,8 @@ TABLES: tuple[type[Table], ...] = (
     FactHandoff,
     FactIssueFlow,
     FactEventUnmatched,
+    FactAlert,
+    FactNotification,
     GapFinding,
     RuleHit,
     DataTrust,
@@ -75,10 +78,12 @@ __all__ = [
     "DimStage",
     "DimTeam",
     "DimTouchpoint",
+    "FactAlert",
     "FactCase",
     "FactEventUnmatched",
     "FactHandoff",
     "FactIssueFlow",
+    "FactNotification",
     "GapFinding",
     "MeasureDaily",
     "QuarantineReason",

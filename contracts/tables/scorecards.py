@@ -104,6 +104,10 @@ class ScorecardTouchpoint(Scorecard):
         "95 % bound misses it, and so does the last week's value. Weeks only.",
         nullable=True,
     )
+    breach_bound = number(
+        "That bound: the upper one where higher is better, the lower one where lower is. Weeks only.",
+        "metric's unit",
+    )
 
 
 class _GoalCounts(Scorecard):
