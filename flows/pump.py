@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
 from contracts.alert_settings import Alerts, Channel
 from contracts.links import SECRET_MIN, Action, Link, sign
 from flows.channels import Outcome, Outgoing, Unset, load
