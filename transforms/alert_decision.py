@@ -21,6 +21,7 @@ from contracts.alerts import (
     Reason,
     Rung,
     Silence,
+    State,
     Told,
     Week,
 )
@@ -108,8 +109,8 @@ def decide(
 def decide_touchpoint(evidence: Evidence, before: Episode | None, around: Around) -> Decision:
     """What becomes of one metric of one touchpoint.
 
-    Fires on `is_breach` alone, resolves when as many weeks in a row as the settings ask for reach the
-    goal over their four weeks. A week without data does neither.
+    Fires on `is_breach` alone, resolves when as many weeks in a row as the settings ask for, all ended
+    since it fired, reach the goal over their four weeks. A week without data does neither.
     """
     facts = facts_of(evidence)
     status = _status(evidence)
@@ -283,7 +284,7 @@ def _told_first(
     opened = replace(
         before or _opened(key, around, began),
         key=key,
-        state="firing" if key.scope_type == "touchpoint" else "no_data",
+        state=_fired(key),
         fired_at=around.now,
         owner=around.owner(key),
         facts=facts,
@@ -314,18 +315,22 @@ def _tell(before: Episode | None, now: Episode, around: Around, reason: Reason) 
 def _waiting(before: Episode, now: Episode, around: Around, waits: Reason) -> Decision:
     """An alert that has fired and goes on: handed over, acknowledged, silenced, climbing or waiting."""
     key, silence = now.key, around.silence(now.key)
-    if around.owner(key) != now.owner:
+    is_others = around.owner(key) != now.owner
+    if silence is None and now.is_silent and (is_others or now.acked_at is None):
+        fresh = replace(now, owner=around.owner(key), state=_fired(key), acked_at=None, acked_by=None)
+        return _tell(before, fresh, around, "silence_ended")
+    if is_others:
         return _handed_over(before, now, around)
-    if silence is None and now.is_silent and now.acked_at is None:
-        return _tell(before, now, around, "silence_ended")
     reason = waits
     if now.state == "acknowledged":
         reason = "acknowledged"
     elif silence is not None:
         reason = "silenced"
+    elif waits == "value_reaches_goal":  # what recovers does not climb
+        reason = waits
     elif now.due_at is not None and around.now >= now.due_at:
         return _climbed(before, now, around)
-    elif now.due_at is None and waits != "value_reaches_goal":
+    elif now.due_at is None:
         reason = "nobody_above"
     after = replace(now, reason=reason)
     return Decision(key=key, reason=reason, before=before, after=after, facts=now.facts, silenced_by=silence)
@@ -336,11 +341,10 @@ def _handed_over(before: Episode, now: Episode, around: Around) -> Decision:
     owner = around.owner(now.key)
     known = {told.person for told in now.told}
     first = [] if now.is_silent else [rung for rung in around.path(now.key)[:1] if rung.person not in known]
-    state = "firing" if now.key.scope_type == "touchpoint" else "no_data"
     after = replace(
         now,
         owner=owner,
-        state=state,
+        state=_fired(now.key),
         level=0,
         reason="handed_over",
         acked_at=None,
@@ -392,6 +396,17 @@ def _ended(before: Episode, around: Around, reason: Reason, facts: Mapping[str, 
         for told in before.told
     )
     return Decision(key=before.key, reason=reason, before=before, after=after, notices=notices, facts=facts)
+
+
+def _fired(key: Key) -> State:
+    """How an alert stands that somebody has to look at."""
+    return "firing" if key.scope_type == "touchpoint" else "no_data"
+
+
+def _back(weeks: Sequence[Week], fired: Episode, around: Around) -> int:
+    """How many of the windows that have ended since it fired reach the goal, up to the last, without a break."""
+    since = (fired.fired_at or fired.opened_at).astimezone(around.calendar.zone).date()
+    return _run([week for week in weeks if week.end > since], lambda week: week.is_pool_below is False)
 
 
 def _same_metric(standing: dict[Key, Episode], key: Key) -> Episode | None:
