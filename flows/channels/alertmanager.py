@@ -17,6 +17,8 @@ NEEDS = frozenset({"url"})
 DEDUPES = True
 
 _LASTS = timedelta(days=60)
+_SKEW = timedelta(minutes=1)
+"""An end that lies in the future by Alertmanager's clock would be taken for a firing alert."""
 
 
 def send(outgoing: Outgoing, channel: Channel, environment: Environment) -> Outcome:  # noqa: ARG001
@@ -34,8 +36,8 @@ def alerts(outgoing: Outgoing) -> list[dict[str, Any]]:
 
 def _alert(outgoing: Outgoing, message: Mapping[str, Any]) -> dict[str, Any]:
     is_over = message["kind"] == "resolved"
-    ends = outgoing.attempt_at if is_over else outgoing.attempt_at + _LASTS
-    starts = min(datetime.fromisoformat(message["at"]), outgoing.attempt_at - timedelta(seconds=1))
+    ends = outgoing.attempt_at - _SKEW if is_over else outgoing.attempt_at + _LASTS
+    starts = min(datetime.fromisoformat(message["at"]), outgoing.attempt_at - 2 * _SKEW)
     return {
         "labels": {
             "alertname": "AnswerableFeedLate" if message["scope_type"] == "feed" else "AnswerableGoalMissed",
