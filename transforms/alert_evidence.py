@@ -104,7 +104,8 @@ def suppliers(
 
 def _judges(metric: Metric, event: EventTemplate, subjects: Sequence[str]) -> bool:
     if metric.of == "cases":
-        return _constant(event.subject_type) in (None, *subjects) and event.subject is not None
+        is_case = event.subject_type is not None and event.subject is not None
+        return is_case and _constant(event.subject_type) in (None, *subjects)
     has_value = metric.value is None or _expression(event, metric.value) is not None
     return has_value and all(_can(event, name, condition) for name, condition in metric.where.items())
 

@@ -1,9 +1,11 @@
 """One POST, bounded in time and size, and what its answer means for a letter."""
 
+import ssl
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 
 import httpx
 
@@ -28,7 +30,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: flo
         timeout_seconds: How long the whole attempt may take, roughly.
         now: The real instant, for dates in Retry-After.
     """
-    client = httpx.Client(timeout=httpx.Timeout(timeout_seconds), follow_redirects=False)
+    client = httpx.Client(timeout=httpx.Timeout(timeout_seconds), follow_redirects=False, verify=_trusted())
     # A server that drips bytes never meets the timeout of a single read.
     stop = threading.Timer(timeout_seconds, client.close)
     stop.daemon = True
@@ -63,6 +65,12 @@ def retry_after(written: str | None, now: datetime) -> float | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max((at - now).total_seconds(), 0.0), _WAIT_MAX)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Who is trusted; read once, because reading it takes longer than a letter."""
+    return httpx.create_ssl_context()
 
 
 def _judged(response: httpx.Response, said: str, now: datetime) -> Outcome:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contracts.alerts import Letter, plain
-from flows.channels import slack, webhook  # noqa: F401 - loaded before the first fork
+from flows.channels import _http, slack, webhook  # noqa: F401 - loaded before the first fork
 from flows.pump import Bounds, pump
 from flows.workspace import load
 from tests.flows.letters import BREACH
@@ -38,13 +38,14 @@ def main(root: str, url: str, letters: str, kills: str, seed: str) -> None:
         )
         with ledger.deciding() as book:
             book.post(letter, now, now, now)
+    _http._trusted()  # noqa: SLF001 - read before the first fork, as in a process that goes on for long
     killed = 0
     while killed < int(kills):
         child = os.fork()
         if child == 0:
             pump(workspace, ledger, Bounds(10_000, 3600, LEASE), environment)
             os._exit(0)
-        time.sleep(chance.uniform(0.0, 0.12))
+        time.sleep(chance.uniform(0.0, 0.25))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         killed += os.WIFSIGNALED(status)

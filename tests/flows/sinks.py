@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,8 +20,8 @@ class Sink:
 
     Attributes:
         url: Where it is.
-        answers: What it answers, in order, then always the last one; `reset`, `silence` and `drip` are
-            ways not to answer.
+        answers: What it answers, in order, then always the last one; `reset`, `silence`, `drip` and
+            `slow` are ways not to answer at once.
         taken: Bodies that reached it, in order.
         headers: Their headers, in lower case.
     """
@@ -103,10 +103,19 @@ def _drip(handler: BaseHTTPRequestHandler, sink: Sink) -> None:
     handler.close_connection = True
 
 
+def _slow(handler: BaseHTTPRequestHandler, sink: Sink) -> None:
+    """Take it, and say so a little later: whoever is killed in between does not know."""
+    sink.hold.wait(0.03)
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+    handler.close_connection = True
+
+
 _ways: dict[str, Callable[[BaseHTTPRequestHandler, Sink], None]] = {
     "reset": _reset,
     "silence": _silence,
     "drip": _drip,
+    "slow": _slow,
 }
 
 

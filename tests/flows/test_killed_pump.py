@@ -26,7 +26,7 @@ alerts:
 def test_killed_at_random_instants_nothing_is_lost_and_doubles_are_counted(sandbox: Sandbox, seed: int):
     sandbox.write("answerable.yaml", (sandbox.root / "answerable.yaml").read_text() + SETTINGS)
     letters = 6 * KILLS
-    with http_sink() as sink:
+    with http_sink("slow") as sink:
         command = [sys.executable, "-m", "tests.flows.killed_pump", str(sandbox.root), sink.url]
         done = subprocess.run(
             [*command, str(letters), str(KILLS), str(seed)],
