@@ -1,8 +1,9 @@
 """The pump: takes letters out of the outbox, one by one, and notes what became of each.
 
-A letter is claimed before it is sent and noted afterwards. Killed in between, nobody knows whether it
-arrived: after the lease it is sent again under the same idempotency key, and that is counted. So none is
-lost, and one comes twice only where the channel cannot tell.
+A letter is claimed before it is sent and noted afterwards. Killed in between, or without an answer, nobody
+knows whether it arrived: it is sent again under the same idempotency key, and that is counted. Where the
+channel cannot tell a repeated letter that is done once; in doubt twice it is dead, for somebody to decide.
+So none is lost unseen, and none comes more than twice.
 """
 
 import json
@@ -27,6 +28,12 @@ ATTEMPTS_MAX = 12
 
 LEASE = timedelta(minutes=3)
 """Longer than any attempt may take; a letter whose sender is gone for longer is sent again."""
+
+DOUBLES_MAX = 1
+"""How often a letter in doubt is sent again on a channel that cannot tell a repeated one."""
+
+_DOUBT_WAIT = 600.0
+"""Seconds before it is: long enough for a late answer's cause to pass."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 3600.0
 _ACTIONS: tuple[Action, ...] = ("ack", "dispute", "silence")
@@ -142,8 +149,11 @@ def _attempt(
     if channel is None:
         return Outcome("refused", f"the settings have no channel {posted.letter.channel!r} any more")
     try:
+        kind = load(channel.kind)
+        if posted.unsure_count > DOUBLES_MAX and not kind.DEDUPES:
+            return Outcome("refused", f"nobody answered {posted.unsure_count} times: it may have arrived")
         outgoing = _outgoing(workspace, settings, channel, posted, environment, now)
-        return load(channel.kind).send(outgoing, channel, environment)
+        return kind.send(outgoing, channel, environment)
     except (Unset, ValueError) as error:
         return Outcome("refused", str(error))
     except Exception as error:  # noqa: BLE001 - a channel's defect must not keep others from being told
@@ -203,6 +213,7 @@ def _note(
         ledger.note_dead(posted.id, worker, outcome.said)
         done.counts["dead"] += 1
         return
-    again = now + wait_after(posted.attempt_count, outcome.after_seconds)
+    asked = max(outcome.after_seconds or 0.0, _DOUBT_WAIT if outcome.is_unsure else 0.0)
+    again = now + wait_after(posted.attempt_count, asked)
     ledger.note_again(posted.id, worker, again, outcome.said, unsure=outcome.is_unsure)
     done.counts["again"] += 1

@@ -1,7 +1,7 @@
 """What alerts are decided on, from published tables: whole weeks of every goal in force, and late feeds."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -87,25 +87,29 @@ def suppliers(
     """Feeds that can tell of what a metric judges at a touchpoint, by name.
 
     Worked out from declarations alone: an event whose declared constants contradict a rule or the
-    metric's base is none of it.
+    metric's base is none of it. Where a feed declares the cases' subject as a constant, feeds that could
+    only work it out to be the same are left out.
     """
     rules = [rule for rule in atlas.rules if rule.touchpoint == touchpoint]
-    subjects = [cases.subject for cases in atlas.cases]
+    subjects = {cases.subject for cases in atlas.cases}
 
-    def supplies(feed: Feed) -> bool:
-        events = [event for stream in feed.declared.streams for event in stream.events]
-        return any(
-            _judges(metric, event, subjects) and any(_matches(rule, feed.name, event) for rule in rules)
-            for event in events
-        )
+    def supplying(kinds: Collection[str | None]) -> tuple[str, ...]:
+        def supplies(feed: Feed) -> bool:
+            events = [event for stream in feed.declared.streams for event in stream.events]
+            return any(
+                _judges(metric, event, kinds) and any(_matches(rule, feed.name, event) for rule in rules)
+                for event in events
+            )
 
-    return tuple(sorted(feed.name for feed in feeds if supplies(feed)))
+        return tuple(sorted(feed.name for feed in feeds if supplies(feed)))
+
+    return supplying(subjects) or supplying({*subjects, None})
 
 
-def _judges(metric: Metric, event: EventTemplate, subjects: Sequence[str]) -> bool:
+def _judges(metric: Metric, event: EventTemplate, subjects: Collection[str | None]) -> bool:
     if metric.of == "cases":
         is_case = event.subject_type is not None and event.subject is not None
-        return is_case and _constant(event.subject_type) in (None, *subjects)
+        return is_case and _constant(event.subject_type) in subjects
     has_value = metric.value is None or _expression(event, metric.value) is not None
     return has_value and all(_can(event, name, condition) for name, condition in metric.where.items())
 

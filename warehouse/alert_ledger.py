@@ -87,12 +87,15 @@ class AlertLedger:
         """Take the oldest letter that is due, for one attempt; None when nothing is.
 
         A letter whose sender has not come back within its lease is taken over: whether it was sent is
-        not known, and that is counted.
+        not known, and that is counted. What is in doubt comes last, so that a sender that is killed again
+        and again does not stumble over the same letter.
         """
         with self.ledger.writing() as session:
             is_due = (OutboxRow.state == "due") & (OutboxRow.not_before <= now)
             is_lost = (OutboxRow.state == "sending") & (OutboxRow.claimed_at <= now - lease)
-            order = sa.select(OutboxRow).where(is_due | is_lost).order_by(OutboxRow.number).limit(1)
+            oldest = sa.select(OutboxRow).where(is_due | is_lost)
+            doubt = OutboxRow.unsure_count + sa.case((OutboxRow.state == "sending", 1), else_=0)
+            order = oldest.order_by(doubt, OutboxRow.number).limit(1)
             row = session.scalars(order.with_for_update(skip_locked=True)).first()
             if row is None:
                 return None
@@ -115,10 +118,15 @@ class AlertLedger:
         self._note(id_, worker, state="dead", error=error)
 
     def revive(self, now: datetime) -> int:
-        """Make every dead letter due again; how many there were. Those without a channel stay."""
+        """Make every dead letter due again; how many there were. Those without a channel stay.
+
+        Whoever asks for it takes it upon them that one in doubt may come once more.
+        """
+        doubt = sa.case((OutboxRow.unsure_count > 1, 1), else_=OutboxRow.unsure_count)
+        anew = {"state": "due", "not_before": now, "attempt_count": 0, "unsure_count": doubt}
         with self.ledger.writing() as session:
             dead = sa.update(OutboxRow).where(OutboxRow.state == "dead", OutboxRow.channel != "")
-            done = session.execute(dead.values(state="due", not_before=now, attempt_count=0))
+            done = session.execute(dead.values(anew))
             return int(done.rowcount)  # ty: ignore[missing-attribute]
 
     def letters(self, *states: Waited, limit: int = 1000) -> list[Posted]:

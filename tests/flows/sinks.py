@@ -44,7 +44,7 @@ def http_sink(*answers: Answer | str) -> Iterator[Sink]:
     sink = Sink(answers=list(answers) or [OK])
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - its name in the standard library
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             place = len(sink.taken)
             sink.taken.append(body)

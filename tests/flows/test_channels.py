@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import threading
 import time
-import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from email import message_from_bytes, policy
 from inspect import signature
 from pathlib import Path
 
+import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
@@ -204,7 +204,7 @@ class Mailbox:
 
     async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: ARG002, N802
         if self.answer.startswith("250"):
-            self.mails.append(envelope.content)  # ty: ignore[unresolved-attribute]
+            self.mails.append(envelope.content)
         return self.answer
 
 
@@ -236,8 +236,8 @@ def test_mail_arrives_as_text_and_html_with_the_letters_own_id(mailbox: tuple[Ma
     assert got["Message-ID"] == outcome.said
     assert (got["To"], got["Auto-Submitted"]) == ("dana@example.test", "auto-generated")
     assert got["Subject"] == "2 alerts: 1 breach, 1 no data"
-    text = got.get_body(("plain",)).get_content()  # ty: ignore[unresolved-attribute]
-    html = got.get_body(("html",)).get_content()  # ty: ignore[unresolved-attribute]
+    text = got.get_body(("plain",)).get_content()
+    html = got.get_body(("html",)).get_content()
     assert "BREACH  Engage > Receive <the> shipment" in text
     assert "Receive &lt;the&gt; shipment" in html
     assert '<a href="https://answers.test/a/token">' in html
@@ -286,7 +286,7 @@ def alertmanager(tmp_path: Path) -> Iterator[tuple[str, list[dict]]]:
             url = f"http://127.0.0.1:{port}"
             try:
                 _until(lambda: _answers(f"{url}/-/ready"))
-                yield url, sink.taken  # ty: ignore[invalid-yield]
+                yield url, sink.taken
             finally:
                 process.kill()
 
@@ -316,18 +316,18 @@ def test_alertmanager_knows_a_repeated_alert_and_when_it_ends(alertmanager: tupl
 
 def _until(is_so: object, seconds: float = 20) -> None:
     ends = time.monotonic() + seconds
-    while not is_so():  # ty: ignore[call-non-callable]
+    while not is_so():
         assert time.monotonic() < ends
         threading.Event().wait(0.05)
 
 
 def _read(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return answer.read()
+    return httpx.get(url, timeout=5).raise_for_status().content
 
 
 def _answers(url: str) -> bool:
     try:
-        return bool(_read(url) or True)
-    except OSError:
+        _read(url)
+    except httpx.HTTPError:
         return False
+    return True

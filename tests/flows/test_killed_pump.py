@@ -39,10 +39,13 @@ def test_killed_at_random_instants_nothing_is_lost_and_doubles_are_counted(sandb
             body for body, head in zip(sink.taken, sink.headers, strict=True) if "webhook-id" not in head
         )
     assert said["killed"] >= KILLS // 2
-    assert said["counts"] == {"sent": letters}
+    dead = said["counts"].pop("dead", 0)
+    assert said["counts"] == {"sent": letters - dead}
+    assert dead <= 1 + KILLS // 20, "twice in doubt is rare, and seen"
     chats = [id_ for id_, channel in said["letters"].items() if channel == "chat"]
-    assert len(chatted) == len(chats), "every letter arrived"
+    assert len(chats) - dead <= len(chatted) <= len(chats), "every letter arrived"
     assert set(hooked) == set(said["letters"]) - set(chats), "every letter arrived, under its own id"
+    assert max(chatted.values()) <= 2, "none came more than twice"
     doubles = sum(chatted.values()) - len(chatted)
     assert doubles <= said["unsure"].get("chat", 0), "what may have come twice was counted"
     assert sum(said["unsure"].values()) <= said["killed"], "a kill leaves at most one letter in doubt"

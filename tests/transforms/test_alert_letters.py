@@ -36,7 +36,7 @@ def decided(
         key=key,
         reason="breach_on_evidence",
         after=after,
-        notices=(Notice(kind, rung, **more),),  # ty: ignore[invalid-argument-type]
+        notices=(Notice(kind, rung, **more),),
         facts={"customers": customers},
     )
 

@@ -135,6 +135,13 @@ def test_a_letter_whose_sender_was_killed_is_sent_again_and_counted(alerts: Aler
     assert alerts.unsure() == {"mail": 1}
 
 
+def test_what_is_in_doubt_comes_after_what_is_not(alerts: AlertLedger):
+    first, second, third = post(alerts, LETTER, LETTER, LETTER)
+    alerts.claim("killed", NOW, LEASE)
+    claimed = [alerts.claim("w", NOW + LEASE, LEASE) for _ in range(3)]
+    assert [one.id if one else None for one in claimed] == [second, third, first]
+
+
 def test_a_failed_letter_waits_a_refused_one_is_dead_and_can_be_revived(alerts: AlertLedger):
     (id_,) = post(alerts, LETTER)
     alerts.claim("w", NOW, LEASE)
