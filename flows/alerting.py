@@ -3,15 +3,16 @@
 Without `alerts:` in answerable.yaml they are decided and listed, and nothing is sent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 
 import polars as pl
 
 from contracts.alert_settings import Alerts
-from contracts.alerts import Decision, Episode, Evidence, FeedEvidence, Rung
-from contracts.tenures import in_force
+from contracts.alerts import Decision, Episode, Evidence, FeedEvidence, Rung, Silence
+from contracts.tenures import EARLIEST, LATEST, in_force, instant
+from contracts.workspace import FILE
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import Around, decide
 from transforms.alert_evidence import evidence, feed_evidence
@@ -20,8 +21,6 @@ from transforms.alert_messages import Telling, message
 from transforms.alert_path import Ends, feed_path, path
 from transforms.business_days import WorkCalendar, after_quiet, monday
 from warehouse.alert_ledger import AlertLedger, Book
-
-_UNLIMITED = 10**9
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,36 @@ class Surroundings:
     paths: Mapping[tuple[str, str], tuple[Rung, ...]] = field(default_factory=dict)
 
     def around(self, book: Book) -> Around:
-        """What stands around the decisions, silences included."""
-        return Around(
-            self.workspace.now, self.settings, self.calendar, book.silences(), self.owners, self.paths
-        )
+        """What stands around the decisions: silences, and what keeps as quiet as one."""
+        silences = [*book.silences(), *self._waived(), *self._unsettled()]
+        return Around(self.workspace.now, self.settings, self.calendar, silences, self.owners, self.paths)
+
+    def _waived(self) -> Iterator[Silence]:
+        """Late feeds that somebody accepts until a date, as the map's waivers say."""
+        for waiver in self.workspace.atlas.waivers:
+            if waiver.rule == "late_feed":
+                yield Silence(
+                    id=0,
+                    touchpoint=waiver.object,
+                    metric="freshness",
+                    reason=f"waived: {waiver.reason}",
+                    author=waiver.approver,
+                    starts_at=EARLIEST,
+                    ends_at=instant(waiver.until, self.workspace.settings.zone, LATEST),
+                )
+
+    def _unsettled(self) -> Iterator[Silence]:
+        """Without `alerts:` nobody can be told; what still stands once it is there is told then."""
+        if self.workspace.settings.alerts is None:
+            yield Silence(
+                id=0,
+                touchpoint=None,
+                metric=None,
+                reason=f"{FILE} has no 'alerts:'",
+                author="answerable",
+                starts_at=EARLIEST,
+                ends_at=LATEST,
+            )
 
     def telling(self) -> Telling:
         """What messages need."""
@@ -127,8 +152,7 @@ def grounds(
 def judge(around: Surroundings, found: Grounds, book: Book) -> list[Decision]:
     """What becomes of every alert; nothing is written."""
     decisions = decide(found.evidence, found.feeds, book.episodes(only_open=True), around.around(book))
-    limit = around.settings.interrupts_per_week if around.workspace.settings.alerts else _UNLIMITED
-    return apportion(decisions, book.spent(_week(around)), limit)
+    return apportion(decisions, book.spent(_week(around)), around.settings.interrupts_per_week)
 
 
 def foreseen(workspace: LoadedWorkspace, found: Grounds, ledger: AlertLedger) -> list[Episode]:

@@ -157,9 +157,23 @@ def test_a_feed_that_stops_in_healthy_weeks_fires_no_metric_alert(shop: Shop):
 def test_without_alerts_in_the_settings_they_are_decided_and_listed_and_nobody_is_told(sandbox: Sandbox):
     shop = Shop(sandbox, "")
     shop.breach()
-    assert shop.alert()["state"] == "firing"
+    assert (shop.alert()["state"], shop.alert()["is_silenced"]) == ("firing", True)
     assert desk(sandbox.load()).letters() == []
     assert sandbox.table("fact_notification").is_empty()
+    sandbox.write("answerable.yaml", (sandbox.root / "answerable.yaml").read_text() + SETTINGS)
+    shop.run()
+    assert shop.told() == [("breach", "cleo")], "once somebody can be told, they are"
+
+
+def test_a_late_feed_that_is_waived_in_the_map_is_told_to_nobody(shop: Shop):
+    waiver = "{rule: late_feed, object: survey, approver: ben, reason: it moves, until: 2026-06-01}"
+    shop.sandbox.write("map/waivers.yaml", f"waivers: [{waiver}]\n")
+    shop.run()
+    for _ in range(2):
+        shop.silent_week()
+        shop.run()
+    assert shop.told() == []
+    assert (shop.alert("survey")["state"], shop.alert("survey")["is_silenced"]) == ("no_data", True)
 
 
 def test_letters_stand_in_the_release_after_they_were_sent(shop: Shop):
