@@ -11,7 +11,7 @@ class FactAlert(Table):
     Scope: every breach on evidence, and every feed that was late; silenced ones too.
     Late data: an alert changes until it is resolved.
     Known limits: decided once a run, by the owners of that instant; what people did shows with the next
-        release.
+        release. It rests on the ledger: a warehouse that is made anew opens its alerts anew.
     Used by: weekly review; alert precision of the monthly review.
     """
 

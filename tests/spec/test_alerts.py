@@ -8,7 +8,7 @@ hands it over without a second message. Goal 80 %; runs on Mondays; `[..]` waits
 from datetime import timedelta
 
 from contracts.alert_settings import Alerts
-from tests.spec.alerts import FEED, Story, played
+from tests.spec.alerts import FEED, FIRST, Story, played, week
 
 
 def as_drawn(text: str, story: Story | None = None) -> None:
@@ -215,3 +215,16 @@ def test_a_late_feed_is_its_owners_until_it_delivers():
 def test_a_feed_that_never_delivered_is_late():
     story = Story(key=FEED)
     assert story.decide_feed(None)[0].reason == "feed_late"
+
+
+def test_windows_that_ended_before_it_fired_do_not_end_it_when_late_answers_change_them():
+    story = Story()
+    drawn_weeks = """
+        n  | value | four | bound | state  | reason             | told
+        30 | 0.85  | 0.85 | 0.90  | -      | at_goal            |
+        30 | 0.85  | 0.85 | 0.90  | -      | at_goal            |
+        30 | 0.66  | 0.70 | 0.76  | firing | breach_on_evidence | breach ann
+    """
+    as_drawn(drawn_weeks, story)
+    told_anew = [week(FIRST + timedelta(weeks=place), "30", "0.85", "0.85", "0.90") for place in range(3)]
+    assert story.decide(told_anew)[0].reason == "value_reaches_goal"
