@@ -128,10 +128,7 @@ def decide_touchpoint(evidence: Evidence, before: Episode | None, around: Around
         state = before.held_state or "firing"
         due = None if state == "acknowledged" or before.is_silent else around.due()
         before_now = replace(before_now, state=state, held_state=None, due_at=due)
-    if (
-        _run(evidence.weeks, lambda week: week.is_pool_below is False)
-        >= around.settings.resolve_after_windows
-    ):
+    if _back(evidence.weeks, before, around) >= around.settings.resolve_after_windows:
         return _ended(before, around, "back_at_goal", facts)
     waits: Reason = "value_reaches_goal" if status == "at_goal" else "waiting_for_acknowledgement"
     decision = _waiting(before, before_now, around, waits)
