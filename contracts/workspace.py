@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
+from contracts.alert_settings import Alerts
 from contracts.documents import Declaration, Moment
 
 FILE = "answerable.yaml"
@@ -84,6 +85,7 @@ class Workspace(Declaration):
         limits: Where the audit begins to warn.
         expect_future_minutes: An event further in the future than this is rejected.
         attestation_days: How long the word of an accountable person counts before they are asked again.
+        alerts: Who is told of breaches, and through what; without it they are decided and listed only.
     """
 
     name: str = Field(min_length=1)
@@ -96,6 +98,7 @@ class Workspace(Declaration):
     warehouse: str = "warehouse"
     expect_future_minutes: int = Field(default=60, ge=0)
     attestation_days: int = Field(default=92, ge=1, le=3660)
+    alerts: Alerts | None = None
 
     @property
     def zone(self) -> ZoneInfo:

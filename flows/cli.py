@@ -51,6 +51,17 @@ _RULES = {
     "unmatched": "What no rule matches, as YAML to paste into the map.",
 }
 
+_ALERT_COMMANDS = {
+    "list": "List alerts: what is open, since when, who answers, who knows.",
+    "why": "Say why an alert fired, or why none did, with the numbers.",
+    "ack": "Acknowledge an alert: it no longer climbs.",
+    "dispute": "Dispute the evidence of an alert: it no longer climbs, and the reason is kept.",
+    "silence": "Tell nobody of a touchpoint's or feed's alerts until a date; they are still counted.",
+    "unsilence": "End a silence now.",
+    "backtest": "Hold the evidence rule against the naive one over all published weeks.",
+    "send": "Send what waits in the outbox.",
+}
+
 app = App(name="answerable", help=_HELP, version=_version, version_flags=["--version"])
 for _name, _about in _COMMANDS.items():
     app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about)
@@ -66,6 +77,11 @@ rules = App(
 for _name, _about in _RULES.items():
     rules.command(f"flows.commands.rules:{_name}", name=_name, help=_about)
 app.command(rules)
+
+alerts_app = App(name="alerts", help="Breaches on evidence: who was told, what they did, and why nobody was.")
+for _name, _about in _ALERT_COMMANDS.items():
+    alerts_app.command(f"flows.commands.alerts_{_name}:alerts_{_name}", name=_name, help=_about)
+app.command(alerts_app)
 
 
 def main() -> None:

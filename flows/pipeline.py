@@ -1,6 +1,6 @@
 """The stages as a Prefect flow. The only module that imports Prefect.
 
-A handful of tasks of real size: one per feed, then absorb, measure, score, audit, publish. Truth is in
+A handful of tasks of real size: one per feed, then absorb, measure, score, audit, alert, publish, notify. Truth is in
 the manifests, so a task that is tried again, or a run that is started again, does no harm.
 """
 
@@ -14,11 +14,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.utilities.annotations import quote
 
 from contracts.errors import AnswerableError
+from flows.alerting import Grounds
 from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.references import waves
 from flows.report import Summary, release_line, summarize
-from flows.run import Run
+from flows.run import Outcome, Run
 from flows.stages import Tables
 from flows.workspace import load
 from warehouse.releases import Release
@@ -77,9 +78,21 @@ def audit(run: Run, absorbed: Absorbed, measured: Measured, scored: Tables) -> T
 
 
 @_stage()
-def publish(run: Run, absorbed: Absorbed, measured: Measured, scored: Tables, audits: Tables) -> Release:
+def alert(run: Run, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
+    """Decide what becomes of every alert."""
+    return run.alert(measured, scored, audits)
+
+
+@_stage()
+def publish(run: Run, absorbed: Absorbed, measured: Measured, *tables: Tables) -> Release:
     """Check every promise and publish all tables as one release."""
-    return run.publish(absorbed.state, measured, scored, audits)
+    return run.publish(absorbed.state, measured, *tables)
+
+
+@_stage()
+def notify(run: Run, outcome: Outcome) -> Outcome:
+    """Send what is due now that the release is visible."""
+    return run.notify(outcome)
 
 
 def _opaque(value: R) -> R:
@@ -108,10 +121,17 @@ def answerable(folder: str, occasion: str = "refresh") -> Summary:
         measured = measure(_opaque(run), _opaque(absorbed))
         scored = score(_opaque(run), _opaque(absorbed), _opaque(measured))
         audits = audit(_opaque(run), _opaque(absorbed), _opaque(measured), _opaque(scored))
+        found, alerts = alert(_opaque(run), _opaque(measured), _opaque(scored), _opaque(audits))
         release = publish(
-            _opaque(run), _opaque(absorbed), _opaque(measured), _opaque(scored), _opaque(audits)
+            _opaque(run),
+            _opaque(absorbed),
+            _opaque(measured),
+            _opaque(scored),
+            _opaque(audits),
+            _opaque(alerts),
         )
-        summary = summarize(run.finish(landings, absorbed, release))
+        outcome = run.finish(landings, absorbed, release, found)
+    summary = summarize(notify(_opaque(run), _opaque(outcome)))
     create_markdown_artifact(_markdown(summary), key="release", description="The newest release")
     return summary
 

@@ -34,6 +34,18 @@ def summarize(outcome: Outcome) -> Summary:
             "withdrawn": outcome.absorbed.withdrawn,
         },
         "read": [delivery.as_dict() for delivery in outcome.read],
+        "alerts": [
+            {
+                "alert": one.after.id,
+                "about": f"{one.key.scope}/{one.key.metric}",
+                "state": one.after.state,
+                "reason": one.reason,
+                "owner": one.after.owner,
+            }
+            for one in outcome.alerts.changes
+            if one.after is not None
+        ],
+        "letters": dict(outcome.letters),
         "held": [delivery.reason or delivery.source for delivery in outcome.held],
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
     }
@@ -57,6 +69,11 @@ def print_summary(folder: Path, summary: Summary) -> None:
         out.print(findings(found))
     if minor:
         out.print(f"{minor} findings merely worth knowing: answerable audit")
+    for one in summary["alerts"]:
+        owner = one["owner"] or "nobody"
+        out.print(f"alert {one['alert']}: {one['about']} is {one['state']} ({one['reason']}), owner {owner}")
+    if summary["letters"]:
+        out.print("Letters: " + ", ".join(f"{count} {end}" for end, count in summary["letters"].items()))
     out.print(release_line(summary))
     out.print(f"Published: {_shown(Path(summary['path']))}, also as {_shown(releases.root / 'current')}")
     out.print(sentence(releases.frame(release, "gap_waterfall")))

@@ -2,9 +2,9 @@
 
 import time
 import uuid
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TypeVar
@@ -12,7 +12,8 @@ from typing import TypeVar
 from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
-from contracts.tables import TABLES, FactCase
+from contracts.tables import TABLES, DataTrust, FactAlert, FactCase, FactNotification, ScorecardTouchpoint
+from flows.alerting import Decided, Grounds, foreseen, grounds, settle
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
@@ -21,16 +22,25 @@ from flows.landing import FeedLanding, Setting, land_feed
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
+from flows.pump import Bounds, pump
 from flows.references import waves
-from flows.stages import Tables, absorb, case_attributes, put, score
+from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
 from flows.workspace import LoadedWorkspace
+from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
+from warehouse.alert_ledger import AlertLedger, as_rows
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.releases import Release, Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
 CODE_VERSION = version("answerable")
+SENDING = Bounds(letters=100, seconds=20.0)
+"""How much a run sends at its end; the rest is for `answerable alerts send` and the next run."""
+
+NOTIFICATIONS_MAX = 100_000
+"""Notifications that a release shows: the newest ones."""
+
 T = TypeVar("T")
 
 
@@ -43,12 +53,16 @@ class Outcome:
         absorbed: What became of fresh events.
         read: Deliveries that this run read.
         seconds: Wall time by stage.
+        alerts: What became of alerts.
+        letters: Attempts to send letters, by their end; those of earlier runs included.
     """
 
     release: Release
     absorbed: Absorbed
     read: tuple[Delivery, ...]
     seconds: dict[str, float]
+    alerts: Decided = field(default_factory=Decided)
+    letters: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
@@ -91,6 +105,7 @@ class Run:
         self.store = EventStore(folder / "store")
         self.releases = Releases(folder / "published")
         self.ledger = Ledger(folder)
+        self.alerts = AlertLedger(self.ledger)
         self._follows: int | None = None
 
     @contextmanager
@@ -133,13 +148,23 @@ class Run:
             lambda: {**audited(self.workspace, measured, state, scored), **mapped(self.workspace)},
         )
 
+    def alert(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
+        """What alerts are decided on, and the tables that show them as they will stand after this run."""
+        return self._timed("alert", lambda: self._alerted(measured, scored, audits))
+
     def publish(self, state: State, measured: Measured, *tables: Tables) -> Release:
         """Check every table's promises, write it, and publish all as one release."""
         return self._timed("publish", lambda: self._published(state, measured, tables))
 
-    def finish(self, landings: Sequence[FeedLanding], absorbed: Absorbed, release: Release) -> Outcome:
-        """Note the release in the ledger and sweep what nobody refers to any more."""
+    def finish(
+        self, landings: Sequence[FeedLanding], absorbed: Absorbed, release: Release, found: Grounds
+    ) -> Outcome:
+        """Note the release and its alerts in the ledger, and sweep what nobody refers to any more.
+
+        Alerts are decided anew on what the ledger holds now: somebody may have acknowledged one meanwhile.
+        """
         self._note_releases()
+        decided = self._timed("alert", lambda: settle(self.workspace, found, self.alerts, self.id))
         retention = self.workspace.settings.retention
         old = (_now() - timedelta(hours=retention.grace_hours)).timestamp()
         self.releases.sweep(retention.releases, old)
@@ -147,7 +172,12 @@ class Run:
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
         read = tuple(delivery for landing in landings for delivery in landing.read)
-        return Outcome(release, absorbed, read, self.seconds)
+        return Outcome(release, absorbed, read, self.seconds, decided)
+
+    def notify(self, outcome: Outcome) -> Outcome:
+        """Send what is due now that the release is visible; what a channel does not take is sent later."""
+        sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
+        return replace(outcome, letters=dict(sending.counts))
 
     def _begin(self) -> None:
         self.releases.repair(beside(self.releases))
@@ -162,6 +192,15 @@ class Run:
             timezone=self.workspace.settings.timezone,
         )
         self.ledger.start_run(self.id, _now(), CODE_VERSION, atlas.version)
+
+    def _alerted(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
+        customers = customers_by_touchpoint(measured)
+        found = grounds(self.workspace, scored[ScorecardTouchpoint], audits[DataTrust], customers)
+        tables: Tables = {
+            FactAlert: fact_alert(foreseen(self.workspace, found, self.alerts)),
+            FactNotification: fact_notification(as_rows(self.alerts.letters(limit=NOTIFICATIONS_MAX))),
+        }
+        return found, tables
 
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
         extra = case_attributes(self.workspace, measured)
@@ -204,8 +243,10 @@ def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decisi
         measured = run.measure(absorbed.state)
         scored = run.score(absorbed.state, measured)
         audits = run.audit(absorbed.state, measured, scored)
-        release = run.publish(absorbed.state, measured, scored, audits)
-        return run.finish(landings, absorbed, release)
+        found, alerts = run.alert(measured, scored, audits)
+        release = run.publish(absorbed.state, measured, scored, audits, alerts)
+        outcome = run.finish(landings, absorbed, release, found)
+    return run.notify(outcome)
 
 
 def _now() -> datetime:

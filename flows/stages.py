@@ -10,6 +10,7 @@ from typing import cast
 
 import polars as pl
 
+from contracts.accountability import UNMATCHED
 from contracts.deliveries import Delivery
 from contracts.events import TOKENS
 from contracts.identity import Resolution
@@ -34,6 +35,7 @@ from transforms.identity import customer_of, resolve
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
+from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
 from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
@@ -150,6 +152,13 @@ def _case_plans(
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
         FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
     }
+
+
+def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
+    """Customers of the last 28 days, by touchpoint."""
+    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
+    recent = together(measured.recent.lazy(), "touchpoint").collect()
+    return {touchpoints[code]: customers for code, _, customers in recent.iter_rows()}
 
 
 def put(releases: Releases, tables: Tables, extra: Mapping[str, Column]) -> list[TableFile]:

@@ -18,6 +18,7 @@ from contracts.odcs import DataContract
 from contracts.tenures import Tenure, instant, tenures
 from contracts.workspace import FILE, Workspace
 from flows import feeds as feed_kinds
+from flows.alert_checks import alert_checks
 from flows.contract_checks import contract_checks
 from flows.workspace_checks import PlacedFeed, PlacedStream, cross_checks, region_known
 
@@ -102,13 +103,16 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
             MapError when all of it is in the map.
     """
     problems: list[Problem] = []
-    settings = _settings(root, problems)
+    settings, document = _settings(root, problems)
     zone = settings.zone if settings else ZoneInfo("UTC")
     feeds, are_whole = _feeds(root, problems)
     names = [feed.name or "" for feed in feeds] if are_whole else []
     examined, texts = _map(root, zone, names, problems)
     problems += cross_checks(examined, feeds, are_whole=are_whole)
     problems += contract_checks(root, examined, feeds)
+    if settings is not None and settings.alerts is not None and document is not None:
+        is_whole = not examined.problems
+        problems += alert_checks(settings.alerts, document, examined.atlas, is_whole=is_whole)
     # Two streams may share a contract, and two checks may meet the same flaw.
     problems = list(dict.fromkeys(problems))
     if problems or settings is None:
@@ -119,7 +123,7 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     return LoadedWorkspace(root, settings, examined.atlas, loaded, now or clock, texts)
 
 
-def _settings(root: Path, problems: list[Problem]) -> Workspace | None:
+def _settings(root: Path, problems: list[Problem]) -> tuple[Workspace | None, Document | None]:
     if not (root / FILE).is_file():
         raise WorkspaceError.at(
             str(root),
@@ -128,12 +132,12 @@ def _settings(root: Path, problems: list[Problem]) -> Workspace | None:
         )
     document = _document(root, FILE, problems)
     if document is None:
-        return None
+        return None, None
     settings, found = bind(document, Workspace)
     problems += found
     if settings is not None:
         problems += _settings_checks(settings, document)
-    return settings
+    return settings, document
 
 
 def _settings_checks(settings: Workspace, document: Document) -> Iterator[Problem]:

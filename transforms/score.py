@@ -123,7 +123,14 @@ def _with_breach(judged: pl.LazyFrame) -> pl.LazyFrame:
     return (
         judged.drop("bound_low", "bound_high")
         .join(window, on=on, how="left")
-        .with_columns(is_breach=pl.when(weekly).then(bound_misses_goal() & pl.col("is_below_goal")))
+        .with_columns(
+            is_breach=pl.when(weekly).then(bound_misses_goal() & pl.col("is_below_goal")),
+            breach_bound=pl.when(weekly & pl.col("goal").is_not_null()).then(
+                pl.when(pl.col("direction") == "higher")
+                .then(pl.col("bound_high"))
+                .otherwise(pl.col("bound_low"))
+            ),
+        )
     )
 
 

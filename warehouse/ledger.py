@@ -22,13 +22,26 @@ from sqlalchemy.pool import NullPool
 from contracts.attestations import Attestation
 from contracts.errors import StoreError
 from contracts.records import MapRecord
+from warehouse.alert_rows import AlertEventRow, AlertRow, OutboxRow, SilenceRow
 from warehouse.files import DISK, ROOM, accessing, make_folder
 from warehouse.ledger_rows import AttestationRow, Base, MapRecordRow, MapVersionRow, ReleaseRow, RunRow
 
-__all__ = ["HEAD", "URL_VARIABLE", "Base", "Ledger", "MapVersionRow", "ReleaseRow", "has_ledger"]
+__all__ = [
+    "ALERT_TABLES",
+    "HEAD",
+    "URL_VARIABLE",
+    "Base",
+    "Ledger",
+    "MapVersionRow",
+    "ReleaseRow",
+    "has_ledger",
+]
+
+ALERT_TABLES = tuple(row.__tablename__ for row in (AlertRow, AlertEventRow, SilenceRow, OutboxRow))
+"""Tables of the alerts; see `warehouse/alert_ledger.py`."""
 
 URL_VARIABLE = "ANSWERABLE_LEDGER_URL"
-HEAD = "0002"
+HEAD = "0003"
 """The migration that the classes of `ledger_rows` stand for; a test holds it equal to the newest one."""
 
 FILE = "ledger.db"

@@ -8,6 +8,7 @@ from contracts.tables.accountability import (
     PersonLoad,
     UnmatchedShare,
 )
+from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
 from contracts.tables.dimensions import (
     BridgeAssignment,
@@ -64,6 +65,8 @@ TABLES: tuple[type[Table], ...] = (
     FactIssueFlow,
     FactEventUnmatched,
     UnmatchedShare,
+    FactAlert,
+    FactNotification,
     GapFinding,
     RuleHit,
     DataTrust,
@@ -97,10 +100,12 @@ __all__ = [
     "DimTeam",
     "DimTouchpoint",
     "DqRuleResults",
+    "FactAlert",
     "FactCase",
     "FactEventUnmatched",
     "FactHandoff",
     "FactIssueFlow",
+    "FactNotification",
     "GapFinding",
     "GapWaterfall",
     "MeasureDaily",

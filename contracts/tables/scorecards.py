@@ -115,6 +115,10 @@ class ScorecardTouchpoint(Scorecard):
         "95 % bound misses it, and so does the last week's value. Weeks only.",
         nullable=True,
     )
+    breach_bound = number(
+        "That bound: the upper one where higher is better, the lower one where lower is. Weeks only.",
+        "metric's unit",
+    )
     breach_began_date = day(
         "First day of the breach that stood when the period closed: of the weeks below the goal that led up "
         "to it, at most three; null when none stood.",

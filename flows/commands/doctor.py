@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from contracts.errors import AnswerableError
+from flows.alert_health import alert_lines
 from flows.workspace import FILE, IDENTITY_VARIABLE, LoadedWorkspace, load
 
 Line = tuple[bool | None, str, str]
@@ -65,6 +66,7 @@ def _workspace(folder: Path) -> Iterator[Line]:
     yield True, f"workspace {workspace.settings.name}, map {workspace.atlas.version}", ""
     yield from _surroundings(workspace)
     yield from _deliveries(workspace)
+    yield from alert_lines(workspace, os.environ)
 
 
 def _surroundings(workspace: LoadedWorkspace) -> Iterator[Line]:

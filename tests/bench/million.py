@@ -314,7 +314,9 @@ def timed(folder: Path) -> dict[str, object]:
         state = run.store.head()
         measured = run.measure(state)
         scored = run.score(state, measured)
-        release = run.publish(state, measured, scored, run.audit(state, measured, scored))
+        audits = run.audit(state, measured, scored)
+        _, alerts = run.alert(measured, scored, audits)
+        release = run.publish(state, measured, scored, audits, alerts)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "events": state.rows,

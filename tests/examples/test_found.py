@@ -44,8 +44,22 @@ def test_the_demo_finds_everything_at_full_scale_and_reuses_every_file_the_secon
     assert "0 credited to the wrong person" in first.stdout
     assert second.returncode == 0, second.stdout[-3000:] + second.stderr
     assert (
-        "Release 2: nothing changed, all 33 tables are byte-identical and reuse their files." in second.stdout
+        "Release 2: nothing changed, all 35 tables are byte-identical and reuse their files." in second.stdout
     )
+    _backtest_finds_the_drop_and_nothing_else(tmp_path / "demo")
+
+
+def _backtest_finds_the_drop_and_nothing_else(folder: Path):
+    """The naive rule cries wolf all year; evidence speaks once, three weeks after satisfaction fell."""
+    command = [sys.executable, "-m", "flows", "alerts", "backtest", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    found = {(one["touchpoint"], one["metric"]): one for one in json.loads(done.stdout)}
+    assert {key: one["fired"] for key, one in found.items() if one["fired"]} == {
+        ("delivery", "csat"): ["2026-09-28"]
+    }
+    assert found["delivery", "csat"]["first_below"] == ["2026-09-07"], "the day it was planted"
+    assert len(found["chat", "csat"]["naive"]) > 10, "the healthy, noisy one"
+    assert sum(len(one["naive"]) for one in found.values()) > 50
 
 
 def test_what_later_work_will_find_is_never_said_to_be_found(company: Company, truths: list[dict]):

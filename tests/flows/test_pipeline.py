@@ -117,7 +117,9 @@ def test_run_uses_the_flow_when_a_server_is_set(server: Server, tmp_path: Path):
     assert (summary["release"], summary["events"]["new"]) == (1, 1)
     _, runs = server.post("/flow_runs/filter", {})
     assert [run["state"]["type"] for run in runs] == ["COMPLETED"]
-    assert _task_names(server) == ["absorb", "audit", "land", "measure", "publish", "score"]
+    assert _task_names(server) == [
+        "absorb", "alert", "audit", "land", "measure", "notify", "publish", "score",
+    ]  # fmt: skip
     _, artifacts = server.post("/artifacts/filter", {})
     assert [artifact["key"] for artifact in artifacts] == ["release"]
 
@@ -129,7 +131,7 @@ def _task_names(server: Server) -> list[str]:
     while time.monotonic() < deadline:
         _, tasks = server.post("/task_runs/filter", {})
         names = sorted(task["name"].split("-")[0] for task in tasks)
-        if len(names) >= 6 and all(task["state_type"] == "COMPLETED" for task in tasks):
+        if len(names) >= 8 and all(task["state_type"] == "COMPLETED" for task in tasks):
             break
         time.sleep(0.5)
     return names

@@ -1,0 +1,123 @@
+"""What alerts are decided on: which feeds a metric rests on, and which weeks there are."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from contracts.tables import DataTrust, ScorecardTouchpoint
+from flows.workspace import LoadedWorkspace, load
+from tests.conftest import Company, Sandbox
+from transforms.alert_evidence import evidence, feed_evidence, suppliers
+
+NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
+
+
+def card(*weeks: tuple[date, int, float, float | None]) -> pl.DataFrame:
+    """Weeks of delivery's csat: end, n, value, value of the four weeks."""
+    rows = []
+    for end, n, value, pool in weeks:
+        same = {
+            "touchpoint_id": "delivery",
+            "metric": "csat",
+            "period_end": end,
+            "goal": 0.8,
+            "direction": "higher",
+            "is_final": True,
+        }
+        rows.append(
+            {
+                **same,
+                "period": "week",
+                "n": n,
+                "value": value,
+                "is_below_goal": value < 0.8,
+                "is_breach": value < 0.6,
+                "breach_bound": 0.7,
+            }
+        )
+        if pool is not None:
+            rows.append({**same, "period": "rolling_28d", "n": 4 * n, "value": pool})
+    return pl.DataFrame(rows, schema=ScorecardTouchpoint.published_schema())
+
+
+def trust(newest: datetime | None, *, is_late: bool) -> pl.DataFrame:
+    row = {
+        "feed": "survey",
+        "stream": "answers",
+        "is_late": is_late,
+        "newest_event_at": newest,
+        "age_hours": 1.0,
+        "age_max_hours": 2.0,
+    }
+    return pl.DataFrame([row], schema=DataTrust.published_schema())
+
+
+@pytest.fixture
+def workspace(sandbox: Sandbox) -> LoadedWorkspace:
+    return load(sandbox.root)
+
+
+def found(workspace: LoadedWorkspace, newest: datetime | None, *, is_late: bool, weeks: int = 3):
+    drawn = [(date(2026, 3, 2) - timedelta(weeks=place), 9, 0.5, 0.7) for place in range(weeks) if place != 1]
+    every = evidence(
+        card(*drawn), trust(newest, is_late=is_late), workspace.atlas, workspace.feeds, NOW, {"delivery": 7}
+    )
+    return {one.key.scope: one for one in every}
+
+
+def test_weeks_without_a_row_are_there_and_have_no_data(workspace: LoadedWorkspace):
+    one = found(workspace, NOW, is_late=False)["delivery"]
+    assert [(week.end, week.n) for week in one.weeks] == [
+        (date(2026, 2, 16), 9),
+        (date(2026, 2, 23), 0),
+        (date(2026, 3, 2), 9),
+    ]
+    assert (one.last.pool_value, one.last.is_pool_below, one.last.bound) == (0.7, True, 0.7)
+    assert (one.customers, one.is_missing, str(one.key)) == (7, False, "touchpoint:delivery/csat@always")
+
+
+def test_a_goal_whose_metric_was_never_seen_has_evidence_of_nothing(workspace: LoadedWorkspace):
+    assert found(workspace, NOW, is_late=False)["order"].is_missing
+
+
+def test_a_late_feed_holds_a_week_that_it_has_not_delivered_whole(workspace: LoadedWorkspace):
+    sunday = datetime(2026, 3, 1, 20, tzinfo=UTC)
+    assert found(workspace, sunday, is_late=True)["delivery"].late_feeds == ("survey",)
+    assert found(workspace, None, is_late=True)["delivery"].is_missing
+    assert found(workspace, sunday, is_late=False)["delivery"].late_feeds == ()
+    assert found(workspace, sunday + timedelta(hours=4), is_late=True)["delivery"].late_feeds == ()
+
+
+def test_a_feed_is_late_as_a_whole_and_only_where_it_promises_something():
+    (one,) = feed_evidence(pl.concat([trust(NOW, is_late=True)] * 2))
+    assert (one.key.scope, one.is_late) == ("survey", True)
+    assert feed_evidence(trust(NOW, is_late=False).with_columns(age_max_hours=None)) == []
+
+
+def test_a_metric_rests_on_the_feeds_whose_events_it_can_judge(company: Company):
+    workspace = load(company.root)
+    metrics = {one.id: one for one in workspace.atlas.metrics}
+    rests = {
+        (touchpoint.id, name): suppliers(touchpoint.id, metrics[name], workspace.atlas, workspace.feeds)
+        for touchpoint in workspace.atlas.touchpoints
+        for name in touchpoint.metrics
+    }
+    assert rests["delivery", "csat"] == ("survey",), "the CRM tells of deliveries, but has no scores"
+    assert rests["help_desk", "csat"] == ("survey",)
+    assert rests["help_desk", "resolution_hours_p90"] == ("tickets",)
+    assert rests["dispatch", "dispatched_in_a_day"] == ("crm",)
+
+
+def test_a_rule_for_another_feed_supplies_nothing(sandbox: Sandbox, tmp_path: Path):
+    sandbox.replace(
+        "map/map.yaml",
+        "touchpoint: delivery, where: {about: delivery}",
+        "touchpoint: delivery, kind: ticket.*",
+    )
+    workspace = load(sandbox.root)
+    (metric,) = workspace.atlas.metrics
+    assert suppliers("delivery", metric, workspace.atlas, workspace.feeds) == ()
+    assert suppliers("order", metric, workspace.atlas, workspace.feeds) == ("survey",)
+    assert tmp_path.exists()
