@@ -6,6 +6,8 @@ since releases are known by their numbers.
 """
 
 import os
+import sqlite3
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, fields
@@ -45,6 +47,7 @@ HEAD = "0003"
 """The migration that the classes of `ledger_rows` stand for; a test holds it equal to the newest one."""
 
 FILE = "ledger.db"
+_BUSY_SECONDS = 10
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _REMEDY = (
     "Run again. If that does not help, restore it from a backup or move it away: the next run makes "
@@ -271,8 +274,9 @@ def _engine(url: str) -> sa.Engine:
     def settle(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
         # The driver's own transactions begin deferred, and an upgrade of the lock ignores the timeout.
         connection.isolation_level = None
-        for pragma in ("busy_timeout=10000", "journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
+        for pragma in (f"busy_timeout={_BUSY_SECONDS * 1000}", "synchronous=normal", "foreign_keys=on"):
             connection.execute(f"PRAGMA {pragma}")
+        _write_ahead(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
@@ -280,6 +284,23 @@ def _engine(url: str) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _write_ahead(connection: Any) -> None:  # noqa: ANN401 - the driver's own connection
+    """Let readers and a writer work at once. Two that ask for it first at one instant wait for each other here.
+
+    SQLite does not: the change of mode ignores the timeout.
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=wal")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _shown(url: str) -> str:
