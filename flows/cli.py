@@ -2,7 +2,7 @@
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, Group
 
 _HELP = """Who is accountable for every moment a customer lives through, is it meeting its goal, and can
 we believe the number?
@@ -19,69 +19,80 @@ def _version() -> str:
     return version("answerable")
 
 
-_COMMANDS = {
-    "demo": "Generate a synthetic company, run it, and hold what was planted against what was found.",
-    "init": "Make a new workspace that runs.",
-    "check": "Check a workspace: every problem of every file at once.",
-    "run": "Read what the feeds delivered and publish a release.",
-    "show": "Show a published table in the terminal.",
-    "who": "Say who answers for a touchpoint, at any instant and by what was known at any other.",
-    "attest": "Give your word that a touchpoint is yours, or that it is not; and see who has not yet.",
-    "audit": "What nobody owns, measures, aims for or looks at, the most customers at stake first.",
-    "ladder": "How far accountability reaches, and where it ends.",
-    "load": "What every accountable person carries, and where nobody could step in.",
-    "observed": "Which team really resolves the cases, against the one that answers for them.",
-    "quarantine": "Look at rows that broke their contract, judge them again, or give them up.",
-    "quality": "Show how good a release's data is: feeds, broken rules, how far to believe the numbers.",
-    "contracts": "See what changed in the feeds' contracts, freeze them, export ours.",
-    "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
+_SECTIONS = {
+    "Begin": {
+        "demo": "Generate a synthetic company, run it, and hold what was planted against what was found.",
+        "init": "Make a new workspace that runs.",
+        "check": "Check a workspace: every problem of every file at once.",
+        "run": "Read what the feeds delivered and publish a release.",
+        "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
+    },
+    "Ask": {
+        "show": "Show a published table in the terminal.",
+        "who": "Say who answers for a touchpoint, at any instant and by what was known at any other.",
+        "ladder": "How far accountability reaches, and where it ends.",
+        "audit": "What nobody owns, measures, aims for or looks at, the most customers at stake first.",
+        "load": "What every accountable person carries, and where nobody could step in.",
+        "observed": "Which team really resolves the cases, against the one that answers for them.",
+        "quality": "Show how good a release's data is: feeds, broken rules, how far to believe the numbers.",
+    },
+    "Answer": {
+        "attest": "Give your word that a touchpoint is yours, or that it is not; and see who has not yet.",
+        "quarantine": "Look at rows that broke their contract, judge them again, or give them up.",
+        "contracts": "See what changed in the feeds' contracts, freeze them, export ours.",
+    },
 }
+"""Commands by the section of `--help` that they stand in; each is the function of its module's name."""
 
-_MAP_COMMANDS = {
-    "show": "Show who answers for every touchpoint, by stage, at any instant.",
-    "diff": "Say what a change of the map would do.",
-    "log": "List every version of the map that was believed, and since when.",
-    "codeowners": "Write the map's decision rights as a CODEOWNERS file.",
-    "schema": "Print the JSON Schema of the map's files, for editors.",
+_GROUPS = {
+    "alerts": (
+        "Answer",
+        "Breaches on evidence: who was told, what they did, and why nobody was.",
+        {
+            "list": "List alerts: what is open, since when, who answers, who knows.",
+            "why": "Say why an alert fired, or why none did, with the numbers.",
+            "ack": "Acknowledge an alert: it no longer climbs.",
+            "dispute": "Dispute the evidence of an alert: it no longer climbs, and the reason is kept.",
+            "silence": "Tell nobody of a touchpoint's or feed's alerts until a date; they are still counted.",
+            "unsilence": "End a silence now.",
+            "backtest": "Hold the evidence rule against the naive one over all published weeks.",
+            "send": "Send what waits in the outbox.",
+        },
+    ),
+    "map": (
+        "Ask",
+        "The accountability map: who answers for what, and what was believed when.",
+        {
+            "show": "Show who answers for every touchpoint, by stage, at any instant.",
+            "diff": "Say what a change of the map would do.",
+            "log": "List every version of the map that was believed, and since when.",
+            "codeowners": "Write the map's decision rights as a CODEOWNERS file.",
+            "schema": "Print the JSON Schema of the map's files, for editors.",
+        },
+    ),
+    "rules": (
+        "Ask",
+        "Test the rules that lead events to touchpoints, see what they catch and what not.",
+        {
+            "test": "Lead the examples of every rule through the rules, without any data.",
+            "show": "How often every rule matched, and which never can.",
+            "unmatched": "What no rule matches, as YAML to paste into the map.",
+        },
+    ),
 }
-
-_RULES = {
-    "test": "Lead the examples of every rule through the rules, without any data.",
-    "show": "How often every rule matched, and which never can.",
-    "unmatched": "What no rule matches, as YAML to paste into the map.",
-}
-
-_ALERT_COMMANDS = {
-    "list": "List alerts: what is open, since when, who answers, who knows.",
-    "why": "Say why an alert fired, or why none did, with the numbers.",
-    "ack": "Acknowledge an alert: it no longer climbs.",
-    "dispute": "Dispute the evidence of an alert: it no longer climbs, and the reason is kept.",
-    "silence": "Tell nobody of a touchpoint's or feed's alerts until a date; they are still counted.",
-    "unsilence": "End a silence now.",
-    "backtest": "Hold the evidence rule against the naive one over all published weeks.",
-    "send": "Send what waits in the outbox.",
-}
+"""Groups of commands: their section, what they are for, their commands: `map show` is `map_show.map_show`."""
 
 app = App(name="answerable", help=_HELP, version=_version, version_flags=["--version"])
-for _name, _about in _COMMANDS.items():
-    app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about)
-
-map_app = App(name="map", help="The accountability map: who answers for what, and what was believed when.")
-for _name, _about in _MAP_COMMANDS.items():
-    map_app.command(f"flows.commands.map_{_name}:map_{_name}", name=_name, help=_about)
-app.command(map_app)
-
-rules = App(
-    name="rules", help="Test the rules that lead events to touchpoints, see what they catch and what not."
-)
-for _name, _about in _RULES.items():
-    rules.command(f"flows.commands.rules:{_name}", name=_name, help=_about)
-app.command(rules)
-
-alerts_app = App(name="alerts", help="Breaches on evidence: who was told, what they did, and why nobody was.")
-for _name, _about in _ALERT_COMMANDS.items():
-    alerts_app.command(f"flows.commands.alerts_{_name}:alerts_{_name}", name=_name, help=_about)
-app.command(alerts_app)
+_sections = {title: Group.create_ordered(title) for title in _SECTIONS}
+for _title, _commands in _SECTIONS.items():
+    for _name, _about in _commands.items():
+        app.command(f"flows.commands.{_name}:{_name}", name=_name, help=_about, group=_sections[_title])
+for _group, (_title, _about, _commands) in _GROUPS.items():
+    _below = App(name=_group, help=_about, group=_sections[_title])
+    for _name, _told in _commands.items():
+        _place = f"flows.commands.{_group}_{_name}:{_group}_{_name}"
+        _below.command(_place, name=_name, help=_told)
+    app.command(_below)
 
 
 def main() -> None:
