@@ -68,7 +68,9 @@ def _feeds(behind: pl.DataFrame, trust: pl.DataFrame, names: Mapping[str, Sequen
         trust.lazy()
         .group_by("feed")
         .agg(
-            quarantine_share=pl.col("rows_quarantined").sum() / pl.col("rows_read").sum(),
+            quarantine_share=pl.when(pl.col("rows_read").sum() > 0).then(
+                pl.col("rows_quarantined").sum() / pl.col("rows_read").sum()
+            ),
             has_promise=pl.col("age_max_hours").is_not_null().any(),
         )
     )

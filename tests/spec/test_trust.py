@@ -72,6 +72,11 @@ def test_a_wide_interval_lowers_it(unit: str, value: tuple[float, ...], half: fl
     assert (found["precision_grade"], found["grade"]) == (grade, grade)
 
 
+def test_a_feed_that_read_no_row_is_not_graded_for_quarantine():
+    found = graded(share=(0, 0))
+    assert (found["quarantine_share"], found["quarantine_grade"], found["grade"]) == (None, None, "A")
+
+
 def test_a_stale_number_is_a_d_and_says_why():
     found = graded(stale=True)
     assert (found["grade"], found["weakest"]) == ("D", "freshness")
