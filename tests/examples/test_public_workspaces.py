@@ -65,9 +65,7 @@ EXPECTED = {
     "sfo_problem_rate": Expected("sfo_survey", ("year",)),
     "sfo_yoy_change": Expected("sfo_survey", ("from_year", "touchpoint")),
     "sfo_drivers": Expected("sfo_survey", ("driver",)),
-    "retail_headline": Expected(
-        "online_retail", ("metric",), rows=pl.col("metric") != "exact_duplicate_rows"
-    ),
+    "retail_headline": Expected("online_retail", ("metric",)),
     "retail_monthly": Expected(
         "online_retail",
         ("ym",),

@@ -13,6 +13,8 @@ span AS (
 ),
 figures (metric, value, text) AS (
     SELECT 'rows', n, '' FROM whole WHERE metric = 'lines'
+    UNION ALL SELECT 'exact_duplicate_rows', sum(failed_count), ''
+        FROM dq_rule_results WHERE rule = 'exact_copy'
     UNION ALL SELECT 'invoices', n, '' FROM whole WHERE metric = 'invoices'
     UNION ALL SELECT 'sales_invoices', n, '' FROM parts WHERE metric = 'invoices' AND segment = 'sale'
     UNION ALL SELECT 'cancel_invoices', n, ''
