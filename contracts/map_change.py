@@ -152,6 +152,25 @@ class ScoreChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rung:
+    """A step of the waterfall under both maps: what is missing first, and how much of the last 28 days ends there.
+
+    Attributes:
+        step: unmatched, owner, metric, goal, review, outcome, or none when nothing is missing.
+        events_before: Events under the old map.
+        events_after: Events under the new map.
+        percent_before: Their whole percents; all steps add up to 100.
+        percent_after: Likewise.
+    """
+
+    step: str
+    events_before: int
+    events_after: int
+    percent_before: int
+    percent_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Gap:
     """One finding of the audit and whether it is new.
 
@@ -206,6 +225,8 @@ class MapChange:
         flips: Verdicts that turn, those of whole touchpoints first, missed ones before others.
         loads: Burden per person, where it changes.
         scores: Scores per person and metric, where they change.
+        ladder: The waterfall of what is missing first, once the change is in force; verdicts and
+            observations are those of the window.
         gaps: Findings under both maps, worst first.
     """
 
@@ -225,7 +246,14 @@ class MapChange:
     flips: Sequence[Flip]
     loads: Sequence[Load]
     scores: Sequence[ScoreChange]
+    ladder: Sequence[Rung]
     gaps: Sequence[Gap]
+
+    @property
+    def rungs_that_move(self) -> Sequence[Rung]:
+        """The whole waterfall if any step of it changes; nothing otherwise."""
+        moves = any(rung.events_before != rung.events_after for rung in self.ladder)
+        return self.ladder if moves else ()
 
     @property
     def moves_that_matter(self) -> list[Move]:

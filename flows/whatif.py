@@ -6,13 +6,14 @@ from typing import cast
 
 import polars as pl
 
-from contracts.accountability import Cases
+from contracts.accountability import Cases, Metric
 from contracts.events import Codebook
-from contracts.map_change import SEVERITIES, Gap, GapStatus, MapChange, Severity
+from contracts.map_change import SEVERITIES, Gap, GapStatus, MapChange, Rung, Severity
 from contracts.tables import FactHandoff
 from flows.passes import declared_attributes, pass_columns, pass_partitions
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings
+from transforms.behind import BEHIND, feeds_of_cases, feeds_of_events
 from transforms.case_tables import fact_handoff, with_slots
 from transforms.cases import cases, handoffs
 from transforms.consequences import (
@@ -26,11 +27,14 @@ from transforms.consequences import (
     score_changes,
     verdicts,
 )
+from transforms.credit import named
 from transforms.found import events_unmatched
+from transforms.in_force import Standing
+from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.measure import case_values, measure_cases, measure_events, volume
 from transforms.moves import settled_at
 from transforms.stakes import together, unmatched_events
-from transforms.trust import data_trust
+from transforms.trust import data_trust, metric_standing
 from transforms.whatif import (
     SIDES,
     Comparison,
@@ -120,6 +124,9 @@ def map_change(
         flips=flips(judged, comparison),
         loads=loads(found, judged, comparison),
         scores=score_changes(found, comparison),
+        ladder=_rungs(
+            *(_waterfall(sides[name], name, comparison, cube, state, judged[name]) for name in SIDES)
+        ),
         gaps=_gaps(audits["before"], audits["after"], known, comparison.renamed),
     )
 
@@ -157,7 +164,8 @@ def cube_of(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
         parts.append(pl.collect_all(_passes(matched.lazy(), comparison, codebook)))
         if any(side.atlas.cases for side in comparison.sides.values()):
             subjects.append(matched.filter(pl.col("subject_id") > 0))
-    counted, sums, customers, *unmatched = (pl.concat(part) for part in zip(*parts, strict=True))
+    counted, sums, customers, behind, *unmatched = (pl.concat(part) for part in zip(*parts, strict=True))
+    named_events = _with_metric_ids(behind, comparison.metrics)
     made = {name: _cases(subjects, side, codebook) for name, side in comparison.sides.items()}
     return Cube(
         pairs,
@@ -166,7 +174,14 @@ def cube_of(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
         customers,
         dict(zip(SIDES, unmatched, strict=True)),
         *({name: made[name][place] for name in SIDES} for place in range(3)),
+        {name: pl.concat([named_events, made[name][3]]).unique() for name in SIDES},
     )
+
+
+def _with_metric_ids(behind: pl.DataFrame, metrics: Sequence[Metric]) -> pl.DataFrame:
+    ids = [None, *(metric.id for metric in metrics)]
+    told = behind.filter(pl.col("metric") > 0)
+    return told.select("touchpoint", "feed", metric=named("metric", ids))
 
 
 def _passes(matched: pl.LazyFrame, comparison: Comparison, codebook: Codebook) -> list[pl.LazyFrame]:
@@ -175,32 +190,37 @@ def _passes(matched: pl.LazyFrame, comparison: Comparison, codebook: Codebook) -
         count_both(matched),
         measure_events(matched, comparison.metrics, codebook),
         count_customers(matched, comparison),
+        feeds_of_events(matched, comparison.metrics, codebook),
         *unmatched,
     ]
 
 
 def _cases(
     subjects: Sequence[pl.DataFrame], side: Side, codebook: Codebook
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """One map's cases: sums, observations of quantiles, handoffs."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """One map's cases: sums, observations of quantiles, handoffs, feeds behind them."""
     told = pl.concat(subjects).lazy() if subjects else None
     specs: Sequence[Cases] = side.atlas.cases if told is not None else ()
     if told is None or not specs:
-        none = pl.DataFrame(schema={"touchpoint": pl.UInt16, **_NO_SLOTS}).lazy()
+        none = pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **_NO_SLOTS}).lazy()
         plain = [metric for metric in side.atlas.metrics if metric.of == "events"]
         sums, values = pl.collect_all(
             [measure_cases(none, plain, codebook), case_values(none, plain, codebook)]
         )
-        return sums, values, pl.DataFrame()
+        return sums, values, pl.DataFrame(), _with_metric_ids(pl.DataFrame(schema=BEHIND), ())
     plans = [with_slots(cases(told, spec, codebook), side.slots) for spec in specs]
     found, handed = pl.collect_all(
         [pl.concat(plans, how="diagonal"), pl.concat([handoffs(told, spec, codebook) for spec in specs])]
     )
     metrics = side.atlas.metrics
-    sums, values = pl.collect_all(
-        [measure_cases(found.lazy(), metrics, codebook), case_values(found.lazy(), metrics, codebook)]
+    sums, values, behind = pl.collect_all(
+        [
+            measure_cases(found.lazy(), metrics, codebook),
+            case_values(found.lazy(), metrics, codebook),
+            feeds_of_cases(found.lazy(), metrics, codebook),
+        ]
     )
-    return sums, values, handed
+    return sums, values, handed, _with_metric_ids(behind, metrics)
 
 
 _NO_SLOTS = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
@@ -253,6 +273,62 @@ def _evidence(
         trust=data_trust(workspace.feeds, state.deliveries, comparison.now),
         shared_tokens=_shared_tokens(state),
     )
+
+
+def _waterfall(
+    workspace: LoadedWorkspace,
+    name: str,
+    comparison: Comparison,
+    cube: Cube,
+    state: State,
+    judged: pl.DataFrame,
+) -> pl.DataFrame:
+    """One map's waterfall, once everything that the change says is in force."""
+    side = comparison.sides[name]
+    touchpoint = named("touchpoint", side.touchpoints)
+    lived = cube.customers.lazy().filter("is_recent").with_columns(cube.pairs.touchpoint(name))
+    recent = (
+        lived.select("customer", "n", touchpoint_id=touchpoint)
+        .group_by("touchpoint_id", "customer")
+        .agg(pl.col("n").sum())
+        .collect()
+    )
+    whole = judged.filter(pl.col("owner").is_null()).select("touchpoint", "metric", "verdict", "n")
+    verdicts = {(t, m): str(verdict) for t, m, verdict, _ in whole.iter_rows()}
+    told = (
+        cube.behind[name]
+        .with_columns(cube.pairs.touchpoint(name))
+        .filter(pl.col("touchpoint") > 0, pl.col("feed") > 0)
+    )
+    feeds: dict[tuple[str, str], list[str]] = {}
+    for place, metric, feed in told.select(
+        touchpoint, "metric", comparison.codebook.decoded("feed")
+    ).iter_rows():
+        feeds.setdefault((place, metric), []).append(feed)
+    trust = metric_standing(
+        [(one.id, metric) for one in side.atlas.touchpoints for metric in one.metrics],
+        feeds,
+        {(t, m): n for t, m, _, n in whole.iter_rows()},
+        data_trust(workspace.feeds, state.deliveries, comparison.now),
+        workspace.settings.limits.answers,
+    )
+    climb = Climb(
+        standing=Standing(side.atlas, side.tenures, settled_at(comparison.differing, comparison.now)),
+        recent=recent,
+        trusted=frozenset(trust.filter("is_trusted").select("touchpoint_id", "metric").iter_rows()),
+        why_not={},
+        verdicts=verdicts,
+    )
+    return gap_waterfall(accountability_ladder(climb), recent, ())
+
+
+def _rungs(before: pl.DataFrame, after: pl.DataFrame) -> list[Rung]:
+    both = before.join(after, on="step", suffix="_after", maintain_order="left")
+    columns = ("step", "event_count", "event_count_after", "percent", "percent_after")
+    return [
+        Rung(step=str(step), events_before=old, events_after=new, percent_before=was, percent_after=becomes)
+        for step, old, new, was, becomes in both.select(columns).iter_rows()
+    ]
 
 
 def _recent_handoffs(cube: Cube, comparison: Comparison, name: str) -> pl.DataFrame:

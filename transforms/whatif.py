@@ -243,6 +243,7 @@ class Cube:
         case_sums: By side: `SUMS` of that map's metrics over cases, with its numbers.
         values: By side: observations of quantiles, with its numbers.
         handoffs: By side: handoffs, as codes.
+        behind: By side: touchpoint, metric (id), feed (code): which feeds gave it observations.
     """
 
     pairs: Pairs
@@ -253,6 +254,7 @@ class Cube:
     case_sums: Mapping[str, pl.DataFrame]
     values: Mapping[str, pl.DataFrame]
     handoffs: Mapping[str, pl.DataFrame]
+    behind: Mapping[str, pl.DataFrame]
 
 
 def count_both(matched: pl.LazyFrame) -> pl.LazyFrame:

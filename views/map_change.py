@@ -6,7 +6,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from contracts.map_change import Flip, Holder, Judged, Load, MapChange, Move
+from contracts.map_change import Flip, Holder, Judged, Load, MapChange, Move, Rung
+from views.ladder import STEPS
 from views.terminal import value_text
 
 SHOWN_MAX = 30
@@ -24,6 +25,7 @@ def terminal(change: MapChange) -> Iterator[RenderableType]:
         _flips(change),
         _loads(change),
         _scores(change),
+        _ladder(change),
         _gaps(change),
     )
     for section in sections:
@@ -178,6 +180,22 @@ def _scores(change: MapChange) -> Table:
         values = (value_text(value, one.unit) for value in (one.before, one.after, one.earned))
         table.add_row(one.owner, one.metric, *values)
     return _cut(table, len(change.scores))
+
+
+def _ladder(change: MapChange) -> Table:
+    table = _table("Where accountability ends", *LADDER_HEADS)
+    for rung in change.rungs_that_move:
+        table.add_row(*rung_row(rung))
+    return table
+
+
+LADDER_HEADS = ("what is missing first", "events", "% before", "% after")
+
+
+def rung_row(rung: Rung) -> Sequence[str]:
+    """One step of the waterfall, before and after."""
+    counts = _step(rung.events_before, rung.events_after)
+    return STEPS[rung.step], counts, str(rung.percent_before), str(rung.percent_after)
 
 
 def _gaps(change: MapChange) -> Table:

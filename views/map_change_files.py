@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from contracts.map_change import Gap, MapChange
 from contracts.workspace import FILE
 from views.map_change import (
+    LADDER_HEADS,
     LOAD_HEADS,
     SHOWN_MAX,
     flip_text,
@@ -16,6 +17,7 @@ from views.map_change import (
     holder_text,
     judged_text,
     load_row,
+    rung_row,
     when_text,
 )
 from views.terminal import value_text
@@ -209,6 +211,11 @@ def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequ
             )
             for one in change.scores
         ],
+    )
+    yield (
+        "Where accountability ends",
+        LADDER_HEADS,
+        [rung_row(rung) for rung in change.rungs_that_move],
     )
 
 

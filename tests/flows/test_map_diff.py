@@ -394,6 +394,38 @@ def test_verdicts_turn_where_two_whole_runs_differ(both: tuple[MapChange, Path, 
     assert shown == differing
 
 
+def test_the_waterfall_weighs_what_two_whole_runs_weigh(both: tuple[MapChange, Path, Path]):
+    """Who is accountable and what is matched is the same; verdicts are those of the window, here all days."""
+    said, old, new = both
+    company = (pl.col("scope_type") == "company") & pl.col("step").cast(pl.String).is_in(
+        ["unmatched", "owner"]
+    )
+    runs = [
+        dict(table(root, "gap_waterfall").filter(company).select("step", "event_count").iter_rows())
+        for root in (old, new)
+    ]
+    shown = {rung.step: (rung.events_before, rung.events_after) for rung in said.ladder}
+    assert {step: shown[step] for step in runs[0]} == {s: (runs[0][s], runs[1][s]) for s in runs[0]}
+    assert [
+        sum(percents)
+        for percents in zip(*((r.percent_before, r.percent_after) for r in said.ladder), strict=True)
+    ] == [100, 100]
+    lived = table(old, "gap_waterfall").filter(pl.col("scope_type") == "company")["event_count"].sum()
+    assert sum(rung.events_before for rung in said.ladder) == lived
+
+
+def test_a_change_that_leaves_a_touchpoint_to_nobody_moves_the_waterfall(committed: Sandbox, call: Call):
+    """By hand: five events in 28 days; the four of delivery end at the first rung when nobody holds it."""
+    seat = "accountable: head_of_logistics"
+    committed.replace("map/map.yaml", seat, "accountable: nobody")
+    commit(committed, "nobody")
+    told = json.loads(call("main..change", "--folder", committed.root, "--json", "--fail-on", "critical")[1])
+    owner = next(rung for rung in told["ladder"] if rung["step"] == "owner")
+    assert (owner["events_before"], owner["events_after"], owner["percent_after"]) == (0, 4, 80)
+    markdown = call("main..change", "--folder", committed.root, "--format", "markdown")[1]
+    assert "| nobody is accountable | 0 -> 4 | 0 | 80 |" in markdown
+
+
 def test_events_change_hands_where_two_whole_runs_credit_otherwise(both: tuple[MapChange, Path, Path]):
     said, old, new = both
     state = EventStore(load(old).warehouse / "store").head()
