@@ -1,5 +1,6 @@
 """The command line. Commands are imported when they are called, so that `--help` is quick."""
 
+import os
 import sys
 
 from cyclopts import App, Group
@@ -105,6 +106,9 @@ def main() -> None:
         for problem in error.problems:
             sys.stderr.write(f"{problem}\n")
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read it, like `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; nothing was half published, run again to go on\n")
         sys.exit(130)

@@ -203,3 +203,18 @@ def test_init_makes_a_workspace_that_runs_and_leaves_a_full_folder_alone(tmp_pat
     again = call("init", folder)
     assert again.code == 3
     assert again.err == f"{folder}: is not empty. Choose a new folder.\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(sandbox: Sandbox):
+    people = "".join(
+        f"  - {{id: t{n}, name: T, stage: enter, accountable: head_of_sales}}\n" for n in range(2_000)
+    )
+    sandbox.replace("map/map.yaml", "touchpoints:\n", f"touchpoints:\n{people}")
+    command = [sys.executable, "-m", "flows", "map", "show", str(sandbox.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as shown:
+        assert shown.stdout
+        assert shown.stderr
+        shown.stdout.readline()
+        shown.stdout.close()
+        said = shown.stderr.read()
+    assert (shown.returncode, said) == (141, b"")
