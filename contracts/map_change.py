@@ -1,7 +1,7 @@
 """What a change of the map would do: the answer of `map diff`, as plain values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -44,6 +44,8 @@ class Move:
         customers: Their customers.
         window_events: Every event that the touchpoint had in the window.
         window_customers: Their customers.
+        open_cases: Cases of the touchpoint that are open now: to be handed over.
+        open_alerts: Its alerts that are open now.
     """
 
     touchpoint: str
@@ -56,6 +58,8 @@ class Move:
     customers: int
     window_events: int
     window_customers: int
+    open_cases: int
+    open_alerts: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +252,12 @@ class MapChange:
     scores: Sequence[ScoreChange]
     ladder: Sequence[Rung]
     gaps: Sequence[Gap]
+
+    def with_alerts(self, by_touchpoint: Mapping[str, int]) -> "MapChange":
+        """The change with the open alerts of every touchpoint that changes hands, by its id of either map."""
+        counts = {self.renamed.get(name, name): count for name, count in by_touchpoint.items()}
+        moves = [replace(move, open_alerts=counts.get(move.touchpoint, 0)) for move in self.moves]
+        return replace(self, moves=moves)
 
     @property
     def rungs_that_move(self) -> Sequence[Rung]:

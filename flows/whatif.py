@@ -119,7 +119,7 @@ def map_change(
         events_changed=events_changed,
         customers_changed=customers_changed,
         renamed=comparison.renamed,
-        moves=moves(found, comparison),
+        moves=moves(found, cube, comparison),
         reroutes=reroutes(found, cube, comparison),
         flips=flips(judged, comparison),
         loads=loads(found, judged, comparison),
@@ -175,6 +175,7 @@ def cube_of(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
         dict(zip(SIDES, unmatched, strict=True)),
         *({name: made[name][place] for name in SIDES} for place in range(3)),
         {name: pl.concat([named_events, made[name][3]]).unique() for name in SIDES},
+        {name: made[name][4] for name in SIDES},
     )
 
 
@@ -197,8 +198,8 @@ def _passes(matched: pl.LazyFrame, comparison: Comparison, codebook: Codebook) -
 
 def _cases(
     subjects: Sequence[pl.DataFrame], side: Side, codebook: Codebook
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """One map's cases: sums, observations of quantiles, handoffs, feeds behind them."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """One map's cases: sums, observations of quantiles, handoffs, feeds behind them, how many are open."""
     told = pl.concat(subjects).lazy() if subjects else None
     specs: Sequence[Cases] = side.atlas.cases if told is not None else ()
     if told is None or not specs:
@@ -207,7 +208,7 @@ def _cases(
         sums, values = pl.collect_all(
             [measure_cases(none, plain, codebook), case_values(none, plain, codebook)]
         )
-        return sums, values, pl.DataFrame(), _with_metric_ids(pl.DataFrame(schema=BEHIND), ())
+        return sums, values, pl.DataFrame(), _with_metric_ids(pl.DataFrame(schema=BEHIND), ()), _open(None)
     plans = [with_slots(cases(told, spec, codebook), side.slots) for spec in specs]
     found, handed = pl.collect_all(
         [pl.concat(plans, how="diagonal"), pl.concat([handoffs(told, spec, codebook) for spec in specs])]
@@ -220,7 +221,15 @@ def _cases(
             feeds_of_cases(found.lazy(), metrics, codebook),
         ]
     )
-    return sums, values, handed, _with_metric_ids(behind, metrics)
+    return sums, values, handed, _with_metric_ids(behind, metrics), _open(found)
+
+
+def _open(cases: pl.DataFrame | None) -> pl.DataFrame:
+    """touchpoint, n: cases that are not closed."""
+    if cases is None:
+        return pl.DataFrame(schema={"touchpoint": pl.UInt16, "n": pl.Int64})
+    still = cases.filter(pl.col("closed_at").is_null(), pl.col("touchpoint") > 0)
+    return still.group_by("touchpoint").agg(n=pl.len().cast(pl.Int64))
 
 
 _NO_SLOTS = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}

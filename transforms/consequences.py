@@ -101,8 +101,9 @@ def plans(cube: Cube, comparison: Comparison) -> Plans:
     )
 
 
-def moves(found: Found, comparison: Comparison) -> list[Move]:
+def moves(found: Found, cube: Cube, comparison: Comparison) -> list[Move]:
     """Touchpoints that change hands, appear or go, by touchpoint and time."""
+    waiting = _open_cases(cube, comparison)
     names = {t.id: t.name for side in comparison.sides.values() for t in side.atlas.touchpoints}
     people = {p.id: p.name for side in comparison.sides.values() for p in side.atlas.people}
     stakes = {key: tuple(stake) for key, *stake in found.by_stretch.iter_rows()}
@@ -128,9 +129,23 @@ def moves(found: Found, comparison: Comparison) -> list[Move]:
             customers=customers,
             window_events=window_events,
             window_customers=window_customers,
+            open_cases=waiting.get(stretch.touchpoint, 0),
         )
 
     return [move(number, stretch) for number, stretch in enumerate(comparison.differing, start=1)]
+
+
+def _open_cases(cube: Cube, comparison: Comparison) -> dict[str, int]:
+    """Open cases by touchpoint: of the new map, and of the old one where the new one has it no more."""
+    counted: dict[str, int] = {}
+    for name in reversed(SIDES):
+        side = comparison.sides[name]
+        own = cube.open_cases[name].with_columns(cube.pairs.touchpoint(name)).filter(pl.col("touchpoint") > 0)
+        summed = own.group_by("touchpoint").agg(pl.col("n").sum())
+        for code, count in summed.iter_rows():
+            place = side.touchpoints[code]
+            counted.setdefault(comparison.renamed.get(place, place), count)
+    return counted
 
 
 def reroutes(found: Found, cube: Cube, comparison: Comparison) -> list[Reroute]:

@@ -243,6 +243,7 @@ class Cube:
         case_sums: By side: `SUMS` of that map's metrics over cases, with its numbers.
         values: By side: observations of quantiles, with its numbers.
         handoffs: By side: handoffs, as codes.
+        open_cases: By side: touchpoint, n: cases that are not closed.
         behind: By side: touchpoint, metric (id), feed (code): which feeds gave it observations.
     """
 
@@ -255,6 +256,7 @@ class Cube:
     values: Mapping[str, pl.DataFrame]
     handoffs: Mapping[str, pl.DataFrame]
     behind: Mapping[str, pl.DataFrame]
+    open_cases: Mapping[str, pl.DataFrame]
 
 
 def count_both(matched: pl.LazyFrame) -> pl.LazyFrame:

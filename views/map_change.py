@@ -130,6 +130,7 @@ def _moves(change: MapChange) -> Table:
         "events",
         "customers",
         "at stake",
+        "open",
     )
     told = change.moves_that_matter
     for move in told[:SHOWN_MAX]:
@@ -141,8 +142,15 @@ def _moves(change: MapChange) -> Table:
             f"{move.events:,}",
             f"{move.customers:,}",
             f"{move.window_events:,}",
+            open_text(move),
         )
     return _cut(table, len(told))
+
+
+def open_text(move: Move) -> str:
+    """What the next holder takes over besides: open cases and alerts."""
+    counts = ((move.open_cases, "case"), (move.open_alerts, "alert"))
+    return ", ".join(plural(count, noun) for count, noun in counts if count)
 
 
 def _reroutes(change: MapChange) -> Table:

@@ -17,6 +17,7 @@ from views.map_change import (
     holder_text,
     judged_text,
     load_row,
+    open_text,
     rung_row,
     when_text,
 )
@@ -160,6 +161,7 @@ def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequ
             "events credited otherwise",
             "customers",
             "events at stake",
+            "open, to be handed over",
         ),
         [
             (
@@ -170,6 +172,7 @@ def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequ
                 f"{move.events:,}",
                 f"{move.customers:,}",
                 f"{move.window_events:,}",
+                open_text(move),
             )
             for move in change.moves_that_matter
         ],

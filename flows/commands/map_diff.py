@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,8 +119,22 @@ def _change(old: Place, new: Place, home: Path, days: int, baseline: Path | None
     known = None if baseline is None else _read_baseline(baseline)
     after = load(new.folder)
     before = load(old.folder, after.now)
-    state = EventStore(load(home).warehouse / "store").head()
-    return map_change(before, after, state, days, (old.name, new.name), known)
+    warehouse = load(home).warehouse
+    state = EventStore(warehouse / "store").head()
+    change = map_change(before, after, state, days, (old.name, new.name), known)
+    return change.with_alerts(_open_alerts(warehouse))
+
+
+def _open_alerts(warehouse: Path) -> dict[str, int]:
+    """Alerts that are open now, by touchpoint."""
+    from warehouse.alert_ledger import AlertLedger  # noqa: PLC0415 - loads SQLAlchemy
+    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415
+
+    if not has_ledger(warehouse):
+        return {}
+    with AlertLedger(Ledger(warehouse)).reading() as book:
+        keys = [one.key for one in book.episodes(only_open=True)]
+    return Counter(key.scope for key in keys if key.scope_type == "touchpoint")
 
 
 def _read_baseline(path: Path) -> list[tuple[str, str, str]]:

@@ -426,6 +426,21 @@ def test_a_change_that_leaves_a_touchpoint_to_nobody_moves_the_waterfall(committ
     assert "| nobody is accountable | 0 -> 4 | 0 | 80 |" in markdown
 
 
+def test_open_cases_and_alerts_are_handed_over(both: tuple[MapChange, Path, Path]):
+    """Whoever takes a touchpoint over takes its open tickets and its alerts, those of today's fact tables."""
+    said, old, new = both
+    still = table(new, "fact_case").filter(pl.col("closed_at").is_null()).group_by("touchpoint_id").len()
+    counted = dict(still.iter_rows())
+    moved = {move.touchpoint: move for move in said.moves}
+    assert {name: move.open_cases for name, move in moved.items()} == {n: counted.get(n, 0) for n in moved}
+    raised = table(old, "fact_alert").filter(pl.col("resolved_at").is_null(), scope_id="delivery").height
+    assert raised
+    found = said.with_alerts({"delivery": raised, "chat": 1})
+    assert {m.touchpoint: m.open_alerts for m in found.moves} == {
+        n: raised if n == "delivery" else 0 for n in moved
+    }
+
+
 def test_events_change_hands_where_two_whole_runs_credit_otherwise(both: tuple[MapChange, Path, Path]):
     said, old, new = both
     state = EventStore(load(old).warehouse / "store").head()
