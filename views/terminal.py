@@ -26,9 +26,32 @@ _FORMATS = {"share": "{:.1%}", "points": "{:+.0f}", "count": "{:,.0f}"}
 _WORDS = {"cannot_tell": "cannot tell yet", "no_goal": "no goal", "no_data": "no data"}
 
 
-def any_table(frame: pl.DataFrame, title: str, limit: int) -> Table:
-    """A frame as a table, its first rows only."""
-    table = Table(title=title, title_justify="left", caption=_caption(frame, limit), caption_justify="left")
+_FIRST = ("period", "period_start", "touchpoint_id", "owner_id", "metric", "n", "value", "goal", "verdict")
+"""Columns that are shown before others when there is no room for all of them."""
+_CELL_MAX = 40
+
+
+def fitting(frame: pl.DataFrame, limit: int, width: int) -> list[str]:
+    """The columns of a frame that a terminal of a width has room for, in their order; at least one."""
+    cells = frame.head(limit)
+    ordered = [name for name in _FIRST if name in frame.columns]
+    ordered += [name for name in frame.columns if name not in ordered]
+    kept, left = set[str](), width - 1
+    for name in ordered:
+        longest = max((len(_cell(value)) for value in cells[name]), default=0)
+        left -= min(max(longest, len(name)), _CELL_MAX) + 3
+        if left < 0 and kept:
+            break
+        kept.add(name)
+    return [name for name in frame.columns if name in kept]
+
+
+def any_table(frame: pl.DataFrame, title: str, limit: int, hidden: int = 0) -> Table:
+    """A frame as a table, its first rows only; `hidden` columns are said to be left out."""
+    caption = _caption(frame, limit)
+    if hidden:
+        caption = f"{caption or ''} {hidden} more columns: name yours with --columns, or ask for --csv or --json.".strip()
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     for name, kind in frame.schema.items():
         table.add_column(name, justify="right" if kind.is_numeric() else "left", overflow="fold")
     for row in frame.head(limit).iter_rows():

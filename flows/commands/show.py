@@ -39,7 +39,7 @@ def show(  # noqa: PLR0913 - each is an option of the command
     from flows.console import out  # noqa: PLC0415
     from flows.published import newest  # noqa: PLC0415
     from views.ladder import sentence  # noqa: PLC0415
-    from views.terminal import any_table  # noqa: PLC0415
+    from views.terminal import any_table, fitting  # noqa: PLC0415
 
     published = newest(folder, release)
     if not table:
@@ -63,4 +63,6 @@ def show(  # noqa: PLR0913 - each is an option of the command
     elif csv:
         sys.stdout.write(frame.write_csv())
     else:
-        out.print(any_table(frame, f"{table}, release {published.release.number}", limit))
+        shown = frame if columns else frame.select(fitting(frame, limit, out.width))
+        hidden = frame.width - shown.width
+        out.print(any_table(shown, f"{table}, release {published.release.number}", limit, hidden))
