@@ -49,8 +49,8 @@ def customer_flow(spans: pl.LazyFrame, periods: pl.LazyFrame) -> pl.LazyFrame:
         periods.join(gained, on="period_start", how="left")
         .join(lost, on="period_start", how="left")
         .with_columns(pl.exclude("period_start", "period_end").fill_null(0))
-        .sort("period_start")
         .join(before, how="cross")
+        .sort("period_start")  # last: no join promises an order, and what follows runs sums over periods
     )
     return _closed(rows)
 
