@@ -10,6 +10,7 @@ from contracts.tables.accountability import (
 )
 from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
+from contracts.tables.customers import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.dimensions import (
     BridgeAssignment,
     DimFeedColumn,
@@ -66,6 +67,9 @@ TABLES: tuple[type[Table], ...] = (
     FactCase,
     FactHandoff,
     FactIssueFlow,
+    FactCustomerFlow,
+    FactCustomerLoss,
+    FactCustomerCohort,
     FactEventUnmatched,
     UnmatchedShare,
     FactAlert,
@@ -108,6 +112,9 @@ __all__ = [
     "FactAlert",
     "FactAttribution",
     "FactCase",
+    "FactCustomerCohort",
+    "FactCustomerFlow",
+    "FactCustomerLoss",
     "FactEventUnmatched",
     "FactHandoff",
     "FactIssueFlow",
