@@ -49,12 +49,6 @@ _ALERT = {
 
 KINDS: tuple[Kind, ...] = (
     Kind(
-        "answerable.feed.offered",
-        "feed.<workspace>.<feed>",
-        "A file that no run has read lies in a feed's folder, and has settled.",
-        payload={"files": "names of the files, below the workspace"},
-    ),
-    Kind(
         "answerable.feed.landed",
         "feed.<workspace>.<feed>",
         "A run has read deliveries of the feed, and its release is published.",

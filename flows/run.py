@@ -35,6 +35,7 @@ from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
+from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
@@ -101,6 +102,7 @@ class Run:
         tell: Told of progress.
         occasion: What the release is for.
         decision: What was decided by hand about rows in quarantine.
+        window: Days whose deliveries are read anew.
         id: The run's id.
         seconds: Wall time by stage so far.
     """
@@ -109,6 +111,7 @@ class Run:
     tell: Tell = silent
     occasion: str = "refresh"
     decision: Decision | None = None
+    window: Window | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -143,7 +146,9 @@ class Run:
 
     def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
         """Read what a feed offers, after the feeds that it refers to."""
-        setting = Setting(self.workspace, self.store, self.store.head(), self.tell, self.decision)
+        setting = Setting(
+            self.workspace, self.store, self.store.head(), self.tell, self.decision, self.window
+        )
         return self._timed("land", lambda: land_feed(setting, feed, before))
 
     def absorb(self, landings: Sequence[FeedLanding]) -> Absorbed:
@@ -278,9 +283,16 @@ class Run:
             self.tell(stage, 1, 1)
 
 
-def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decision | None = None) -> Outcome:
+def run_inline(
+    workspace: LoadedWorkspace,
+    tell: Tell = silent,
+    decision: Decision | None = None,
+    *,
+    window: Window | None = None,
+    occasion: str = "refresh",
+) -> Outcome:
     """Run every stage in this process."""
-    run = Run(workspace, tell, decision=decision)
+    run = Run(workspace, tell, occasion, decision, window)
     with run.underway():
         landings: list[FeedLanding] = []
         for wave in waves(workspace.feeds):
