@@ -70,7 +70,7 @@ def customer_moves(
             segment=pl.lit(0) if is_left else _code(group.by, codebook),
         )
         for number, group in enumerate(groups)
-        for is_left, where in _wheres(group, codebook)
+        for is_left, where in _moves_of(group, codebook)
     ]
     shaped = [pl.col(name).cast(kind) for name, kind in MOVES.items()]
     return pl.concat(part.select(shaped) for part in made) if made else pl.LazyFrame(schema=MOVES)
@@ -225,7 +225,7 @@ def fact_customer_cohort(
     ).select(FactCustomerCohort.column_names())
 
 
-def _wheres(group: CustomerGroup, codebook: Codebook) -> Iterator[tuple[bool, pl.Expr]]:
+def _moves_of(group: CustomerGroup, codebook: Codebook) -> Iterator[tuple[bool, pl.Expr]]:
     yield False, where_coded(group.active, codebook)
     if group.left:
         yield True, where_coded(group.left, codebook)
