@@ -247,6 +247,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
             return [stage, _one("touchpoints", item.parent, "parent"), *_named_by_touchpoint(item)]
         case "rules":
             return [_one("touchpoints", item.touchpoint, "touchpoint"), *_named_by_examples(item)]
+        case "metrics":
+            return [_one("touchpoints", item.touchpoint, "touchpoint")]
         case "integrators":
             return [_one("seats", item.seat, "seat"), *_each("teams", item.between, "between")]
         case "reviews":

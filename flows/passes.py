@@ -19,6 +19,7 @@ from transforms.case_tables import with_slots
 from transforms.cases import case_columns, cases, handoffs
 from transforms.credit import named
 from transforms.customers import customer_moves, moves_columns
+from transforms.followed import followed_events, measure_followed
 from transforms.match import Matcher, match
 from transforms.measure import (
     answers,
@@ -113,14 +114,15 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         if atlas.cases:
             subjects.append(matched.filter(pl.col("subject_id") > 0))
         tell("measure", done, len(partitions))
-    counted, sums, answered, recent, disowned, unmatched, behind, moves = (
+    counted, sums, answered, recent, disowned, unmatched, behind, moves, ahead = (
         pl.concat(part) for part in zip(*parts, strict=True)
     )
     found, handed = _cases(subjects, atlas.cases, matcher, codebook)
-    case_sums, values, behind_cases = pl.collect_all(
+    case_sums, followed_sums, values, behind_cases = pl.collect_all(
         [
-            measure_cases(found.lazy(), atlas.metrics, codebook),
-            case_values(found.lazy(), atlas.metrics, codebook),
+            measure_cases(found.lazy(), atlas.metrics, codebook, workspace.now),
+            measure_followed(ahead.lazy(), atlas.metrics, workspace.now),
+            case_values(found.lazy(), atlas.metrics, codebook, workspace.now),
             feeds_of_cases(found.lazy(), atlas.metrics, codebook),
         ]
     )
@@ -130,7 +132,7 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         calendar,
         matcher,
         counted,
-        pl.concat([volumes, sums, case_sums]),
+        pl.concat([volumes, sums, case_sums, followed_sums]),
         answered,
         values,
         found,
@@ -182,13 +184,14 @@ def _plans(
     metrics = atlas.metrics
     return [
         count_events(matched),
-        measure_events(matched, metrics, codebook),
+        measure_events(matched, metrics, codebook, matcher.touchpoints),
         answers(matched, metrics, codebook),
         recent_events(matched, matcher.slots, calendar),
         disowned_events(matched, matcher.slots),
         unmatched_events(matched),
         feeds_of_events(matched, metrics, codebook),
         customer_moves(matched, atlas.customers, matcher.slots, codebook),
+        followed_events(matched, metrics, codebook),
     ]
 
 
@@ -214,7 +217,15 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
     wanted = {*matcher.columns, *_ALWAYS}
     for metric in atlas.metrics:
         if metric.of == "events":
-            named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
+            named = [
+                *metric.where,
+                *metric.good,
+                *metric.exposure,
+                *metric.followed_by,
+                *metric.by,
+                *(name for name in metric.same if name != "touchpoint"),
+                *([metric.value] if metric.value else []),
+            ]
             wanted |= {codebook.column(name) for name in named}
     wanted |= moves_columns(atlas.customers, codebook)
     for spec in atlas.cases:

@@ -20,8 +20,11 @@ from contracts.tables import (
     Table,
 )
 from contracts.tenures import LATEST, Tenure, in_force, seated
+from transforms.estimate import formula
+from transforms.quantiles import is_censored
 
 _ALWAYS = date(1970, 1, 1)
+_METRIC = {"estimator", "of", "unit", "direction", "version", "within_days"}
 _SAID = {
     "why",
     "baseline",
@@ -80,7 +83,10 @@ def map_tables(
                 {
                     "metric": metric.id,
                     "metric_name": metric.name,
-                    **metric.model_dump(include={"estimator", "of", "unit", "direction"}),
+                    "formula": formula(metric) + (", open cases counted" if is_censored(metric) else ""),
+                    "per": metric.per if metric.estimator == "rate" else None,
+                    "after_days": metric.after_days if metric.estimator == "followed" else None,
+                    **metric.model_dump(include=_METRIC),
                 }
                 for metric in atlas.metrics
             ),

@@ -139,6 +139,13 @@ class DimMetric(Table):
     of = one_of(("events", "cases"), "What it judges.")
     unit = text("Unit of its value.")
     direction = one_of(("higher", "lower"), "Which way is better.")
+    version = count(
+        "Number of its declaration: it changes when the id comes to mean something else.", "version"
+    )
+    formula = text("How its value is computed.")
+    per = number("Of a rate: against how many of its exposure it is counted.", "exposures")
+    after_days = number("How much later at the earliest what follows counts.", "days")
+    within_days = number("How much later at the latest; what is younger is not known yet.", "days")
 
 
 class DimGoal(Table):
