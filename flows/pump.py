@@ -19,6 +19,7 @@ from pathlib import Path
 from contracts.alert_settings import Alerts, Channel
 from contracts.links import SECRET_MIN, Action, Link, sign
 from flows.channels import Outcome, Outgoing, Unset, load
+from flows.emitting import Emit, WakeUp, unheard
 from flows.workspace import LoadedWorkspace
 from views.alert_message import render
 from warehouse.alert_ledger import AlertLedger, Posted
@@ -73,6 +74,7 @@ def pump(
     bounds: Bounds = Bounds(),
     environment: Mapping[str, str] = os.environ,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251 - the one real clock
+    emit: Emit = unheard,
 ) -> Sending:
     """Send what is due, the oldest first, within bounds.
 
@@ -82,6 +84,7 @@ def pump(
         bounds: How much to do.
         environment: Where secrets and addresses are.
         clock: The real time.
+        emit: Told of every letter that was sent or is dead, once that is in the ledger.
 
     Returns:
         What was done. A channel that fails fails its letters, never the caller.
@@ -98,8 +101,17 @@ def pump(
         if posted is None:
             break
         outcome = _attempt(workspace, settings, posted, environment, clock())
-        _note(ledger, worker, posted, outcome, clock(), done)
+        state = _note(ledger, worker, posted, outcome, clock(), done)
+        if state != "again":
+            emit(_wake_up(posted, state))
     return done
+
+
+def _wake_up(posted: Posted, state: str) -> WakeUp:
+    letter = posted.letter
+    facts = {"kind": letter.kind, "person": letter.person, "role": letter.role, "channel": letter.channel}
+    name = "answerable.notification.sent" if state == "sent" else "answerable.notification.abandoned"
+    return WakeUp(posted.id, name, f"answerable.notification.{posted.id}", facts)
 
 
 def wait_after(attempts: int, asked: float | None) -> timedelta:
@@ -203,17 +215,19 @@ def _links(settings: Alerts, posted: Posted, environment: Mapping[str, str]) -> 
 
 def _note(
     ledger: AlertLedger, worker: str, posted: Posted, outcome: Outcome, now: datetime, done: Sending
-) -> None:
+) -> str:
+    """Note how an attempt ended: sent, dead, or again."""
     if outcome.state == "sent":
         ledger.note_sent(posted.id, worker, now, outcome.said)
         done.counts["sent"] += 1
-        return
+        return "sent"
     done.errors[posted.letter.channel] = outcome.said
     if outcome.state == "refused" or posted.attempt_count >= ATTEMPTS_MAX:
         ledger.note_dead(posted.id, worker, outcome.said)
         done.counts["dead"] += 1
-        return
+        return "dead"
     asked = max(outcome.after_seconds or 0.0, _DOUBT_WAIT if outcome.is_unsure else 0.0)
     again = now + wait_after(posted.attempt_count, asked)
     ledger.note_again(posted.id, worker, again, outcome.said, unsure=outcome.is_unsure)
     done.counts["again"] += 1
+    return "again"

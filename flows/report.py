@@ -11,6 +11,8 @@ from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
 from views.terminal import deliveries, findings
+from warehouse.inbox import Inbox
+from warehouse.ledger import Ledger, has_ledger
 from warehouse.releases import Releases
 from warehouse.store import EventStore
 
@@ -88,13 +90,17 @@ def release_line(summary: Summary) -> str:
 
 
 def planned(workspace: LoadedWorkspace) -> list[dict[str, str]]:
-    """Which files a run would read: new, changed (its bytes or how it is read), or known."""
+    """What a run would read: files, new, changed (its bytes or how it is read) or known, and what the inbox holds."""
     known = {
         (d.feed, d.stream, d.source): d for d in EventStore(workspace.warehouse / "store").head().deliveries
     }
     plan = []
+    waiting = Inbox(Ledger(workspace.warehouse)).waiting() if has_ledger(workspace.warehouse) else {}
     for feed in workspace.feeds:
         for stream in feed.declared.streams:
+            if feed.declared.kind == "push" and feed.name in waiting:
+                pushed = f"{waiting[feed.name]} deliveries"
+                plan.append({"what": "inbox", "stream": f"{feed.name}.{stream.name}", "file": pushed})
             for offer in load_kind(feed.declared.kind).offers(stream, workspace.root):
                 before = known.get((feed.name, stream.name, offer.name))
                 same = before is not None and before.sha256 == offer.sha256

@@ -21,6 +21,7 @@ from flows.decisions import Decision
 from flows.landing import FeedLanding, Setting, land_feed
 from flows.mapped import mapped
 from flows.passes import Measured, measure
+from flows.pouring import pour
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
@@ -29,6 +30,7 @@ from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.inbox import Inbox
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.releases import Release, Releases, TableFile
@@ -125,7 +127,9 @@ class Run:
                 raise
 
     def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
-        """Read what a feed offers, after the feeds that it refers to."""
+        """Read what a feed offers, after the feeds that it refers to; what was pushed to it stands in files first."""
+        if feed.declared.kind == "push":
+            self._timed("land", lambda: pour(Inbox(self.ledger), feed, self.workspace.root, _now()))
         setting = Setting(self.workspace, self.store, self.store.head(), self.tell, self.decision)
         return self._timed("land", lambda: land_feed(setting, feed, before))
 
@@ -235,9 +239,14 @@ class Run:
 def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decision | None = None) -> Outcome:
     """Run every stage in this process."""
     run = Run(workspace, tell, decision=decision)
+    return run.notify(publish_inline(run))
+
+
+def publish_inline(run: Run) -> Outcome:
+    """Run every stage in this process but the last: what is due is in the outbox, and not sent yet."""
     with run.underway():
         landings: list[FeedLanding] = []
-        for wave in waves(workspace.feeds):
+        for wave in waves(run.workspace.feeds):
             landings += [run.land(feed, landings) for feed in wave]
         absorbed = run.absorb(landings)
         measured = run.measure(absorbed.state)
@@ -245,8 +254,7 @@ def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decisi
         audits = run.audit(absorbed.state, measured, scored)
         found, alerts = run.alert(measured, scored, audits)
         release = run.publish(absorbed.state, measured, scored, audits, alerts)
-        outcome = run.finish(landings, absorbed, release, found)
-    return run.notify(outcome)
+        return run.finish(landings, absorbed, release, found)
 
 
 def _now() -> datetime:
