@@ -28,6 +28,7 @@ from warehouse.ledger import Ledger
 
 _log = logging.getLogger("answerable.serve")
 _CONNECTIONS_MAX = 4_000
+_BACKLOG = 4_096
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,12 @@ def serve(root: Path, options: Options) -> None:
         QuestionError: The address is taken.
     """
     lane = HotLane(root, options)
+    listener = _bound(options.host, options.port)
     _log_to_stderr()
-    asyncio.run(_served(lane))
+    asyncio.run(_served(lane, listener))
 
 
-async def _served(lane: HotLane) -> None:
+async def _served(lane: HotLane, listener: socket.socket) -> None:
     options = lane.options
     config = uvicorn.Config(
         lane.receiver.app(),
@@ -136,7 +138,7 @@ async def _served(lane: HotLane) -> None:
         log_config=None,
         server_header=False,
         limit_concurrency=_CONNECTIONS_MAX,
-        backlog=4096,
+        backlog=_BACKLOG,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=int(options.grace_seconds),
     )
@@ -144,7 +146,6 @@ async def _served(lane: HotLane) -> None:
     loop = asyncio.get_running_loop()
     for told in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(told, setattr, server, "should_exit", True)
-    listener = _bound(config)
     host, port = listener.getsockname()[:2]
     hooks = ", ".join(sorted(lane.standing.hooks)) or "none"
     with lane.working():
@@ -153,17 +154,17 @@ async def _served(lane: HotLane) -> None:
         _log.info("told to end")
 
 
-def _bound(config: uvicorn.Config) -> socket.socket:
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((config.host, config.port))
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        where = f"{config.host}:{config.port}"
         raise QuestionError.at(
-            where, f"cannot be listened on: {error.strerror}.", "Choose another --port."
+            f"{host}:{port}", f"cannot be listened on: {error.strerror}.", "Choose another --port."
         ) from None
     return listener
 
