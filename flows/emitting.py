@@ -1,72 +1,90 @@
-"""Wake-ups for whoever wants to know at once that something is in the ledger.
+"""Signals on their way to Prefect: out of the ledger, as events of their own ids.
 
-A wake-up is never the only copy of a fact: it names a row, it may be lost, and it may come twice. So whoever hears
-one looks for everything that waits. `ANSWERABLE_EMITTER=module:function` names the function that is told.
+They are handed to the server's API instead of to `emit_event`, which answers before anything is sent and
+loses what a server that is down does not take. Taken is not kept, though: a server that is killed forgets
+what it took a moment ago. So each is read back before it counts as told, and emitted again until it is.
 """
 
-import logging
+import base64
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import cast
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from contracts.errors import QuestionError
+import httpx
 
-VARIABLE = "ANSWERABLE_EMITTER"
-_log = logging.getLogger("answerable.serve")
+from contracts.errors import StoreError
+from warehouse.signal_ledger import SignalLedger
+
+URL = "PREFECT_API_URL"
+KEY = "PREFECT_API_KEY"
+AUTH = "PREFECT_API_AUTH_STRING"
+_SECONDS = 10.0
+_BATCH = 50
 
 
 @dataclass(frozen=True)
-class WakeUp:
-    """Something that has just been committed.
+class Emitted:
+    """What one call did.
 
     Attributes:
-        id: The row's, the same when it is told again.
-        name: What happened: `answerable.<noun>.<past participle>`.
-        resource: What it happened to, like `answerable.feed.chat`.
-        facts: What may be said of it; nothing of customers.
+        emitted: Signals that the server took.
+        confirmed: Signals that were read back.
+        error: Why it stopped; None when it did not.
     """
 
-    id: str
-    name: str
-    resource: str
-    facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    emitted: int = 0
+    confirmed: int = 0
+    error: str | None = None
 
 
-Emit = Callable[[WakeUp], None]
-"""Takes a wake-up; soon, for whoever tells waits."""
+def emit(
+    ledger: SignalLedger,
+    environment: Mapping[str, str] = os.environ,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251 - the one real clock
+) -> Emitted:
+    """Emit what is due and read back what was emitted; without a Prefect server nothing is done.
 
+    Args:
+        ledger: Where signals are kept.
+        environment: Where Prefect's address and key are.
+        clock: The real time.
 
-def unheard(wake: WakeUp) -> None:
-    """Nobody listens."""
-
-
-def emitter(environment: Mapping[str, str]) -> Emit:
-    """The function that the environment names; one that never fails whoever tells.
-
-    Raises:
-        QuestionError: It names no function.
+    Returns:
+        What was done. A server or a ledger that fails never fails the caller: it is tried again.
     """
-    named = environment.get(VARIABLE, "")
-    if not named:
-        return unheard
-    module, _, name = named.partition(":")
+    url = environment.get(URL)
+    if not url:
+        return Emitted()
+    emitted = confirmed = 0
     try:
-        told = cast("Emit", getattr(import_module(module), name))
-    except (ImportError, AttributeError, ValueError) as error:
-        raise QuestionError.at(
-            VARIABLE, f"names no function: {named!r} ({error}).", "Write 'module:function'."
-        ) from None
-    return careful(told)
+        ledger.expire(clock())
+        with httpx.Client(base_url=url, headers=_headers(environment), timeout=_SECONDS) as client:
+            confirmed += _confirm(ledger, client)
+            while due := ledger.claim(clock(), _BATCH):
+                client.post("/events", json=[one.event for one in due]).raise_for_status()
+                ledger.note_emitted([one.id for one in due], clock())
+                emitted += len(due)
+    except (httpx.HTTPError, httpx.InvalidURL, StoreError, ValueError) as error:
+        return Emitted(emitted, confirmed, f"{type(error).__name__}: {error}"[:300])
+    return Emitted(emitted, confirmed)
 
 
-def careful(told: Emit) -> Emit:
-    """The same, but a failure is logged and goes no further: the fact is in the ledger all the same."""
+def _confirm(ledger: SignalLedger, client: httpx.Client) -> int:
+    """Read back what was emitted."""
+    ids = ledger.unconfirmed(_BATCH)
+    if not ids:
+        return 0
+    asked = {"filter": {"id": {"id": ids}, "occurred": {"since": "2020-01-01T00:00:00Z"}}, "limit": _BATCH}
+    answer = client.post("/events/filter", json=asked).raise_for_status().json()
+    seen = [one["id"] for one in answer["events"] if one["id"] in set(ids)]
+    ledger.note_confirmed(seen)
+    return len(seen)
 
-    def emit(wake: WakeUp) -> None:
-        try:
-            told(wake)
-        except Exception as error:  # noqa: BLE001 - whoever listens must not stop who tells
-            _log.warning("wake-up %s was not told: %r", wake.name, error)
 
-    return emit
+def _headers(environment: Mapping[str, str]) -> dict[str, str]:
+    if key := environment.get(KEY):
+        return {"Authorization": f"Bearer {key}"}
+    if secret := environment.get(AUTH):
+        return {"Authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
+    return {}

@@ -19,10 +19,11 @@ from pathlib import Path
 from contracts.alert_settings import Alerts, Channel
 from contracts.links import SECRET_MIN, Action, Link, sign
 from flows.channels import Outcome, Outgoing, Unset, load
-from flows.emitting import Emit, WakeUp, unheard
+from flows.emitting import Emitted, emit
 from flows.workspace import LoadedWorkspace
 from views.alert_message import render
 from warehouse.alert_ledger import AlertLedger, Posted
+from warehouse.signal_ledger import SignalLedger
 
 ATTEMPTS_MAX = 12
 """A letter that failed so often is dead: with the waits in between, after about four hours."""
@@ -62,10 +63,12 @@ class Sending:
     Attributes:
         counts: Attempts by their end: sent, again, dead.
         errors: What went wrong, by channel.
+        signals: What became of signals for Prefect.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     errors: dict[str, str] = field(default_factory=dict)
+    signals: Emitted = field(default_factory=Emitted)
 
 
 def pump(
@@ -74,17 +77,15 @@ def pump(
     bounds: Bounds = Bounds(),
     environment: Mapping[str, str] = os.environ,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251 - the one real clock
-    emit: Emit = unheard,
 ) -> Sending:
-    """Send what is due, the oldest first, within bounds.
+    """Send what is due, the oldest first, within bounds; then signals, when Prefect is configured.
 
     Args:
-        workspace: The workspace; without `alerts:` nothing is sent.
+        workspace: The workspace; without `alerts:` no letter is sent.
         ledger: Where letters are kept.
         bounds: How much to do.
         environment: Where secrets and addresses are.
         clock: The real time.
-        emit: Told of every letter that was sent or is dead, once that is in the ledger.
 
     Returns:
         What was done. A channel that fails fails its letters, never the caller.
@@ -92,26 +93,16 @@ def pump(
     done, worker = Sending(), uuid.uuid4().hex
     settings = workspace.settings.alerts
     until = time.monotonic() + bounds.seconds
-    if settings is None:
-        return done
     for _ in range(bounds.letters):
-        if time.monotonic() >= until:
+        if settings is None or time.monotonic() >= until:
             break
         posted = ledger.claim(worker, clock(), bounds.lease)
         if posted is None:
             break
         outcome = _attempt(workspace, settings, posted, environment, clock())
-        state = _note(ledger, worker, posted, outcome, clock(), done)
-        if state != "again":
-            emit(_wake_up(posted, state))
+        _note(ledger, worker, posted, outcome, clock(), done)
+    done.signals = emit(SignalLedger(ledger.ledger), environment, clock)
     return done
-
-
-def _wake_up(posted: Posted, state: str) -> WakeUp:
-    letter = posted.letter
-    facts = {"kind": letter.kind, "person": letter.person, "role": letter.role, "channel": letter.channel}
-    name = "answerable.notification.sent" if state == "sent" else "answerable.notification.abandoned"
-    return WakeUp(posted.id, name, f"answerable.notification.{posted.id}", facts)
 
 
 def wait_after(attempts: int, asked: float | None) -> timedelta:
@@ -215,19 +206,17 @@ def _links(settings: Alerts, posted: Posted, environment: Mapping[str, str]) -> 
 
 def _note(
     ledger: AlertLedger, worker: str, posted: Posted, outcome: Outcome, now: datetime, done: Sending
-) -> str:
-    """Note how an attempt ended: sent, dead, or again."""
+) -> None:
     if outcome.state == "sent":
         ledger.note_sent(posted.id, worker, now, outcome.said)
         done.counts["sent"] += 1
-        return "sent"
+        return
     done.errors[posted.letter.channel] = outcome.said
     if outcome.state == "refused" or posted.attempt_count >= ATTEMPTS_MAX:
         ledger.note_dead(posted.id, worker, outcome.said)
         done.counts["dead"] += 1
-        return "dead"
+        return
     asked = max(outcome.after_seconds or 0.0, _DOUBT_WAIT if outcome.is_unsure else 0.0)
     again = now + wait_after(posted.attempt_count, asked)
     ledger.note_again(posted.id, worker, again, outcome.said, unsure=outcome.is_unsure)
     done.counts["again"] += 1
-    return "again"

@@ -12,6 +12,7 @@ from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
 from contracts.tables.dimensions import (
     BridgeAssignment,
+    DimFeedColumn,
     DimGoal,
     DimMetric,
     DimPerson,
@@ -21,6 +22,7 @@ from contracts.tables.dimensions import (
     DimTouchpoint,
 )
 from contracts.tables.facts import (
+    FactAttribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
@@ -58,6 +60,7 @@ TABLES: tuple[type[Table], ...] = (
     GapWaterfall,
     PersonLoad,
     ObservedAccountability,
+    FactAttribution,
     MeasureDaily,
     ScoreDistribution,
     FactCase,
@@ -83,6 +86,7 @@ TABLES: tuple[type[Table], ...] = (
     DimTeam,
     DimMetric,
     DimGoal,
+    DimFeedColumn,
 )
 """Every published table, in the order people read them."""
 
@@ -92,6 +96,7 @@ __all__ = [
     "BridgeAssignment",
     "Column",
     "DataTrust",
+    "DimFeedColumn",
     "DimGoal",
     "DimMetric",
     "DimPerson",
@@ -101,6 +106,7 @@ __all__ = [
     "DimTouchpoint",
     "DqRuleResults",
     "FactAlert",
+    "FactAttribution",
     "FactCase",
     "FactEventUnmatched",
     "FactHandoff",

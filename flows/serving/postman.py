@@ -5,7 +5,6 @@ import threading
 from collections.abc import Mapping
 
 from contracts.errors import AnswerableError
-from flows.emitting import Emit, unheard
 from flows.pump import Bounds, Sending, pump
 from flows.serving.standing import Standing
 from warehouse.alert_ledger import AlertLedger
@@ -23,7 +22,6 @@ class Postman:
         ledger: Where letters are kept.
         environment: Where secrets and addresses are.
         every: Seconds between two rounds.
-        emit: Told of letters that were sent.
     """
 
     def __init__(
@@ -32,10 +30,9 @@ class Postman:
         ledger: AlertLedger,
         environment: Mapping[str, str],
         every: float = 5.0,
-        emit: Emit = unheard,
     ) -> None:
         self.standing, self.ledger = standing, ledger
-        self._environment, self._every, self._emit = environment, every, emit
+        self._environment, self._every = environment, every
         self._due = threading.Event()
         self._is_ending = False
         self._thread = threading.Thread(target=self._deliver, name="postman", daemon=True)
@@ -64,7 +61,7 @@ class Postman:
         """Send what is due."""
         done = Sending()
         try:
-            done = pump(self.standing.workspace, self.ledger, _BOUNDS, self._environment, emit=self._emit)
+            done = pump(self.standing.workspace, self.ledger, _BOUNDS, self._environment)
             counts = self.ledger.counts()
         except AnswerableError as error:
             if self.standing.is_wrong("letters", str(error)):

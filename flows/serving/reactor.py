@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 
 from contracts.errors import AnswerableError, BusyError
 from contracts.tenures import instant
-from flows.emitting import Emit, WakeUp, unheard
 from flows.run import Outcome, Run, publish_inline
 from flows.serving.looking import Seen, look, written
 from flows.serving.pace import Pace
@@ -74,7 +73,6 @@ class Reactor:
         inbox: Deliveries that were pushed.
         published: Called after a run that published a release.
         rhythm: When to do what.
-        emit: Told of releases.
     """
 
     def __init__(
@@ -83,10 +81,9 @@ class Reactor:
         inbox: Inbox,
         published: Callable[[], None] = lambda: None,
         rhythm: Rhythm = Rhythm(),
-        emit: Emit = unheard,
     ) -> None:
         self.standing, self.inbox, self.rhythm = standing, inbox, rhythm
-        self._published, self._emit = published, emit
+        self._published = published
         self._pace = Pace(rhythm.pace)
         self._condition = threading.Condition()
         self._woken_at: float | None = None
@@ -257,8 +254,6 @@ class Reactor:
         )  # fmt: skip
         for held in outcome.held:
             _log.warning("held: %s", held.reason)
-        facts = {"release": number, "events": new, "alerts": len(outcome.alerts.changes)}
-        self._emit(WakeUp(f"release-{number}", "answerable.release.published", "answerable.release", facts))
 
 
 def at_instant(workspace: LoadedWorkspace, real: datetime) -> LoadedWorkspace:

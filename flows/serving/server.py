@@ -14,7 +14,6 @@ from pathlib import Path
 import uvicorn
 
 from contracts.errors import QuestionError
-from flows.emitting import Emit, WakeUp, emitter
 from flows.serving.committer import Committer
 from flows.serving.postman import Postman
 from flows.serving.reactor import Reactor, Rhythm
@@ -61,12 +60,11 @@ class HotLane:
             StoreError: The ledger cannot be reached.
         """
         self.options = options
-        self.emit: Emit = emitter(options.environment)
         self.standing = Standing(load(root))
         ledger = Ledger(self.standing.workspace.warehouse, is_resident=True)
         inbox = Inbox(ledger)
-        self.postman = Postman(self.standing, AlertLedger(ledger), options.environment, emit=self.emit)
-        self.reactor = Reactor(self.standing, inbox, self.postman.hurry, options.rhythm, self.emit)
+        self.postman = Postman(self.standing, AlertLedger(ledger), options.environment)
+        self.reactor = Reactor(self.standing, inbox, self.postman.hurry, options.rhythm)
         self.watcher = Watcher(self.standing, self.reactor.wake)
         self.committer = Committer(inbox, self._accepted)
         self.receiver = Receiver(self.standing, self.committer, options.environment, self._is_well)
@@ -96,14 +94,8 @@ class HotLane:
     def _is_well(self) -> bool:
         return self.reactor.is_alive and self.postman.is_alive
 
-    def _accepted(self, fresh: Sequence[Pushed]) -> None:
+    def _accepted(self, _: Sequence[Pushed]) -> None:
         self.reactor.wake()
-        for feed in {one.feed for one in fresh}:
-            newest = max((one for one in fresh if one.feed == feed), key=lambda one: one.received_at)
-            facts = {"deliveries": sum(one.feed == feed for one in fresh)}
-            self.emit(
-                WakeUp(newest.delivery_id, "answerable.delivery.accepted", f"answerable.feed.{feed}", facts)
-            )
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,5 @@
 """The reactor: when it runs, when it does not, and what it makes of a run that fails. No clock is waited for."""
 
-import importlib
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import BusyError, StoreError
-from flows.emitting import emitter, unheard
 from flows.serving import reactor as reacting
 from flows.serving.looking import folders, look
 from flows.serving.pace import Pace
@@ -233,25 +231,3 @@ def test_poured_files_are_no_news_but_others_in_their_folder_are(hooked: Sandbox
     assert look(hooked.load()).seen == frozenset()
     hooked.write("inbox/chat/before.jsonl", answer("b"))
     assert [name for name, _, _ in look(hooked.load()).seen] == ["inbox/chat/before.jsonl"]
-
-
-# Whoever wants to hear of it
-
-
-def test_whoever_is_named_hears_of_releases_and_a_failure_of_theirs_goes_no_further(
-    hooked: Sandbox, inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    (tmp_path / "listening.py").write_text(
-        "heard = []\ndef listen(wake):\n    heard.append(wake)\n    1 / 0\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    told = emitter({"ANSWERABLE_EMITTER": "listening:listen"})
-    one = Reactor(Standing(hooked.load()), inbox, emit=told)
-    one.look()
-    assert one.standing.told.trouble == {}
-    (wake,) = importlib.import_module("listening").heard
-    assert (wake.id, wake.name, wake.resource) == (
-        "release-1", "answerable.release.published", "answerable.release",
-    )  # fmt: skip
-    assert wake.facts["release"] == 1
-    assert emitter({}) is unheard

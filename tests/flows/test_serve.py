@@ -128,13 +128,6 @@ def test_a_workspace_that_is_wrong_is_told_before_anything_is_received(hooked: S
     assert "Did you mean 'github'?" in said.err
 
 
-def test_an_emitter_that_is_not_there_is_told(hooked: Sandbox, call: Call, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("ANSWERABLE_EMITTER", "flows.nowhere:emit")
-    said = call("serve", hooked.root, "--once")
-    assert said.code == 2
-    assert "ANSWERABLE_EMITTER: names no function: 'flows.nowhere:emit'" in said.err
-
-
 def test_serving_imports_no_prefect():
     import subprocess
     import sys
