@@ -38,10 +38,11 @@ def _drop(shop: Shop, name: str, share: float) -> None:
     root = shop.sandbox.root
     yaml = (root / "answerable.yaml").read_text()
     clock = next(line for line in yaml.splitlines() if line.startswith("clock:"))
+    # First the clock: answers of a day to come would be set aside.
+    shop.sandbox.write("answerable.yaml", yaml.replace(clock, f"clock: {shop.monday}T06:00"))
     part = root / "inbox" / f".{name}"
     part.write_text("\n".join([ANSWERS_HEADER, *shop.rows[before:]]) + "\n")
     part.rename(root / "inbox" / f"answers-{name}.csv")
-    shop.sandbox.write("answerable.yaml", yaml.replace(clock, f"clock: {shop.monday}T06:00"))
 
 
 @pytest.mark.slow
