@@ -29,9 +29,12 @@ _SAID = {
     "what_is_in_it_for_us",
     "set_by",
     "approved_by",
-    "counter_metric",
+    "lever",
 }
 """Parts of a goal that are published as they are written."""
+
+_METRIC_SAID = {"estimator", "of", "unit", "direction", "counter_metric", "minimum_trust", "tolerance"}
+"""Parts of a metric that are published as they are written."""
 
 
 def map_tables(
@@ -80,7 +83,9 @@ def map_tables(
                 {
                     "metric": metric.id,
                     "metric_name": metric.name,
-                    **metric.model_dump(include={"estimator", "of", "unit", "direction"}),
+                    "metric_version": metric.version,
+                    "windows": ", ".join(map(str, metric.windows)),
+                    **metric.model_dump(include=_METRIC_SAID),
                 }
                 for metric in atlas.metrics
             ),
@@ -91,6 +96,7 @@ def map_tables(
 
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
     """DimGoal: every goal of every touchpoint, past and present."""
+    counters = {metric.id: metric.counter_metric for metric in atlas.metrics}
 
     def row(touchpoint: Touchpoint, goal: Goal) -> dict[str, Any]:
         starts, ends = goal.in_force_from, goal.in_force_until
@@ -103,6 +109,7 @@ def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
             "level": float(goal.level),
             "direction": "lower" if goal.at_least is None else "higher",
             "baseline_date": _date(goal.baseline_at),
+            "counter_metric": goal.counter_metric or counters.get(goal.metric),
             "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,
             **goal.model_dump(include=_SAID),
         }
