@@ -241,7 +241,7 @@ class Rebaseline(Declaration):
     at: Moment
     why: str = Field(min_length=1)
     metric: str | None = None
-    weeks: int = Field(default=26, ge=6, le=104)
+    weeks: int = Field(default=26, ge=12, le=104)
 
 
 class Touchpoint(Declaration):
@@ -399,7 +399,9 @@ class Metric(Declaration):
             message = "Add 'good': the conditions that make one count as good."
             raise ValueError(message)
         if list(self.windows) != sorted(set(self.windows)):
-            message = f"Write 'windows' from the shortest to the longest, each once, not {list(self.windows)}."
+            message = (
+                f"Write 'windows' from the shortest to the longest, each once, not {list(self.windows)}."
+            )
             raise ValueError(message)
         return self
 

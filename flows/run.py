@@ -18,7 +18,9 @@ from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
 from flows.decisions import Decision
+from flows.goals import judged
 from flows.landing import FeedLanding, Setting, land_feed
+from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
@@ -138,8 +140,8 @@ class Run:
         return self._timed("measure", lambda: measure(self.workspace, state, self.tell))
 
     def score(self, state: State, measured: Measured) -> Tables:
-        """Make scorecards, cases and daily measures."""
-        return self._timed("score", lambda: score(self.workspace, measured, state))
+        """Make scorecards, cases and daily measures, and say where goals stand on their way."""
+        return self._timed("score", lambda: self._scored(state, measured))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
@@ -178,6 +180,11 @@ class Run:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
+
+    def _scored(self, state: State, measured: Measured) -> Tables:
+        scored = score(self.workspace, measured, state)
+        recorded = map_history(self.workspace)
+        return {**scored, **judged(self.workspace, scored, measured.calendar, recorded)}
 
     def _begin(self) -> None:
         self.releases.repair(beside(self.releases))

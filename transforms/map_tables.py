@@ -8,6 +8,7 @@ import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Touchpoint
 from contracts.attestations import Attested
+from contracts.map_content import ALWAYS
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -21,7 +22,6 @@ from contracts.tables import (
 )
 from contracts.tenures import LATEST, Tenure, in_force, seated
 
-_ALWAYS = date(1970, 1, 1)
 _SAID = {
     "why",
     "baseline",
@@ -103,7 +103,7 @@ def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
         return {
             "touchpoint_id": touchpoint.id,
             "metric": goal.metric,
-            "in_force_from_date": starts.date() if starts else _ALWAYS,
+            "in_force_from_date": starts.date() if starts else ALWAYS,
             "in_force_until_date": _date(ends),
             "due_date": goal.due.date(),
             "level": float(goal.level),

@@ -10,7 +10,7 @@ from contracts.accountability import AccountabilityMap
 from contracts.documents import parse
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
 from contracts.map_checks import assemble
-from contracts.tables import Table
+from contracts.tables import MetricWindow, Table
 from contracts.tenures import tenures
 from tests.conftest import drawn
 from transforms.behind import feeds_of_cases, feeds_of_events, frozen
@@ -25,6 +25,7 @@ from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.slots import slots
+from transforms.windows import metric_windows, window_sums, window_values
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -166,11 +167,15 @@ def score(
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()
-    values = values_by_period(case_values(found.lazy(), atlas.metrics, codebook), scoring).collect().lazy()
+    observed = case_values(found.lazy(), atlas.metrics, codebook)
+    values = values_by_period(observed, scoring).collect().lazy()
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()
+    widened = window_sums(daily.lazy(), scoring), window_values(observed, scoring)
+    windows = metric_windows(cards(*widened, scoring, ["touchpoint"]), scoring)
+    plans = {**scorecards(made, counts, scoring), MetricWindow: windows}
     return Scored(
-        {table: plan.collect() for table, plan in scorecards(made, counts, scoring).items()},
+        {table: plan.collect() for table, plan in plans.items()},
         measure_daily(daily.lazy(), scoring).collect(),
         score_distribution(answers(matched, atlas.metrics, codebook), scoring).collect(),
         found,
