@@ -12,7 +12,15 @@ from typing import TypeVar
 from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError
 from contracts.feeds import Feed
-from contracts.tables import TABLES, DataTrust, FactAlert, FactCase, FactNotification, ScorecardTouchpoint
+from contracts.tables import (
+    TABLES,
+    DataTrust,
+    FactAlert,
+    FactCase,
+    FactGoalPacing,
+    FactNotification,
+    ScorecardTouchpoint,
+)
 from flows.alerting import Decided, Grounds, foreseen, grounds, settle
 from flows.auditing import audited
 from flows.beliefs import actor
@@ -202,7 +210,13 @@ class Run:
 
     def _alerted(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
         customers = customers_by_touchpoint(measured)
-        found = grounds(self.workspace, scored[ScorecardTouchpoint], audits[DataTrust], customers)
+        found = grounds(
+            self.workspace,
+            scored[ScorecardTouchpoint],
+            audits[DataTrust],
+            customers,
+            scored[FactGoalPacing],
+        )
         tables: Tables = {
             FactAlert: fact_alert(foreseen(self.workspace, found, self.alerts)),
             FactNotification: fact_notification(as_rows(self.alerts.letters(limit=NOTIFICATIONS_MAX))),

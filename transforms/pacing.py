@@ -164,8 +164,6 @@ def projections(weeks: pl.LazyFrame, card: pl.LazyFrame) -> pl.LazyFrame:
         .select(*ROW, *GOAL)
         .join(points, on=SERIES)
         .filter(pl.col("time") <= at, pl.col("time") > begins, pl.col("time") > at - 7 * POINTS)
-        # A line's sums are floats: in the order of the weeks they are the same every time.
-        .sort(*ROW, "time")
     )
     ends = weeks.select(
         *ROW, "level", "direction", "unit", "is_stale", "due_date", due=pl.col("due_date").cast(pl.Int32)
