@@ -22,6 +22,7 @@ from contracts.tables.dimensions import (
     DimTouchpoint,
 )
 from contracts.tables.facts import (
+    FactAttribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
@@ -65,6 +66,7 @@ TABLES: tuple[type[Table], ...] = (
     GapWaterfall,
     PersonLoad,
     ObservedAccountability,
+    FactAttribution,
     MeasureDaily,
     ScoreDistribution,
     FactCase,
@@ -110,6 +112,7 @@ __all__ = [
     "DimTouchpoint",
     "DqRuleResults",
     "FactAlert",
+    "FactAttribution",
     "FactCase",
     "FactEventUnmatched",
     "FactGoalPacing",
