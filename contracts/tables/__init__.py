@@ -10,6 +10,7 @@ from contracts.tables.accountability import (
 )
 from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
+from contracts.tables.customers import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.dimensions import (
     BridgeAssignment,
     DimFeedColumn,
@@ -72,6 +73,9 @@ TABLES: tuple[type[Table], ...] = (
     FactCase,
     FactHandoff,
     FactIssueFlow,
+    FactCustomerFlow,
+    FactCustomerLoss,
+    FactCustomerCohort,
     FactEventUnmatched,
     UnmatchedShare,
     FactAlert,
@@ -114,6 +118,9 @@ __all__ = [
     "FactAlert",
     "FactAttribution",
     "FactCase",
+    "FactCustomerCohort",
+    "FactCustomerFlow",
+    "FactCustomerLoss",
     "FactEventUnmatched",
     "FactGoalPacing",
     "FactHandoff",

@@ -6,6 +6,9 @@ import polars as pl
 from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
 
 PERIODS = ("week", "month", "quarter", "rolling_28d", "to_date")
+FLOW_PERIODS = ("week", "month", "quarter")
+"""Periods that follow each other without gap or overlap."""
+
 VERDICTS = ("met", "missed", "cannot_tell", "no_goal", "no_data")
 METHODS = (
     "wilson",
