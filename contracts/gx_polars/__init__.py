@@ -19,7 +19,8 @@ Imports nothing of the packages around it. Importing it loads Great Expectations
     rules.py         the row rules
     columns.py       the metrics of columns and of the table
     values.py        values of different types made comparable
-    expectations.py  four expectations of our own
+    expectations.py  five expectations of our own
+    tolerance.py     how many rows may break a rule
     datasource.py    `add_polars`, frames and Parquet files
     support.py       which expectations are supported
     internals.py     everything of Great Expectations that is not its public API
@@ -31,6 +32,7 @@ from .engine import PolarsExecutionEngine
 from .expectations import (
     ExpectColumnValuesToBeCastable,
     ExpectColumnValuesToBeInReference,
+    ExpectRowsToRepeatNothing,
     ExpectRowsToSatisfy,
     ExpectTableSchemaToBe,
     register_expectations,
@@ -45,6 +47,7 @@ register_expectations()
 __all__ = [
     "ExpectColumnValuesToBeCastable",
     "ExpectColumnValuesToBeInReference",
+    "ExpectRowsToRepeatNothing",
     "ExpectRowsToSatisfy",
     "ExpectTableSchemaToBe",
     "FrameAsset",

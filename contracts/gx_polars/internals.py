@@ -30,10 +30,13 @@ def check_release(release: str) -> None:
 check_release(version("great_expectations"))
 
 import great_expectations.exceptions as errors
+from great_expectations import get_context
+from great_expectations.checkpoint import ValidationAction
 from great_expectations.compatibility import pydantic
 from great_expectations.constants import MAX_DISTINCT_VALUES, MAX_RESULT_RECORDS
 from great_expectations.core.batch import BatchData, BatchMarkers, LegacyBatchDefinition
 from great_expectations.core.batch_spec import RuntimeDataBatchSpec
+from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.core.id_dict import IDDict
 from great_expectations.core.metric_function_types import MetricFunctionTypes
 from great_expectations.datasource.fluent.batch_identifier_util import make_batch_identifier
@@ -82,6 +85,7 @@ __all__ = [
     "Datasource",
     "ExecutionEngine",
     "Expectation",
+    "ExpectationSuite",
     "IDDict",
     "LegacyBatchDefinition",
     "MetricConfiguration",
@@ -91,9 +95,11 @@ __all__ = [
     "OutlierStatistics",
     "PassThroughCondition",
     "RuntimeDataBatchSpec",
+    "ValidationAction",
     "core",
     "deserialize_row_condition",
     "errors",
+    "get_context",
     "make_batch_identifier",
     "parse_instant",
     "pydantic",
