@@ -47,6 +47,8 @@ class Spelling:
 
 
 TYPED = Spelling()
+WHOLE = ":integer"
+"""Suffix of a reference whose values are whole numbers, because the column that points to it is."""
 
 
 @dataclass(frozen=True)
@@ -210,17 +212,21 @@ def _where(name: str, spelling: Spelling) -> Values:
     if spelling.is_typed:
         return {}
     condition = {"type": "nullity", "column": {"name": name}, "is_null": False}
-    return {"row_condition": condition, "condition_parser": "great_expectations"}
+    return {"row_condition": condition}
+
+
+def typed_words(words: Sequence[str], column: Property) -> list[Any]:
+    """Words as values of a column's type; those that are none are left out."""
+    if column.logicalType == "boolean":
+        return [word.lower() == "true" for word in words]
+    if column.logicalType not in ("integer", "number"):
+        return list(words)
+    dtype = pl.Int64 if column.logicalType == "integer" else pl.Float64
+    return pl.Series(words, dtype=pl.String).cast(dtype, strict=False).drop_nulls().to_list()
 
 
 def _typed(words: Sequence[str], column: Property, spelling: Spelling) -> list[Any]:
-    """Words as values of the column, where it is typed."""
-    if not spelling.is_typed or column.logicalType not in ("integer", "number", "boolean"):
-        return list(words)
-    if column.logicalType == "boolean":
-        return [word.lower() == "true" for word in words]
-    cast = pl.Series(words).cast(pl.Int64 if column.logicalType == "integer" else pl.Float64, strict=False)
-    return cast.drop_nulls().to_list()
+    return typed_words(words, column) if spelling.is_typed else list(words)
 
 
 def _own(rule: Quality, column: Property, spelling: Spelling) -> Expected:
@@ -277,17 +283,18 @@ def _of_rule(rule: Quality, kind: str, kwargs: Values, limit: Mapping[str, Any] 
 
 
 def _related(shape: SchemaObject, spelling: Spelling) -> Iterator[Expected]:
-    """Values that a named reference holds: the subject's reference of the name that the contract writes."""
+    """Values that a named reference holds: by the name that the contract writes, of whole numbers with `WHOLE`."""
     for column in shape.properties:
         for relation in column.relationships:
+            reference = relation.to
             if column.identity is not None:
                 judged: Values = {"column": spelling.told + column.name}
             elif column.logicalType == "integer":
-                judged = {"column": column.name}
+                judged, reference = {"column": column.name}, relation.to + WHOLE
             else:
                 there = {} if column.logicalType == "string" else _where(column.name, spelling)
                 judged = {"column": spelling.bare + column.name, **there}
-            kwargs = {**judged, "reference": relation.to}
+            kwargs = {**judged, "reference": reference}
             kind = "expect_column_values_to_be_in_reference"
             yield Expected(f"{column.name}.reference", kind, kwargs, relation.severity)
 

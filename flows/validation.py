@@ -4,6 +4,7 @@ The verdicts, the rows and the counts are those of Great Expectations; severitie
 stay ours. It is loaded when the first delivery is judged: 4 CPU seconds and 260 MB.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -11,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from contracts.contract_suite import Expected, row_expectations, suite, volume_expectations
+from contracts.contract_suite import WHOLE, Expected, row_expectations, suite, volume_expectations
 from contracts.deliveries import RuleResult
 from contracts.errors import PromiseError
 from contracts.feeds import Stream
@@ -73,7 +74,7 @@ class GreatExpectations:
         is_landed = FORMER in rows.columns
         expected = list(row_expectations(self.shape, DELIVERED, landed=is_landed))
         validation = self._suite("landed" if is_landed else "rows", expected)
-        subject = Subject(spelled(rows, self.shape, self.stream), self._known())
+        subject = Subject(spelled(rows, self.shape, self.stream), known(self.references))
         verdicts = validation(subject)
         if odd := verdicts.keys() ^ {rule.name for rule in rules}:
             raise self._defect(f"rule {min(odd)!r} is not both in the contract and in its suite.")
@@ -105,27 +106,15 @@ class GreatExpectations:
         ]
 
     def _suite(self, name: str, expected: Iterable[Expected]) -> Any:  # noqa: ANN401 - loaded when needed
-        from contracts.gx_polars.verdicts import Validation  # noqa: PLC0415 - 4 CPU seconds
+        from contracts.gx_polars import Validation  # noqa: PLC0415 - 4 CPU seconds
 
         if name not in self._suites:
+            quiet()
             made = suite(f"{self.validated.feed}.{self.validated.stream}.{name}", expected)
             self._suites[name] = Validation(made)
             count = self.validated.expectations + (len(made["expectations"]) if name != "landed" else 0)
             self.validated = replace(self.validated, expectations=count)
         return self._suites[name]
-
-    def _known(self) -> dict[str, pl.Series]:
-        """The references, of the type of the column that points to them."""
-        whole = {
-            relation.to
-            for column in self.shape.properties
-            for relation in column.relationships
-            if column.identity is None and column.logicalType == "integer"
-        }
-        return {
-            to: known.cast(pl.Int64, strict=False) if to in whole else known
-            for to, known in self.references.items()
-        }
 
     def _count(self, deliveries: int, failed: int, errors: int) -> None:
         before = self.validated
@@ -141,16 +130,31 @@ class GreatExpectations:
         return PromiseError.at(where, said, "This is a defect: report it.")
 
 
+def known(references: References) -> dict[str, pl.Series]:
+    """References as suites name them: as texts, and as whole numbers."""
+    whole = {to + WHOLE: values.cast(pl.Int64, strict=False) for to, values in references.items()}
+    return {**references, **whole}
+
+
+def quiet() -> None:
+    """Keep Great Expectations from telling of every context that it makes, as news."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+
+
 def sentences(validated: Iterable[Validated]) -> list[str]:
     """One line for each feed: what Great Expectations judged of it."""
     by_feed: dict[str, list[Validated]] = {}
     for one in validated:
         by_feed.setdefault(one.feed, []).append(one)
     engine = f"Great Expectations {version('great_expectations')} on polars"
-    return [
-        f"{feed}: {sum(one.expectations for one in found)} expectations by {engine}, "
-        f"{sum(one.deliveries for one in found)} deliveries, "
-        f"{sum(one.failed for one in found)} times broken, "
-        f"{sum(one.errors for one in found)} times not computable"
-        for feed, found in by_feed.items()
-    ]
+    return [f"{feed}: {_sentence(found, engine)}" for feed, found in by_feed.items()]
+
+
+def _sentence(found: Sequence[Validated], engine: str) -> str:
+    deliveries, failed = sum(one.deliveries for one in found), sum(one.failed for one in found)
+    return (
+        f"{sum(one.expectations for one in found)} expectations by {engine}; "
+        f"{deliveries} {'delivery' if deliveries == 1 else 'deliveries'}, "
+        f"{failed} {'rule' if failed == 1 else 'rules'} broken, "
+        f"{sum(one.errors for one in found)} that could not run"
+    )

@@ -47,6 +47,8 @@ timezone: Europe/Berlin
 clock: 2026-03-02T06:00
 identity: {key: public, phone_region: DE}
 """
+if "ANSWERABLE_TEST_ENGINE" in os.environ:
+    SETTINGS += f"validation: {{engine: {os.environ['ANSWERABLE_TEST_ENGINE']}}}\n"
 
 MAP = """
 teams: [{id: sales, name: Sales}, {id: logistics, name: Logistics}]

@@ -22,10 +22,14 @@ Imports nothing of the packages around it. Importing it loads Great Expectations
     expectations.py  five expectations of our own
     tolerance.py     how many rows may break a rule
     datasource.py    `add_polars`, frames and Parquet files
+    verdicts.py      what a suite says, rule by rule: passed, failed, error
+    actions.py       an action for checkpoints: the verdict by severity
+    docs.py          Data Docs, for those who want them
     support.py       which expectations are supported
     internals.py     everything of Great Expectations that is not its public API
 """
 
+from .actions import CriticalRulesBroken, VerdictBySeverity
 from .columns import register_columns
 from .datasource import FrameAsset, ParquetAsset, PolarsDatasource
 from .engine import PolarsExecutionEngine
@@ -39,12 +43,14 @@ from .expectations import (
 )
 from .rules import register_rules
 from .subject import PolarsBatchData, Subject
+from .verdicts import Validation, Verdict, verdicts
 
 register_rules()
 register_columns()
 register_expectations()
 
 __all__ = [
+    "CriticalRulesBroken",
     "ExpectColumnValuesToBeCastable",
     "ExpectColumnValuesToBeInReference",
     "ExpectRowsToRepeatNothing",
@@ -56,4 +62,8 @@ __all__ = [
     "PolarsDatasource",
     "PolarsExecutionEngine",
     "Subject",
+    "Validation",
+    "Verdict",
+    "VerdictBySeverity",
+    "verdicts",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from .internals import ExpectationSuite, get_context
+from .internals import ExpectationSuite, ProgressBarsConfig, get_context
 from .subject import Subject, subject_of
 
 State = Literal["passed", "failed", "error"]
@@ -86,7 +86,7 @@ class Validation:
                 f"suite {self._suite.name!r} has expectations without a 'meta.rule' of their own. Name each."
             )
         context = get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
         asset = context.data_sources.add_polars("polars").add_frame("frame")
         self._batches = asset.add_batch_definition_whole_dataframe("all")
 
