@@ -16,6 +16,7 @@ from contracts.events import TOKENS
 from contracts.identity import Resolution
 from contracts.tables import (
     Column,
+    FactAttribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
@@ -26,6 +27,7 @@ from contracts.tables import (
 from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
+from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
@@ -124,13 +126,15 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
         [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
     )
     # Made once, then used by several scorecards: collected in between.
-    made, counts = pl.collect_all(
+    made, counts, changes = pl.collect_all(
         [
             cards(periods.lazy(), values.lazy(), scoring),
             touchpoint_counts(periods.lazy(), values.lazy(), scoring),
+            change_parts(periods.lazy(), scoring),
         ]
     )
-    plans = scorecards(made.lazy(), counts.lazy(), scoring)
+    plans = scorecards(made.lazy(), counts.lazy(), changes.lazy(), scoring)
+    plans[FactAttribution] = fact_attribution(changes.lazy(), scoring)
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)

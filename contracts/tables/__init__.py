@@ -22,6 +22,7 @@ from contracts.tables.dimensions import (
     DimTouchpoint,
 )
 from contracts.tables.facts import (
+    FactAttribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
@@ -59,6 +60,7 @@ TABLES: tuple[type[Table], ...] = (
     GapWaterfall,
     PersonLoad,
     ObservedAccountability,
+    FactAttribution,
     MeasureDaily,
     ScoreDistribution,
     FactCase,
@@ -104,6 +106,7 @@ __all__ = [
     "DimTouchpoint",
     "DqRuleResults",
     "FactAlert",
+    "FactAttribution",
     "FactCase",
     "FactEventUnmatched",
     "FactHandoff",
