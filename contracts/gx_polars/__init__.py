@@ -22,7 +22,7 @@ Imports nothing of the packages around it. Importing it loads Great Expectations
     expectations.py  five expectations of our own
     tolerance.py     how many rows may break a rule
     datasource.py    `add_polars`, frames and Parquet files
-    verdicts.py      what a suite says, rule by rule: passed, failed, error
+    validation.py    what a suite says, rule by rule: passed, failed, error
     actions.py       an action for checkpoints: the verdict by severity
     docs.py          Data Docs, for those who want them
     support.py       which expectations are supported
@@ -43,7 +43,7 @@ from .expectations import (
 )
 from .rules import register_rules
 from .subject import PolarsBatchData, Subject
-from .verdicts import Validation, Verdict, verdicts
+from .validation import Validation, Verdict, verdicts
 
 register_rules()
 register_columns()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .internals import ValidationAction
-from .verdicts import Verdict, verdicts
+from .validation import Verdict, verdicts
 
 
 class CriticalRulesBroken(Exception):  # noqa: N818 - it says what happened

@@ -14,7 +14,7 @@ from .internals import (
     get_context,
 )
 from .subject import Subject
-from .verdicts import Verdict, verdicts
+from .validation import Verdict, verdicts
 
 _SITE = "polars"
 

@@ -151,7 +151,7 @@ def test_rows_and_verdict_that_disagree_end_the_run(monkeypatch: pytest.MonkeyPa
     with pytest.raises(PromiseError, match=r"f\.s: rule '.*' is not both in the contract and in its suite"):
         by_gx.find(case.rows, rules[1:])
     monkeypatch.setattr(
-        "contracts.gx_polars.verdicts.Validation.broken",
+        "contracts.gx_polars.validation.Validation.broken",
         lambda *_: pl.Series([True] * case.rows.height),
     )
     with pytest.raises(PromiseError, match="This is a defect"):
