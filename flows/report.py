@@ -7,6 +7,7 @@ from contracts.deliveries import Delivery
 from flows.console import out
 from flows.feeds import load as load_kind
 from flows.run import Outcome
+from flows.validation import sentences
 from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
@@ -48,6 +49,7 @@ def summarize(outcome: Outcome) -> Summary:
             if one.after is not None
         ],
         "letters": dict(outcome.letters),
+        "validated": sentences(outcome.validated),
         "held": [delivery.reason or delivery.source for delivery in outcome.held],
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
     }
@@ -58,6 +60,8 @@ def print_summary(folder: Path, summary: Summary) -> None:
     read = [Delivery.from_dict(values) for values in summary["read"]]
     if read:
         out.print(deliveries(read))
+    for line in summary["validated"]:
+        out.print(line)
     events = summary["events"]
     told = ", ".join(
         f"{events[name]:,} {name}" for name in ("new", "repeated", "corrected", "withdrawn") if events[name]

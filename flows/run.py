@@ -39,6 +39,7 @@ from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
+from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
@@ -73,6 +74,7 @@ class Outcome:
         seconds: Wall time by stage.
         alerts: What became of alerts.
         letters: Attempts to send letters, by their end; those of earlier runs included.
+        validated: What Great Expectations judged, by stream.
     """
 
     release: Release
@@ -81,6 +83,7 @@ class Outcome:
     seconds: dict[str, float]
     alerts: Decided = field(default_factory=Decided)
     letters: Mapping[str, int] = field(default_factory=dict)
+    validated: tuple[Validated, ...] = ()
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
@@ -204,7 +207,8 @@ class Run:
         self.store.sweep(old)
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
-        return Outcome(release, absorbed, read, self.seconds, decided)
+        validated = tuple(one for landing in landings for one in landing.validated)
+        return Outcome(release, absorbed, read, self.seconds, decided, validated=validated)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
