@@ -8,6 +8,7 @@ import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Touchpoint
 from contracts.attestations import Attested
+from contracts.map_content import ALWAYS
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -23,8 +24,6 @@ from contracts.tenures import LATEST, Tenure, in_force, seated
 from transforms.estimate import formula
 from transforms.quantiles import is_censored
 
-_ALWAYS = date(1970, 1, 1)
-_METRIC = {"estimator", "of", "unit", "direction", "version", "within_days"}
 _SAID = {
     "why",
     "baseline",
@@ -32,9 +31,21 @@ _SAID = {
     "what_is_in_it_for_us",
     "set_by",
     "approved_by",
-    "counter_metric",
+    "lever",
 }
 """Parts of a goal that are published as they are written."""
+
+_METRIC_SAID = {
+    "estimator",
+    "of",
+    "unit",
+    "direction",
+    "counter_metric",
+    "minimum_trust",
+    "tolerance",
+    "within_days",
+}
+"""Parts of a metric that are published as they are written."""
 
 
 def map_tables(
@@ -86,7 +97,9 @@ def map_tables(
                     "formula": formula(metric) + (", open cases counted" if is_censored(metric) else ""),
                     "per": metric.per if metric.estimator == "rate" else None,
                     "after_days": metric.after_days if metric.estimator == "followed" else None,
-                    **metric.model_dump(include=_METRIC),
+                    "metric_version": metric.version,
+                    "windows": ", ".join(map(str, metric.windows)),
+                    **metric.model_dump(include=_METRIC_SAID),
                 }
                 for metric in atlas.metrics
             ),
@@ -97,18 +110,20 @@ def map_tables(
 
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
     """DimGoal: every goal of every touchpoint, past and present."""
+    counters = {metric.id: metric.counter_metric for metric in atlas.metrics}
 
     def row(touchpoint: Touchpoint, goal: Goal) -> dict[str, Any]:
         starts, ends = goal.in_force_from, goal.in_force_until
         return {
             "touchpoint_id": touchpoint.id,
             "metric": goal.metric,
-            "in_force_from_date": starts.date() if starts else _ALWAYS,
+            "in_force_from_date": starts.date() if starts else ALWAYS,
             "in_force_until_date": _date(ends),
             "due_date": goal.due.date(),
             "level": float(goal.level),
             "direction": "lower" if goal.at_least is None else "higher",
             "baseline_date": _date(goal.baseline_at),
+            "counter_metric": goal.counter_metric or counters.get(goal.metric),
             "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,
             **goal.model_dump(include=_SAID),
         }

@@ -105,4 +105,4 @@ metrics:
         "slow": "the 0.9 quantile of resolution_hours, open cases counted",
         "done": "the 0.9 quantile of resolution_hours",
     }
-    assert made.filter(metric="easy")["version"].to_list() == [2]
+    assert made.filter(metric="easy")["metric_version"].to_list() == [2]
