@@ -135,7 +135,7 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        return self._timed("measure", lambda: measure(self.workspace, state, self.tell))
+        return self._timed("measure", lambda: measure(self.workspace, state, self.tell, self.store.kept))
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures."""
