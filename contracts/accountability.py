@@ -386,7 +386,7 @@ class Integrator(Declaration):
     seat: str
 
 
-Reduction = Literal["first", "last", "min", "max"]
+Reduction = Literal["first", "last", "min", "max", "sum"]
 
 
 class Cases(Declaration):
@@ -399,7 +399,8 @@ class Cases(Declaration):
         resolved: Kinds whose last event resolves it.
         closed: Kinds whose last event closes it.
         reopened: Kinds that reopen it; each one counts.
-        attributes: Attributes kept on the case, and which of its events' values is kept.
+        attributes: Attributes, scores, amounts and durations kept on the case, and which of its events' values is kept; `sum` adds numbers up
+            in whole thousandths.
     """
 
     subject: str = "ticket"

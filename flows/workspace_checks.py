@@ -447,13 +447,17 @@ def _rule_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
 def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
     atlas = examined.atlas
     kept = {name for spec in atlas.cases for name in spec.attributes}
-    for name in sorted(kept - seen.declared) if seen.is_whole else ():
+    for name in sorted(kept - seen.declared - set(NUMBERS)) if seen.is_whole else ():
         where = atlas.where("cases", "")
         yield Problem(where, f"no feed gives attribute {name!r}.", did_you_mean(name, seen.declared))
+    added = {name for spec in atlas.cases for name, how in spec.attributes.items() if how == "sum"}
+    for name in sorted(name for name in added if seen.kinds.get(name) == "text"):
+        what = f"attribute {name!r} is text and cannot be added up."
+        yield Problem(atlas.where("cases", ""), what, "Keep its first, last, min or max.")
     for metric in atlas.metrics:
         where = atlas.where("metrics", metric.id)
         is_case = metric.of == "cases"
-        columns = _case_columns() | {n: seen.kinds.get(n) for n in kept} if is_case else seen.of_events
+        columns = _case_columns() | {n: seen.of_events.get(n) for n in kept} if is_case else seen.of_events
         segments = {"channel", *(kept if is_case else seen.declared)}
         named = f"metric {metric.id!r}"
         yield from _conditions(where, f"{named}, where", metric.where, columns, seen)

@@ -12,6 +12,7 @@ from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
 from contracts.tables.dimensions import (
     BridgeAssignment,
+    DimFeedColumn,
     DimGoal,
     DimMetric,
     DimPerson,
@@ -83,6 +84,7 @@ TABLES: tuple[type[Table], ...] = (
     DimTeam,
     DimMetric,
     DimGoal,
+    DimFeedColumn,
 )
 """Every published table, in the order people read them."""
 
@@ -92,6 +94,7 @@ __all__ = [
     "BridgeAssignment",
     "Column",
     "DataTrust",
+    "DimFeedColumn",
     "DimGoal",
     "DimMetric",
     "DimPerson",
