@@ -26,6 +26,7 @@ _SECTIONS = {
         "init": "Make a new workspace that runs.",
         "check": "Check a workspace: every problem of every file at once.",
         "run": "Read what the feeds delivered and publish a release.",
+        "rebuild": "Compute everything anew from the events; or verify that the release is just that.",
         "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
     },
     "Ask": {

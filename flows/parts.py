@@ -10,7 +10,7 @@ smaller part. Customers are stored by the codes they had; who they are today is 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,13 @@ _SUMMED: Mapping[str, Mapping[str, Any]] = {
 """What the months' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
 
 
+@dataclass
+class Read:
+    """How many events were read."""
+
+    rows: int = 0
+
+
 @dataclass(frozen=True)
 class Pass:
     """What is asked of the events.
@@ -68,6 +75,7 @@ class Pass:
         calendar: The days that are reported on.
         state: The events.
         kept: Where parts are kept.
+        read: How many events had to be read so far.
     """
 
     atlas: AccountabilityMap
@@ -76,6 +84,7 @@ class Pass:
     calendar: Calendar
     state: State
     kept: Kept
+    read: Read = field(default_factory=Read)
 
     @cached_property
     def columns(self) -> list[str]:
@@ -215,6 +224,7 @@ def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict
     matcher, codebook, metrics = asked.matcher, asked.codebook, asked.atlas.metrics
     columns = asked.columns if facts else sorted({*matcher.columns, *_STAKES_COLUMNS})
     matched = match(asked.state.scan(columns, [one.month], as_stored=True), matcher).collect()
+    asked.read.rows += matched.height
     rows = matched.lazy()
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
     if facts:

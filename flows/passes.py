@@ -45,6 +45,7 @@ class Measured:
         disowned: tenure, customer, n: events while nobody was accountable.
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
+        read: Events that were read for it; of all others what they gave was kept.
     """
 
     codebook: Codebook
@@ -60,6 +61,7 @@ class Measured:
     disowned: pl.DataFrame
     unmatched: pl.DataFrame
     behind: pl.DataFrame
+    read: int = 0
 
     @property
     def slots(self) -> Slots:
@@ -120,6 +122,7 @@ def measure(
         summed["disowned"],
         summed["unmatched"],
         pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
+        asked.read.rows,
     )
 
 

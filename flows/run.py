@@ -1,6 +1,5 @@
 """One run: the stages in their order, each a method, so that Prefect can schedule them too."""
 
-import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from flows.alerting import Decided, Grounds, foreseen, grounds, settle
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
+from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
 from flows.landing import FeedLanding, Setting, land_feed
 from flows.mapped import mapped
@@ -52,7 +52,7 @@ class Outcome:
         release: The release it published.
         absorbed: What became of fresh events.
         read: Deliveries that this run read.
-        seconds: Wall time by stage.
+        costs: What every stage cost.
         alerts: What became of alerts.
         letters: Attempts to send letters, by their end; those of earlier runs included.
     """
@@ -60,7 +60,7 @@ class Outcome:
     release: Release
     absorbed: Absorbed
     read: tuple[Delivery, ...]
-    seconds: dict[str, float]
+    costs: dict[str, Cost]
     alerts: Decided = field(default_factory=Decided)
     letters: Mapping[str, int] = field(default_factory=dict)
 
@@ -90,7 +90,7 @@ class Run:
         occasion: What the release is for.
         decision: What was decided by hand about rows in quarantine.
         id: The run's id.
-        seconds: Wall time by stage so far.
+        costs: What every stage has cost so far.
     """
 
     workspace: LoadedWorkspace
@@ -98,9 +98,10 @@ class Run:
     occasion: str = "refresh"
     decision: Decision | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    seconds: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.costs[STARTING] = started()
         folder = self.workspace.warehouse
         self.store = EventStore(folder / "store")
         self.releases = Releases(folder / "published")
@@ -172,7 +173,7 @@ class Run:
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
         read = tuple(delivery for landing in landings for delivery in landing.read)
-        return Outcome(release, absorbed, read, self.seconds, decided)
+        return Outcome(release, absorbed, read, self.costs, decided)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
@@ -223,19 +224,32 @@ class Run:
         self.ledger.note_releases([manifests.read(number) for number in manifests.numbers()])
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
-        started = time.perf_counter()
+        watch, made = Watch.started(), None
         self.tell(stage, 0, 1)
         try:
-            return work()
+            made = work()
+            return made
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+            cost = watch.cost(made)
+            self.costs[stage] = self.costs[stage] + cost if stage in self.costs else cost
             self.tell(stage, 1, 1)
+
+
+def rebuild_inline(workspace: LoadedWorkspace, tell: Tell = silent) -> Outcome:
+    """Run every stage in this process; nothing that was kept is read."""
+    return _inline(Run(workspace, tell, "rebuild"), forget=True)
 
 
 def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decision | None = None) -> Outcome:
     """Run every stage in this process."""
-    run = Run(workspace, tell, decision=decision)
+    return _inline(Run(workspace, tell, decision=decision))
+
+
+def _inline(run: Run, *, forget: bool = False) -> Outcome:
+    workspace = run.workspace
     with run.underway():
+        if forget:
+            run.store.kept.forget()
         landings: list[FeedLanding] = []
         for wave in waves(workspace.feeds):
             landings += [run.land(feed, landings) for feed in wave]

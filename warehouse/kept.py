@@ -85,6 +85,12 @@ class Kept:
         found = [path for name, path in self._paths.items() if name.startswith(f"{kind}-")]
         return [_prefix(path).rpartition("-")[2] for path in sorted(found, key=_used_at, reverse=True)]
 
+    def forget(self) -> None:
+        """Delete everything that is kept."""
+        for path in self._paths.values():
+            path.unlink(missing_ok=True)
+        self._paths, self._held = {}, {}
+
     def sweep(self, older_than: float) -> int:
         """Delete what was last used before an instant (seconds since 1970); returns how many files."""
         return sweep(self.folder, set(), older_than) if self.folder is not None else 0
