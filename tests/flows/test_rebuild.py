@@ -68,7 +68,7 @@ def test_an_owner_changed_within_a_day_reads_the_month_of_that_day(told: Sandbox
     told.replace(
         "map/map.yaml",
         "{person: ada}",
-        "{person: ada, until: 2026-02-12T10:30}, {person: ben, from: 2026-02-12T10:30}",
+        "{person: ada, until: 2026-02-12T09:30}, {person: ben, from: 2026-02-12T09:30}",
     )
     assert _measured(told).read == 10
 
