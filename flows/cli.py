@@ -26,8 +26,12 @@ _SECTIONS = {
         "init": "Make a new workspace that runs.",
         "check": "Check a workspace: every problem of every file at once.",
         "run": "Read what the feeds delivered and publish a release.",
-        "rebuild": "Compute everything anew from the events; or verify that the release is just that.",
         "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
+    },
+    "Operate": {
+        "deploy": "Put the workspace's deployments, schedules and automations onto a Prefect server.",
+        "backfill": "Read the deliveries of a stretch of days anew, and say what that restates.",
+        "rebuild": "Make every table anew from kept deliveries, and hold it against the release, cell by cell.",
     },
     "Ask": {
         "show": "Show a published table in the terminal.",

@@ -25,6 +25,7 @@ from contracts.events import INSTANT, Codebook
 from flows.progress import Tell
 from transforms.behind import BEHIND, feeds_of_events
 from transforms.cases import case_columns
+from transforms.customers import MOVES, customer_moves, moves_columns
 from transforms.match import Matcher, match
 from transforms.measure import SUMS, answers, count_events, measure_events
 from transforms.periods import ROLLING_DAYS, Calendar
@@ -51,6 +52,7 @@ _SUMMED: Mapping[str, Mapping[str, Any]] = {
     "answers": {**_PLACE, "metric": pl.UInt16(), "score": pl.Int64(), **_N},
     "unmatched": {**_SIGNATURE, "customer": pl.UInt32(), **_N, "first_at": INSTANT, "last_at": INSTANT},
     "behind": BEHIND,
+    "moves": MOVES,
     "recent": {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), "customer": pl.UInt32(), **_N},
     "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
 }
@@ -110,6 +112,7 @@ class Pass:
                 one.model_dump(mode="json", exclude=_UNMEASURED) if one.of == "events" else None
                 for one in self.atlas.metrics
             ],
+            "customers": [group.model_dump(mode="json") for group in self.atlas.customers],
             "cases": [spec.model_dump(mode="json") for spec in self.atlas.cases],
             "columns": {name: self.codebook.is_coded(name) for name in self.columns},
         }
@@ -123,6 +126,8 @@ class Pass:
             named |= set(one.where)
         for metric in self.atlas.metrics:
             named |= set(metric.good)
+        for group in self.atlas.customers:
+            named |= {*group.active, *group.left}
         columns = {self.codebook.column(name) for name in named}
         return sorted(column for column in columns if self.codebook.is_coded(column))
 
@@ -234,6 +239,7 @@ def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict
             "answers": answers(rows, metrics, codebook),
             "unmatched": unmatched_events(rows),
             "behind": feeds_of_events(rows, metrics, codebook),
+            "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
         }
     if stakes:
         plans[STAKES] = {
@@ -293,6 +299,7 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
         if metric.of == "events":
             named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
             wanted |= {codebook.column(name) for name in named}
+    wanted |= moves_columns(atlas.customers, codebook)
     for spec in atlas.cases:
         wanted |= set(case_columns(spec, codebook))
     return sorted(wanted)

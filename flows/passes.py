@@ -45,6 +45,7 @@ class Measured:
         disowned: tenure, customer, n: events while nobody was accountable.
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
+        moves: `MOVES`: events that make or end a customer.
         read: Events that were read for it; of all others what they gave was kept.
     """
 
@@ -61,6 +62,7 @@ class Measured:
     disowned: pl.DataFrame
     unmatched: pl.DataFrame
     behind: pl.DataFrame
+    moves: pl.DataFrame
     read: int = 0
 
     @property
@@ -122,6 +124,7 @@ def measure(
         summed["disowned"],
         summed["unmatched"],
         pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
+        summed["moves"],
         asked.read.rows,
     )
 

@@ -1,127 +1,144 @@
-"""A release held against everything computed anew, cell by cell."""
+"""The whole store and every table made anew from what was landed, and held against what is published.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+It proves that the numbers follow from the deliveries and nothing else: not from the order in which they
+came, nor from runs that were killed in between.
+"""
+
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
-from contracts.errors import QuestionError
-from contracts.tables import FactAlert, FactCase, FactNotification, Table
+from contracts.errors import PromiseError, QuestionError
+from contracts.tables.base import Table
 from flows.auditing import audited
+from flows.landing import FeedLanding
 from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
-from flows.stages import case_attributes, score
-from flows.workspace import LoadedWorkspace, load
-from warehouse.releases import Release, Releases, as_published
-from warehouse.store import EventStore
-
-_HISTORIES = (FactAlert, FactNotification)
-"""What became known when has a history of its own: it cannot be computed anew."""
-
-
-@dataclass(frozen=True)
-class TableCheck:
-    """A published table against the same one computed anew.
-
-    Attributes:
-        table: Its name.
-        rows: Rows in either.
-        cells: Cells that were compared.
-        differing: Cells that are not alike; all of a row that only one of the two has.
-    """
-
-    table: str
-    rows: int
-    cells: int
-    differing: int
+from flows.restated import COMPARED, Difference, differences
+from flows.stages import absorb, score
+from flows.workspace import LoadedWorkspace
+from warehouse.files import part_of
+from warehouse.releases import Release, Releases
+from warehouse.store import EventStore, State
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What came of it.
+class Rebuilt:
+    """What a rebuild gave.
 
     Attributes:
-        release: The release's number.
-        events: Events that were read.
-        checks: Table by table.
+        release: Number of the release it was held against.
+        events: Events in the store made anew.
+        differences: How every table differs.
     """
 
     release: int
     events: int
-    checks: tuple[TableCheck, ...]
+    differences: list[Difference]
 
     @property
-    def cells(self) -> int:
-        """Cells that were compared."""
-        return sum(check.cells for check in self.checks)
+    def wrong(self) -> list[Difference]:
+        """Tables that differ."""
+        return [one for one in self.differences if not one.is_none]
 
-    @property
-    def differing(self) -> int:
-        """Cells that are not alike."""
-        return sum(check.differing for check in self.checks)
+    def must_be_equal(self) -> None:
+        """Fail when a single cell differs.
+
+        Raises:
+            PromiseError: Some do.
+        """
+        if self.wrong:
+            told = "; ".join(
+                f"{one.table}: {one.added} added, {one.removed} removed, {one.changed} changed"
+                for one in self.wrong
+            )
+            raise PromiseError.at(
+                f"release {self.release}",
+                f"does not follow from its deliveries ({told}).",
+                "Run again with a map and contracts that have not changed; if it still differs, report it.",
+            )
 
 
-def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
-    """Compute the newest release anew from events alone, by its own clock, and compare all of its tables.
+def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
+    """Make the store anew from landing in a scratch folder, score it, and hold it against the newest release.
 
-    Nothing that was kept is read, nothing is written. `fact_alert` and `fact_notification` are left out:
-    they tell what became known when.
+    Args:
+        workspace: The workspace.
+        tell: Told of progress.
 
     Raises:
-        QuestionError: There is no release, or map or events have changed since.
+        QuestionError: There is no release, or the map has changed since.
     """
     releases = Releases(workspace.warehouse / "published")
-    state = EventStore(workspace.warehouse / "store").head()
-    release, as_of = _comparable(workspace, releases, state.number)
-    then = load(workspace.root, as_of)
-    measured = measure(then, state, tell)
-    scored = score(then, measured, state)
-    anew = {**scored, **audited(then, measured, state, scored), **mapped(then)}
-    extra = case_attributes(then, measured)
-    checks = []
-    for table, frame in anew.items():
-        if table not in _HISTORIES:
-            columns = extra if table is FactCase else {}
-            made = as_published(table, frame, columns)
-            checks.append(_checked(table, releases.frame(release, table.table_name()), made))
-    return Verified(release.number, measured.read, tuple(checks))
+    release, manifest = _newest(workspace, releases)
+    then = replace(workspace, now=datetime.fromisoformat(manifest["as_of"]))
+    store = EventStore(workspace.warehouse / "store")
+    with _scratch(workspace.warehouse, store) as scratch:
+        state = absorb(
+            then, scratch, State(scratch.folder), _landings(store.at(manifest["store_commit"]))
+        ).state
+        tell("absorb", 1, 1)
+        measured = measure(then, state, tell)
+        tables = score(then, measured, state)
+        tables |= {**audited(then, measured, state, tables), **mapped(then)}
+        tell("score", 1, 1)
+        found = differences(
+            lambda table: _published(releases, release, table), lambda table: _typed(tables, table)
+        )
+    return Rebuilt(release.number, state.rows, found)
 
 
-def _comparable(workspace: LoadedWorkspace, releases: Releases, commit: int) -> tuple[Release, datetime]:
+def _newest(workspace: LoadedWorkspace, releases: Releases) -> tuple[Release, dict]:
     release = releases.head()
     if release is None:
-        raise QuestionError.at(str(workspace.root), "has no release to verify.", "Run first.")
-    facts: Mapping[str, str] = releases.manifests.read(release.number)
-    moved = {"map": facts["map_version"] != workspace.atlas.version, "store": facts["store_commit"] != commit}
-    if any(moved.values()):
-        what = " and ".join(name for name, has_moved in moved.items() if has_moved)
+        raise QuestionError.at(str(workspace.root), "has no release yet.", "Run 'answerable run' first.")
+    manifest = releases.manifests.read(release.number)
+    if manifest["map_version"] != workspace.atlas.version:
         raise QuestionError.at(
-            f"release {release.number}", f"is of another {what} than stands now.", "Run first."
+            f"release {release.number}",
+            f"was made with map {manifest['map_version']}, and the map is now {workspace.atlas.version}.",
+            "Run 'answerable run' first.",
         )
-    return release, datetime.fromisoformat(facts["as_of"])
+    return release, manifest
 
 
-def _checked(table: type[Table], published: pl.DataFrame, anew: pl.DataFrame) -> TableCheck:
-    keys = table.primary_key()
-    columns = [name for name in anew.columns if name not in keys]
-    both = published.with_columns(__one=pl.lit(value=True)).join(
-        anew.with_columns(__other=pl.lit(value=True)),
-        on=keys,
-        how="full",
-        nulls_equal=True,
-        coalesce=True,
-        suffix="__anew",
-    )
-    shared = pl.col("__one").is_not_null() & pl.col("__other").is_not_null()
-    unlike = [(shared & pl.col(name).ne_missing(pl.col(f"{name}__anew"))).sum() for name in columns]
-    alone = (~shared).sum() * len(anew.columns)
-    differing = both.select(alone + pl.sum_horizontal(*unlike, pl.lit(0)))
-    foreign = set(published.columns) ^ set(anew.columns)
-    return TableCheck(
-        table.table_name(),
-        both.height,
-        both.height * len(anew.columns),
-        int(differing.item()) + len(foreign) * both.height,
-    )
+def _landings(state: State) -> list[FeedLanding]:
+    """Every delivery as if it came for the first time, in the order of the commit."""
+    feeds = dict.fromkeys(delivery.feed for delivery in state.deliveries)
+    found = []
+    for feed in feeds:
+        own = tuple(delivery for delivery in state.deliveries if delivery.feed == feed)
+        accepted = tuple(one for one in own if one.state == "accepted" and "events" in one.parts)
+        found.append(FeedLanding(feed, deliveries=own, read=own, fresh=accepted))
+    return found
+
+
+@contextmanager
+def _scratch(warehouse: Path, store: EventStore) -> Generator[EventStore]:
+    """An empty store that sees what the real one landed."""
+    folder = part_of(warehouse / "rebuild")
+    folder.mkdir(parents=True)
+    try:
+        (folder / "landing").symlink_to((store.folder / "landing").absolute())
+        yield EventStore(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _published(releases: Releases, release: Release, table: type[Table]) -> pl.DataFrame:
+    return releases.frame(release, table.table_name()).select(table.column_names())
+
+
+def _typed(tables: dict[type[Table], pl.DataFrame], table: type[Table]) -> pl.DataFrame:
+    """A table as a release would hold it."""
+    frame = tables[table].select(table.column_names())
+    return frame.cast(dict(table.published_schema()))
+
+
+__all__ = ["COMPARED", "Rebuilt", "rebuild"]

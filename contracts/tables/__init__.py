@@ -10,6 +10,7 @@ from contracts.tables.accountability import (
 )
 from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
+from contracts.tables.customers import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.dimensions import (
     BridgeAssignment,
     DimFeedColumn,
@@ -22,6 +23,7 @@ from contracts.tables.dimensions import (
     DimTouchpoint,
 )
 from contracts.tables.facts import (
+    FactAttribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
@@ -59,11 +61,15 @@ TABLES: tuple[type[Table], ...] = (
     GapWaterfall,
     PersonLoad,
     ObservedAccountability,
+    FactAttribution,
     MeasureDaily,
     ScoreDistribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
+    FactCustomerFlow,
+    FactCustomerLoss,
+    FactCustomerCohort,
     FactEventUnmatched,
     UnmatchedShare,
     FactAlert,
@@ -104,7 +110,11 @@ __all__ = [
     "DimTouchpoint",
     "DqRuleResults",
     "FactAlert",
+    "FactAttribution",
     "FactCase",
+    "FactCustomerCohort",
+    "FactCustomerFlow",
+    "FactCustomerLoss",
     "FactEventUnmatched",
     "FactHandoff",
     "FactIssueFlow",

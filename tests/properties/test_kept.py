@@ -35,7 +35,7 @@ def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
         .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
         .sort(unmatched)
     )
-    for name in ("values", "cases", "handoffs", "behind"):
+    for name in ("values", "cases", "handoffs", "behind", "moves"):
         frame = getattr(measured, name)
         made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
     return made
