@@ -209,7 +209,7 @@ class History:
             "metrics": _metrics(self.step),
             "cases": [cases],
             "customers": [
-                {"id": "all", "name": "All", "active": {"kind": ["visited.*", "answered.*"]}, "by": "priority",
+                {"id": "everybody", "name": "Everybody", "active": {"kind": ["visited.*", "answered.*"]}, "by": "priority",
                  "left": {"kind": "ticket.closed"}, "reason": "priority", "value": "amount", "lapse_days": 20}
             ],
         }  # fmt: skip
