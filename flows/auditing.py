@@ -16,6 +16,8 @@ from contracts.tables import (
     FactHandoff,
     GapFinding,
     GapWaterfall,
+    GoalHistory,
+    GoalLint,
     MeasureDaily,
     MetricStanding,
     MetricTrust,
@@ -28,6 +30,7 @@ from contracts.tables import (
     ScorecardTouchpoint,
     UnmatchedShare,
 )
+from flows.map_history import map_history
 from flows.passes import Measured
 from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
@@ -35,6 +38,8 @@ from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
 from transforms.credit import named
 from transforms.estimate import EVENTS
 from transforms.found import events_unmatched, rule_hits
+from transforms.goal_history import unversioned_changes
+from transforms.goal_lint import goal_lint
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.load import person_load
@@ -80,9 +85,11 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
     found |= _ladder(seen, found[MetricStanding])
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
+    evidence = _evidence(workspace, measured, state, scored, seen, found)
     return {
         **found,
-        GapFinding: audit(_evidence(workspace, measured, state, scored, seen, found)),
+        GapFinding: audit(evidence),
+        GoalLint: goal_lint(evidence),
         QuarantineReason: quarantine_reasons(state.deliveries),
     }
 
@@ -189,6 +196,8 @@ def _evidence(
         load=found[PersonLoad],
         resolved_by=found[ObservedAccountability],
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
+        goal_history=scored[GoalHistory],
+        formula_changes=unversioned_changes(map_history(workspace)),
     )
 
 

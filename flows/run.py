@@ -18,6 +18,7 @@ from contracts.tables import (
     DataTrust,
     FactAlert,
     FactCase,
+    FactGoalPacing,
     FactNotification,
     GapFinding,
     ScorecardTouchpoint,
@@ -27,7 +28,9 @@ from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
 from flows.decisions import Decision
+from flows.goals import judged
 from flows.landing import FeedLanding, Setting, land_feed
+from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.progress import Tell, silent
@@ -160,8 +163,8 @@ class Run:
         return self._timed("measure", lambda: measure(self.workspace, state, self.tell))
 
     def score(self, state: State, measured: Measured) -> Tables:
-        """Make scorecards, cases and daily measures."""
-        return self._timed("score", lambda: score(self.workspace, measured, state))
+        """Make scorecards, cases and daily measures, and say where goals stand on their way."""
+        return self._timed("score", lambda: self._scored(state, measured))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
@@ -204,6 +207,11 @@ class Run:
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
 
+    def _scored(self, state: State, measured: Measured) -> Tables:
+        scored = score(self.workspace, measured, state)
+        recorded = map_history(self.workspace)
+        return {**scored, **judged(self.workspace, scored, measured.calendar, recorded)}
+
     def _hold(self, lease: Lease) -> None:
         """From here on nothing is committed that the lease does not cover."""
         self._lease = lease
@@ -243,7 +251,13 @@ class Run:
 
     def _alerted(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
         customers = customers_by_touchpoint(measured)
-        found = grounds(self.workspace, scored[ScorecardTouchpoint], audits[DataTrust], customers)
+        found = grounds(
+            self.workspace,
+            scored[ScorecardTouchpoint],
+            audits[DataTrust],
+            customers,
+            scored[FactGoalPacing],
+        )
         tables: Tables = {
             FactAlert: fact_alert(foreseen(self.workspace, found, self.alerts)),
             FactNotification: fact_notification(as_rows(self.alerts.letters(limit=NOTIFICATIONS_MAX))),

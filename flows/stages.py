@@ -18,9 +18,13 @@ from contracts.tables import (
     Column,
     FactAttribution,
     FactCase,
+    FactCustomerCohort,
+    FactCustomerFlow,
+    FactCustomerLoss,
     FactHandoff,
     FactIssueFlow,
     MeasureDaily,
+    MetricWindow,
     ScoreDistribution,
     Table,
 )
@@ -32,6 +36,7 @@ from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
+from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
@@ -39,6 +44,7 @@ from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
+from transforms.windows import metric_windows, window_sums, window_values
 from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
@@ -135,9 +141,19 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     )
     plans = scorecards(made.lazy(), counts.lazy(), changes.lazy(), scoring)
     plans[FactAttribution] = fact_attribution(changes.lazy(), scoring)
+    plans[MetricWindow] = metric_windows(
+        cards(
+            window_sums(daily.lazy(), scoring),
+            window_values(measured.values.lazy(), scoring),
+            scoring,
+            ["touchpoint"],
+        ),
+        scoring,
+    )
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)
+    plans |= _customer_plans(workspace, measured)
     return dict(zip(plans, pl.collect_all(list(plans.values())), strict=True))
 
 
@@ -155,6 +171,18 @@ def _case_plans(
         FactCase: cases.lazy(),
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
         FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
+    }
+
+
+def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:
+    groups, calendar, codebook = workspace.atlas.customers, measured.calendar, measured.codebook
+    if not groups or measured.moves.is_empty():
+        return {t: t.empty().lazy() for t in (FactCustomerFlow, FactCustomerLoss, FactCustomerCohort)}
+    spans = customer_spans(measured.moves.lazy(), groups, calendar.today).collect().lazy()
+    return {
+        FactCustomerFlow: fact_customer_flow(spans, groups, calendar, codebook),
+        FactCustomerLoss: fact_customer_loss(spans, groups, calendar, codebook),
+        FactCustomerCohort: fact_customer_cohort(measured.moves.lazy(), groups, calendar),
     }
 
 

@@ -136,6 +136,7 @@ def cross_checks(examined: Examined, feeds: Collection[PlacedFeed], *, are_whole
     seen = _Seen(kinds, frozenset(declared), is_whole=are_whole and all(feed.declared for feed in feeds))
     yield from _rule_checks(examined, seen)
     yield from _metric_checks(examined, seen)
+    yield from _customer_checks(examined, seen)
 
 
 def _owner(feed: PlacedFeed, examined: Examined) -> Iterator[Problem]:
@@ -470,6 +471,24 @@ def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
             yield from _known(where, f"{named}, by", name, segments, seen)
         if is_case and not atlas.cases and examined.names["cases"] is not None:
             yield Problem(where, f"{named} is over cases, but the map has no 'cases'.", "Add the section.")
+
+
+def _customer_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
+    columns = seen.of_events
+    for group in examined.atlas.customers:
+        where, named = examined.atlas.where("customers", group.id), f"customers {group.id!r}"
+        yield from _conditions(where, f"{named}, active", group.active, columns, seen)
+        yield from _conditions(where, f"{named}, left", group.left, columns, seen)
+        for part in ("reason", "by"):
+            name = getattr(group, part)
+            if name is not None:
+                yield from _known(where, f"{named}, {part}", name, seen.declared, seen)
+                if columns.get(name) == "number":
+                    what = f"{named}, {part}: {name!r} is a number."
+                    yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+        if group.value is not None:
+            numbers = {name for name, kind in columns.items() if kind in ("number", None)}
+            yield from _known(where, f"{named}, value", group.value, numbers, seen)
 
 
 def _value(where: str, metric: Metric, columns: Mapping[str, Kind | None], seen: _Seen) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Touchpoint
 from contracts.attestations import Attested
+from contracts.map_content import ALWAYS
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -21,7 +22,6 @@ from contracts.tables import (
 )
 from contracts.tenures import LATEST, Tenure, in_force, seated
 
-_ALWAYS = date(1970, 1, 1)
 _SAID = {
     "why",
     "baseline",
@@ -29,9 +29,12 @@ _SAID = {
     "what_is_in_it_for_us",
     "set_by",
     "approved_by",
-    "counter_metric",
+    "lever",
 }
 """Parts of a goal that are published as they are written."""
+
+_METRIC_SAID = {"estimator", "of", "unit", "direction", "counter_metric", "minimum_trust", "tolerance"}
+"""Parts of a metric that are published as they are written."""
 
 
 def map_tables(
@@ -80,7 +83,9 @@ def map_tables(
                 {
                     "metric": metric.id,
                     "metric_name": metric.name,
-                    **metric.model_dump(include={"estimator", "of", "unit", "direction"}),
+                    "metric_version": metric.version,
+                    "windows": ", ".join(map(str, metric.windows)),
+                    **metric.model_dump(include=_METRIC_SAID),
                 }
                 for metric in atlas.metrics
             ),
@@ -91,18 +96,20 @@ def map_tables(
 
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
     """DimGoal: every goal of every touchpoint, past and present."""
+    counters = {metric.id: metric.counter_metric for metric in atlas.metrics}
 
     def row(touchpoint: Touchpoint, goal: Goal) -> dict[str, Any]:
         starts, ends = goal.in_force_from, goal.in_force_until
         return {
             "touchpoint_id": touchpoint.id,
             "metric": goal.metric,
-            "in_force_from_date": starts.date() if starts else _ALWAYS,
+            "in_force_from_date": starts.date() if starts else ALWAYS,
             "in_force_until_date": _date(ends),
             "due_date": goal.due.date(),
             "level": float(goal.level),
             "direction": "lower" if goal.at_least is None else "higher",
             "baseline_date": _date(goal.baseline_at),
+            "counter_metric": goal.counter_metric or counters.get(goal.metric),
             "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,
             **goal.model_dump(include=_SAID),
         }

@@ -10,6 +10,7 @@ from contracts.tables.accountability import (
 )
 from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
+from contracts.tables.customers import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.dimensions import (
     BridgeAssignment,
     DimFeedColumn,
@@ -39,6 +40,7 @@ from contracts.tables.findings import (
     QuarantineReason,
     RuleHit,
 )
+from contracts.tables.goals import FactGoalPacing, GoalHistory, GoalLint, MetricWindow, ProcessBehaviour
 from contracts.tables.scorecards import (
     Scorecard,
     ScorecardCompany,
@@ -56,6 +58,11 @@ TABLES: tuple[type[Table], ...] = (
     ScorecardStage,
     ScorecardCompany,
     ScorecardSegment,
+    MetricWindow,
+    FactGoalPacing,
+    GoalHistory,
+    GoalLint,
+    ProcessBehaviour,
     AccountabilityLadder,
     GapWaterfall,
     PersonLoad,
@@ -66,6 +73,9 @@ TABLES: tuple[type[Table], ...] = (
     FactCase,
     FactHandoff,
     FactIssueFlow,
+    FactCustomerFlow,
+    FactCustomerLoss,
+    FactCustomerCohort,
     FactEventUnmatched,
     UnmatchedShare,
     FactAlert,
@@ -108,17 +118,25 @@ __all__ = [
     "FactAlert",
     "FactAttribution",
     "FactCase",
+    "FactCustomerCohort",
+    "FactCustomerFlow",
+    "FactCustomerLoss",
     "FactEventUnmatched",
+    "FactGoalPacing",
     "FactHandoff",
     "FactIssueFlow",
     "FactNotification",
     "GapFinding",
     "GapWaterfall",
+    "GoalHistory",
+    "GoalLint",
     "MeasureDaily",
     "MetricStanding",
     "MetricTrust",
+    "MetricWindow",
     "ObservedAccountability",
     "PersonLoad",
+    "ProcessBehaviour",
     "Quarantine",
     "QuarantineReason",
     "RuleHit",

@@ -8,7 +8,8 @@ from functools import cached_property
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
-from contracts.tables import MetricStanding, ObservedAccountability, PersonLoad, UnmatchedShare
+from contracts.map_content import FormulaChange
+from contracts.tables import GoalHistory, MetricStanding, ObservedAccountability, PersonLoad, UnmatchedShare
 from contracts.tenures import EARLIEST, LATEST, Tenure
 from contracts.workspace import Limits
 from transforms.in_force import Standing
@@ -45,6 +46,8 @@ class Evidence:
         load: PersonLoad.
         resolved_by: ObservedAccountability.
         shared_tokens: How many e-mails, phones and ids are shared by too many people.
+        goal_history: GoalHistory.
+        formula_changes: Metrics whose formula changed without their version.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
 
@@ -68,6 +71,8 @@ class Evidence:
     load: pl.DataFrame = field(default_factory=PersonLoad.empty)
     resolved_by: pl.DataFrame = field(default_factory=ObservedAccountability.empty)
     shared_tokens: int = 0
+    goal_history: pl.DataFrame = field(default_factory=GoalHistory.empty)
+    formula_changes: Sequence[FormulaChange] = ()
     found: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
