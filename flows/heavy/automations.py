@@ -209,7 +209,7 @@ def put(client: SyncPrefectClient, wanted: Sequence[AutomationCore]) -> dict[str
         if known and known[0]["description"] == one.description and known[0]["enabled"]:
             counts["kept"] += 1
         elif known:
-            body = one.model_dump(mode="json")
+            body = one.model_dump(mode="json", exclude={"owner_resource"})  # no part of a change
             client.request("PUT", "/automations/{id}", path_params={"id": known[0]["id"]}, json=body)
             counts["changed"] += 1
         else:
