@@ -33,16 +33,19 @@ from flows.landing import FeedLanding, Setting, land_feed
 from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
+from flows.pouring import pour
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
+from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.inbox import Inbox
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
@@ -71,6 +74,7 @@ class Outcome:
         seconds: Wall time by stage.
         alerts: What became of alerts.
         letters: Attempts to send letters, by their end; those of earlier runs included.
+        validated: What Great Expectations judged, by stream.
     """
 
     release: Release
@@ -79,6 +83,7 @@ class Outcome:
     seconds: dict[str, float]
     alerts: Decided = field(default_factory=Decided)
     letters: Mapping[str, int] = field(default_factory=dict)
+    validated: tuple[Validated, ...] = ()
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
@@ -148,7 +153,9 @@ class Run:
                 raise
 
     def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
-        """Read what a feed offers, after the feeds that it refers to."""
+        """Read what a feed offers, after the feeds that it refers to; what was pushed to it stands in files first."""
+        if feed.declared.kind == "push":
+            self._timed("land", lambda: pour(Inbox(self.ledger), feed, self.workspace.root, _now()))
         setting = Setting(
             self.workspace, self.store, self.store.head(), self.tell, self.decision, self.window
         )
@@ -200,7 +207,8 @@ class Run:
         self.store.sweep(old)
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
-        return Outcome(release, absorbed, read, self.seconds, decided)
+        validated = tuple(one for landing in landings for one in landing.validated)
+        return Outcome(release, absorbed, read, self.seconds, decided, validated=validated)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
@@ -307,9 +315,14 @@ def run_inline(
 ) -> Outcome:
     """Run every stage in this process."""
     run = Run(workspace, tell, occasion, decision, window)
+    return run.notify(publish_inline(run))
+
+
+def publish_inline(run: Run) -> Outcome:
+    """Run every stage in this process but the last: what is due is in the outbox, and not sent yet."""
     with run.underway():
         landings: list[FeedLanding] = []
-        for wave in waves(workspace.feeds):
+        for wave in waves(run.workspace.feeds):
             landings += [run.land(feed, landings) for feed in wave]
         absorbed = run.absorb(landings)
         measured = run.measure(absorbed.state)
@@ -317,8 +330,7 @@ def run_inline(
         audits = run.audit(absorbed.state, measured, scored)
         found, alerts = run.alert(measured, scored, audits)
         release = run.publish(absorbed.state, measured, scored, audits, alerts)
-        outcome = run.finish(landings, absorbed, release, found)
-    return run.notify(outcome)
+        return run.finish(landings, absorbed, release, found)
 
 
 def _file(release: Release, table: str) -> str | None:
