@@ -64,7 +64,7 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     """One row an owner and touchpoint: its sums, and its own change as rate and who_answered."""
     here = [*by, "touchpoint"]
     n_0, n_1, rate_0, rate_1 = _filled("n_before", "sum_before", "n_after", "sum_after")
-    mass_0, mass_1 = pl.col("n_before").sum().over(here), pl.col("n_after").sum().over(here)
+    mass_0, mass_1 = (pl.col(name).sort_by("segment").sum().over(here) for name in ("n_before", "n_after"))
     share_0, share_1 = n_0 / mass_0, n_1 / mass_1
     both = (mass_0 > 0) & (mass_1 > 0)
     return (
@@ -77,7 +77,9 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
         )
         .group_by(here)
         .agg(
-            pl.col("n_before", "sum_before", "n_after", "sum_after", "__rate", "__who").sum(),
+            pl.col("n_before", "sum_before", "n_after", "sum_after", "__rate", "__who")
+            .sort_by("segment")
+            .sum(),
             pl.col("is_held_before", "is_held_after").cast(pl.Float64).max(),
             pl.col("is_empty").any(),
         )
