@@ -61,7 +61,7 @@ def _recovery() -> list[AutomationCore]:
             ),
             RunDeployment(
                 source="inferred",
-                parameters={"crashed": "{{ flow_run.id }}"},
+                parameters={"crashed": "{{ event.resource.id }}"},  # all that needs no look-up
                 schedule_after=timedelta(seconds=_AGAIN_SECONDS),
             ),
         ),
@@ -117,6 +117,7 @@ def _overdue(workspace: LoadedWorkspace, refresh: UUID) -> list[AutomationCore]:
                     after=landed,
                     expect=landed,
                     match={"prefect.resource.id": _feed(workspace, feed.name)},
+                    for_each={"prefect.resource.id"},  # without it, it fires again and again, landed or not
                     posture=Posture.Proactive,
                     threshold=1,
                     within=within,

@@ -203,6 +203,9 @@ def _id(server: Server, name: str) -> str:
     return _seen(server)["automations"][name]["id"]
 
 
+@pytest.mark.skipif(
+    "ANSWERABLE_LANE_KILLS" not in os.environ, reason="set ANSWERABLE_LANE_KILLS: half a minute of work"
+)
 def test_a_run_whose_process_is_killed_is_done_again_as_another_run(lane: Lane, tmp_path: Path):
     sandbox = build_sandbox(tmp_path / "workspace")
     sandbox.replace("feeds/survey.yaml", "settle_seconds: 0", "settle_seconds: 600")
@@ -220,7 +223,9 @@ def test_a_run_whose_process_is_killed_is_done_again_as_another_run(lane: Lane, 
     os.kill(lane.server.wait("the run holds its workspace", held), signal.SIGKILL)
     again = lane.server.wait(
         "it is done again",
-        lambda: [one for one in lane.server.runs() if one["parameters"].get("crashed") == begun["id"]],
+        lambda: [
+            one for one in lane.server.runs() if one["parameters"].get("crashed", "").endswith(begun["id"])
+        ],
     )
     (run,) = again
 
