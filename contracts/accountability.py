@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from contracts.documents import Declaration, Moment
 from contracts.predicates import Where
+from contracts.sampling import Hands, Names, Sample, hands
 
 NOBODY = "nobody"
 UNMATCHED = "unmatched"
@@ -23,19 +24,8 @@ Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """A stable, opaque name: it never changes once events have been credited to it."""
 
 
-def _one_or_many(written: object) -> object:
-    return [written] if isinstance(written, str) else written
-
-
 Account = Annotated[str, Field(pattern=r"^@[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=80)]
 """A person's or a group's public name where changes are reviewed: `@ada` or `@acme/customer-office`."""
-
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_one_or_many),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-"""One name or a list of names."""
 
 
 class Stage(Declaration):
@@ -329,6 +319,8 @@ class Metric(Declaration):
         unit: Unit of the value: points, share, hours, minutes, count or a currency code.
         direction: Which way is better.
         by: Dimensions to publish this metric by: `channel` or an attribute.
+        sample: Whom it asks.
+        independence: Who has it in hand: who wants to know, collects, analyses and reports.
     """
 
     id: Id
@@ -347,6 +339,8 @@ class Metric(Declaration):
     unit: str = "share"
     direction: Literal["higher", "lower"] = "higher"
     by: Names = ()
+    sample: Sample | None = None
+    independence: Annotated[tuple[Hands, ...], BeforeValidator(hands)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -362,6 +356,11 @@ class Metric(Declaration):
             raise ValueError(message)
         if self.estimator == "quantile" and (self.quantile is None or self.of != "cases"):
             message = "A quantile needs 'quantile: 0.5' and 'of: cases'."
+            raise ValueError(message)
+        if self.sample and (self.of != "events" or self.estimator in ("sum", "count", "quantile")):
+            message = (
+                f"'sample' is for means and shares of events: a {self.estimator} of {self.of} asks nobody."
+            )
             raise ValueError(message)
         if self.estimator == "share" and not self.good:
             message = "Add 'good': the conditions that make one count as good."

@@ -24,6 +24,7 @@ from contracts.accountability import (
 from contracts.documents import Declaration, Document, bind
 from contracts.errors import MapError, Problem, did_you_mean
 from contracts.map_goals import paths_lead_to_goals
+from contracts.map_measuring import hands_judge_there, named_by_metric
 from contracts.map_parts import nested, renamed_once, resolved
 from contracts.map_places import Placed, PlacedItem, backward, between, once, said
 from contracts.map_rights import nobody_judges_themselves, waived_once
@@ -111,6 +112,7 @@ def examine(
         renamed_once,
         stands_in,
         paths_lead_to_goals,
+        hands_judge_there,
         waived_once,
         nobody_judges_themselves,
     )
@@ -256,6 +258,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
                 *_each("touchpoints", item.touchpoints, "touchpoints"),
                 *_each("stages", item.stages, "stages"),
             ]
+        case "metrics":
+            return list(named_by_metric(item))
         case "waivers":
             return [_one("people", item.approver, "approver")]
         case "decision_rights":

@@ -29,6 +29,7 @@ from transforms.measure import (
 )
 from transforms.periods import Calendar
 from transforms.rules import compile_rules
+from transforms.sampling import asked_and_answered, sample_columns
 from transforms.slots import Slots, slots
 from transforms.stakes import disowned_events, recent_events, unmatched_events
 from warehouse.store import State
@@ -55,6 +56,8 @@ class Measured:
         disowned: tenure, customer, n: events while nobody was accountable.
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
+        told: Who was asked and who answered, see `transforms.sampling`.
+        lived: Sums of those who could have been asked.
     """
 
     codebook: Codebook
@@ -70,6 +73,8 @@ class Measured:
     disowned: pl.DataFrame
     unmatched: pl.DataFrame
     behind: pl.DataFrame
+    told: pl.DataFrame
+    lived: pl.DataFrame
 
     @property
     def slots(self) -> Slots:
@@ -110,7 +115,7 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         if atlas.cases:
             subjects.append(matched.filter(pl.col("subject_id") > 0))
         tell("measure", done, len(partitions))
-    counted, sums, answered, recent, disowned, unmatched, behind = (
+    counted, sums, answered, recent, disowned, unmatched, behind, told, lived = (
         pl.concat(part) for part in zip(*parts, strict=True)
     )
     found, handed = _cases(subjects, atlas.cases, matcher, codebook)
@@ -136,6 +141,8 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         disowned,
         unmatched,
         pl.concat([behind, behind_cases]).unique(maintain_order=True),
+        told,
+        lived,
     )
 
 
@@ -183,6 +190,7 @@ def _plans(
         disowned_events(matched, matcher.slots),
         unmatched_events(matched),
         feeds_of_events(matched, metrics, codebook),
+        *asked_and_answered(matched, metrics, codebook),
     ]
 
 
@@ -210,6 +218,7 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
         if metric.of == "events":
             named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
             wanted |= {codebook.column(name) for name in named}
+    wanted |= sample_columns(atlas.metrics, codebook)
     for spec in atlas.cases:
         wanted |= set(case_columns(spec, codebook))
     return sorted(wanted)

@@ -24,6 +24,7 @@ from flows.passes import Measured, measure
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
+from flows.restating import restated
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
 from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
@@ -205,7 +206,6 @@ class Run:
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
         extra = case_attributes(self.workspace, measured)
         every = {table: frame for part in tables for table, frame in part.items()}
-        files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
         facts = {
             "run": self.id,
             "occasion": self.occasion,
@@ -216,6 +216,8 @@ class Run:
             "code_version": CODE_VERSION,
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
+        every = restated(self.workspace, self.releases, self._follows or 0, every, facts)
+        files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
         return self.releases.publish(tuple(files), facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:

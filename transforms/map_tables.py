@@ -1,12 +1,13 @@
 """The map as tables."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from contracts.accountability import NOBODY, AccountabilityMap, Goal, Touchpoint
+from contracts.accountability import NOBODY, AccountabilityMap, Goal, Metric, Touchpoint
 from contracts.attestations import Attested
 from contracts.tables import (
     BridgeAssignment,
@@ -32,6 +33,8 @@ _SAID = {
     "counter_metric",
 }
 """Parts of a goal that are published as they are written."""
+_BESIDE = {"id", "name", "by", "sample", "independence"}
+"""Parts of a metric that its value does not depend on."""
 
 
 def map_tables(
@@ -81,12 +84,19 @@ def map_tables(
                     "metric": metric.id,
                     "metric_name": metric.name,
                     **metric.model_dump(include={"estimator", "of", "unit", "direction"}),
+                    "definition": _definition(metric),
                 }
                 for metric in atlas.metrics
             ),
         ),
         DimGoal: goals,
     }
+
+
+def _definition(metric: Metric) -> str:
+    """A hash of everything that decides on the metric's value."""
+    said = metric.model_dump(exclude=_BESIDE)
+    return hashlib.sha256(repr(sorted(said.items())).encode()).hexdigest()[:16]
 
 
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:

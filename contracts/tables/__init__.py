@@ -46,6 +46,7 @@ from contracts.tables.scorecards import (
     ScorecardTeam,
     ScorecardTouchpoint,
 )
+from contracts.tables.trust import Independence, Restatement, SampleMix, SamplingSentinel, WhoAnswered
 
 TABLES: tuple[type[Table], ...] = (
     ScorecardTouchpoint,
@@ -72,6 +73,11 @@ TABLES: tuple[type[Table], ...] = (
     DataTrust,
     MetricTrust,
     MetricStanding,
+    WhoAnswered,
+    SampleMix,
+    SamplingSentinel,
+    Independence,
+    Restatement,
     DqRuleResults,
     Quarantine,
     QuarantineReason,
@@ -108,6 +114,7 @@ __all__ = [
     "FactNotification",
     "GapFinding",
     "GapWaterfall",
+    "Independence",
     "MeasureDaily",
     "MetricStanding",
     "MetricTrust",
@@ -115,7 +122,10 @@ __all__ = [
     "PersonLoad",
     "Quarantine",
     "QuarantineReason",
+    "Restatement",
     "RuleHit",
+    "SampleMix",
+    "SamplingSentinel",
     "ScoreDistribution",
     "Scorecard",
     "ScorecardCompany",
@@ -126,4 +136,5 @@ __all__ = [
     "ScorecardTouchpoint",
     "Table",
     "UnmatchedShare",
+    "WhoAnswered",
 ]

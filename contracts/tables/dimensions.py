@@ -139,6 +139,7 @@ class DimMetric(Table):
     of = one_of(("events", "cases"), "What it judges.")
     unit = text("Unit of its value.")
     direction = one_of(("higher", "lower"), "Which way is better.")
+    definition = text("Changes with what the map says is counted and how; the same while that is the same.")
 
 
 class DimGoal(Table):

@@ -8,10 +8,18 @@ from functools import cached_property
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
-from contracts.tables import MetricStanding, ObservedAccountability, PersonLoad, UnmatchedShare
+from contracts.tables import (
+    MetricStanding,
+    ObservedAccountability,
+    PersonLoad,
+    SamplingSentinel,
+    UnmatchedShare,
+    WhoAnswered,
+)
 from contracts.tenures import EARLIEST, LATEST, Tenure
 from contracts.workspace import Limits
 from transforms.in_force import Standing
+from transforms.independence import independence
 
 HANDOFF_DAYS = 91
 Stake = tuple[int, int]
@@ -44,6 +52,8 @@ class Evidence:
         metric_standing: MetricStanding.
         load: PersonLoad.
         resolved_by: ObservedAccountability.
+        drifts: Rows of SamplingSentinel of series that have drifted and not come back.
+        who_answered: WhoAnswered.
         shared_tokens: How many e-mails, phones and ids are shared by too many people.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
@@ -67,6 +77,8 @@ class Evidence:
     metric_standing: pl.DataFrame = field(default_factory=MetricStanding.empty)
     load: pl.DataFrame = field(default_factory=PersonLoad.empty)
     resolved_by: pl.DataFrame = field(default_factory=ObservedAccountability.empty)
+    drifts: pl.DataFrame = field(default_factory=SamplingSentinel.empty)
+    who_answered: pl.DataFrame = field(default_factory=WhoAnswered.empty)
     shared_tokens: int = 0
     found: frozenset[tuple[str, str]] = frozenset()
 
@@ -74,6 +86,11 @@ class Evidence:
     def standing(self) -> Standing:
         """The map as it stands now."""
         return Standing(self.atlas, self.tenures, self.now)
+
+    @cached_property
+    def independence(self) -> pl.DataFrame:
+        """Independence: whose hands every number goes through."""
+        return independence(self.standing)
 
     @property
     def today(self) -> date:
