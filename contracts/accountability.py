@@ -385,7 +385,7 @@ class Integrator(Declaration):
     seat: str
 
 
-Reduction = Literal["first", "last", "min", "max"]
+Reduction = Literal["first", "last", "min", "max", "sum"]
 
 
 class Cases(Declaration):
@@ -398,7 +398,8 @@ class Cases(Declaration):
         resolved: Kinds whose last event resolves it.
         closed: Kinds whose last event closes it.
         reopened: Kinds that reopen it; each one counts.
-        attributes: Attributes kept on the case, and which of its events' values is kept.
+        attributes: Attributes, scores, amounts and durations kept on the case, and which of its events' values is kept; `sum` adds numbers up
+            in whole thousandths.
     """
 
     subject: str = "ticket"
@@ -408,6 +409,47 @@ class Cases(Declaration):
     closed: Names = ("ticket.closed",)
     reopened: Names = ("ticket.reopened",)
     attributes: dict[str, Reduction] = Field(default_factory=dict)
+
+
+class CustomerGroup(Declaration):
+    """Who counts as a customer, from when until when, and what they are worth.
+
+    Attributes:
+        id: Stable name.
+        name: What people call it.
+        active: Events that show that somebody is a customer; the first one begins their time as one.
+        left: Events that end it.
+        reason: Attribute of those events that tells why.
+        lapse_days: For how many days without an active event somebody stays a customer, where nobody says
+            goodbye; the day after, they are lost. Without it only `left` ends it.
+        value: Column of the active events that tells what a customer is worth.
+        value_basis: The total, the first or the last of these values in their time as a customer.
+        unit: Unit of the value.
+        by: Attribute of the event that began it, to publish the group by.
+    """
+
+    id: Id
+    name: str
+    active: Where = Field(min_length=1)
+    left: Where = Field(default_factory=dict)
+    reason: str | None = None
+    lapse_days: int | None = Field(default=None, ge=1)
+    value: str | None = None
+    value_basis: Literal["total", "first", "last"] = "total"
+    unit: str = "count"
+    by: str | None = None
+
+    @model_validator(mode="after")
+    def _ends(self) -> "CustomerGroup":
+        if not self.left and self.lapse_days is None:
+            message = (
+                "Write 'left' (the events that end it) or 'lapse_days', or both: else nobody is ever lost."
+            )
+            raise ValueError(message)
+        if self.reason is not None and not self.left:
+            message = "A 'reason' is told by the events of 'left'. Add them."
+            raise ValueError(message)
+        return self
 
 
 class Review(Declaration):
@@ -483,6 +525,7 @@ class MapFile(Declaration):
     metrics: tuple[Metric, ...] = ()
     integrators: tuple[Integrator, ...] = ()
     cases: tuple[Cases, ...] = ()
+    customers: tuple[CustomerGroup, ...] = ()
     reviews: tuple[Review, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     decision_rights: tuple[DecisionRight, ...] = ()
@@ -512,6 +555,7 @@ class AccountabilityMap:
     metrics: tuple[Metric, ...] = ()
     integrators: tuple[Integrator, ...] = ()
     cases: tuple[Cases, ...] = ()
+    customers: tuple[CustomerGroup, ...] = ()
     reviews: tuple[Review, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     decision_rights: tuple[DecisionRight, ...] = ()

@@ -7,10 +7,12 @@ from contracts.alerts import Decision, Episode, Silence
 from contracts.errors import QuestionError, StoreError, did_you_mean
 from flows.alerting import Grounds, grounds, judge, surroundings
 from flows.beliefs import actor
+from flows.signalling import of_acknowledgement
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import acknowledge
 from warehouse.alert_ledger import AlertLedger, Book
 from warehouse.ledger import Ledger, has_ledger
+from warehouse.signal_ledger import add_signals
 
 
 def desk(workspace: LoadedWorkspace) -> AlertLedger:
@@ -55,7 +57,9 @@ def answer(
         decision = Decision(
             key=before.key, reason="acknowledged", before=before, after=after, facts=before.facts
         )
-        book.put(decision, workspace.now, _now(), by=by)
+        now = _now()
+        book.put(decision, workspace.now, now, by=by)
+        add_signals(book.session, of_acknowledgement(workspace, decision, now, by), now)
     return after
 
 

@@ -11,8 +11,10 @@ import polars as pl
 
 from contracts.alert_settings import Alerts
 from contracts.alerts import Decision, Episode, Evidence, FeedEvidence, Rung, Silence
+from contracts.signals import Signal
 from contracts.tenures import EARLIEST, LATEST, in_force, instant
 from contracts.workspace import FILE
+from flows.signalling import of_alerts
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import Around, decide
 from transforms.alert_evidence import evidence, feed_evidence
@@ -21,6 +23,8 @@ from transforms.alert_messages import Telling, message
 from transforms.alert_path import Ends, feed_path, path
 from transforms.business_days import WorkCalendar, after_quiet, monday
 from warehouse.alert_ledger import AlertLedger, Book
+from warehouse.lease import Lease
+from warehouse.signal_ledger import add_signals
 
 
 @dataclass(frozen=True)
@@ -168,24 +172,38 @@ def foreseen(workspace: LoadedWorkspace, found: Grounds, ledger: AlertLedger) ->
 
 
 def settle(
-    workspace: LoadedWorkspace, found: Grounds, ledger: AlertLedger, run: str | None = None
+    workspace: LoadedWorkspace,
+    found: Grounds,
+    ledger: AlertLedger,
+    run: str | None = None,
+    more: Sequence[Signal] = (),
+    lease: Lease | None = None,
 ) -> Decided:
-    """Decide on what stands in the ledger now, and write transitions and letters together.
+    """Decide on what stands in the ledger now, and write transitions, letters and signals together.
 
     Args:
         workspace: The workspace.
         found: The evidence.
         ledger: Where alerts are kept.
         run: The run's id.
+        more: What else there is to tell, written in the same transaction.
+        lease: The right to decide, looked at in the same transaction.
+
+    Raises:
+        StoreError: The lease no longer holds; nothing was written.
     """
     around = surroundings(workspace)
     written = datetime.now(UTC)  # noqa: TID251 - the ledger notes the real time
     with ledger.deciding() as book:
+        if lease is not None:
+            lease.check(book.session)
         decisions = judge(around, found, book)
         # Ended ones first: their keys are free for what opens.
         for one in sorted(decisions, key=lambda one: one.after is None or one.after.is_open):
             book.put(one, workspace.now, written, run=run)
         posted = _post(around, decisions, book, written) if workspace.settings.alerts else 0
+        moved = of_alerts(workspace, decisions, written, run or written.isoformat())
+        add_signals(book.session, [*more, *moved], written)
     return Decided(decisions, posted)
 
 

@@ -28,6 +28,11 @@ _SECTIONS = {
         "run": "Read what the feeds delivered and publish a release.",
         "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
     },
+    "Operate": {
+        "deploy": "Put the workspace's deployments, schedules and automations onto a Prefect server.",
+        "backfill": "Read the deliveries of a stretch of days anew, and say what that restates.",
+        "rebuild": "Make every table anew from kept deliveries, and hold it against the release, cell by cell.",
+    },
     "Ask": {
         "show": "Show a published table in the terminal.",
         "who": "Say who answers for a touchpoint, at any instant and by what was known at any other.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.map_schema import map_schema
+from contracts.signals import page as signals_page
 from flows.cli import app
 from flows.methods_page import methods_page
 from transforms.audit import RULES
@@ -33,6 +34,7 @@ def pages() -> Mapping[str, str]:
         "examples/starter/map.schema.json": json.dumps(map_schema(), indent=1, ensure_ascii=False) + "\n",
         "docs/methods.md": methods_page(),
         "docs/expectations.md": expectations(),
+        "docs/events.md": signals_page(),
     }
 
 

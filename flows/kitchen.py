@@ -15,6 +15,7 @@ from contracts.odcs import SchemaObject
 from flows.decisions import Decision
 from flows.progress import Tell, silent
 from flows.references import references_of
+from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.identity import Hasher
 from transforms.land import (
@@ -47,6 +48,7 @@ class Setting:
         state: What is known.
         tell: Told of every file.
         decision: What was decided by hand about rows in quarantine.
+        window: Days whose deliveries are read anew though nothing about them has changed.
     """
 
     workspace: LoadedWorkspace
@@ -54,6 +56,7 @@ class Setting:
     state: State
     tell: Tell = silent
     decision: Decision | None = None
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Kitchen:
     mapping: str
     references: str = ""
     decision: Decision | None = None
+    window: Window | None = None
 
     @property
     def where(self) -> str:
@@ -124,6 +128,7 @@ def kitchen_of(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[De
         hash_of(told),
         pointed,
         setting.decision,
+        setting.window,
     )
 
 

@@ -100,15 +100,22 @@ def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> Fee
     after.sort(key=lambda d: (d.source, d.state != "accepted"))
     before = {(d.source, d.sha256): d for d in known}
     renamed = {d.id for d in known}
+    again = {d.id for d in after if _is_otherwise(d, before.get((d.source, d.sha256)))}
     # Only its name is new when a delivery's own file is gone and a copy of it stays.
     read = [
         d
         for d in after
-        if d != before.get((d.source, d.sha256)) and (d.state == "repeated" or d.id not in renamed)
+        if d != before.get((d.source, d.sha256))
+        and (d.state == "repeated" or d.id not in renamed or d.id in again)
     ]
-    superseded = {d.id for d in known} - {d.id for d in after}
+    superseded = ({d.id for d in known} - {d.id for d in after}) | again
     fresh = _fresh(kitchen, after, {d.id for d in read}, [d for d in known if d.id in superseded])
     return FeedLanding(kitchen.feed.name, tuple(after), tuple(read), frozenset(superseded), tuple(fresh))
+
+
+def _is_otherwise(delivery: Delivery, before: Delivery | None) -> bool:
+    """Whether a delivery, read anew the same way, gave something else: it was read by older code, or damaged."""
+    return before is not None and before.id == delivery.id and before.parts != delivery.parts
 
 
 @dataclass(frozen=True)
@@ -165,13 +172,16 @@ def _holds(deliveries: Iterable[Delivery], sha256: str) -> bool:
 def _served(kitchen: Kitchen, content: _Content) -> Delivery:
     """One content as it stands after the run: as before, told anew, or read anew."""
     before, offer = content.before, content.offer
-    if offer is not None and (before is None or _reads_otherwise(kitchen, before)):
+    window = kitchen.window
+    is_asked_for = before is not None and window is not None and window.touches(kitchen.store, before)
+    if offer is not None and (before is None or is_asked_for or _reads_otherwise(kitchen, before)):
         return _read(kitchen, offer, before)
     if before is None:
         message = "a delivery is neither offered nor known"
         raise AssertionError(message)
     before = replace(before, source=content.source)
-    if before.state != "accepted" or before.mapping == kitchen.mapping_of(before):
+    is_told_so = before.mapping == kitchen.mapping_of(before) and not is_asked_for
+    if before.state != "accepted" or is_told_so:
         return before
     # Rows that could not be told are only in the file: other expressions may do better.
     return _read(kitchen, offer, before) if offer and _untold(before) else _told_anew(kitchen, before)

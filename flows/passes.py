@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from contracts.accountability import UNMATCHED, AccountabilityMap, Cases, Metric
+from contracts.accountability import UNMATCHED, AccountabilityMap, Cases
 from contracts.events import INSTANT, Codebook
 from flows.progress import Tell
 from flows.workspace import LoadedWorkspace
@@ -18,6 +18,7 @@ from transforms.behind import feeds_of_cases, feeds_of_events
 from transforms.case_tables import with_slots
 from transforms.cases import case_columns, cases, handoffs
 from transforms.credit import named
+from transforms.customers import customer_moves, moves_columns
 from transforms.match import Matcher, match
 from transforms.measure import (
     answers,
@@ -56,6 +57,7 @@ class Measured:
         disowned: tenure, customer, n: events while nobody was accountable.
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
+        moves: `MOVES`: events that make or end a customer.
         told: Who was asked and who answered, see `transforms.sampling`.
         lived: Sums of those who could have been asked.
     """
@@ -73,6 +75,7 @@ class Measured:
     disowned: pl.DataFrame
     unmatched: pl.DataFrame
     behind: pl.DataFrame
+    moves: pl.DataFrame
     told: pl.DataFrame
     lived: pl.DataFrame
 
@@ -111,11 +114,11 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
     partitions = list(pass_partitions(state))
     for done, months in enumerate(partitions, start=1):
         matched = match(state.scan(columns, months), matcher).collect()
-        parts.append(pl.collect_all(_plans(matched.lazy(), atlas.metrics, matcher, codebook, calendar)))
+        parts.append(pl.collect_all(_plans(matched.lazy(), atlas, matcher, codebook, calendar)))
         if atlas.cases:
             subjects.append(matched.filter(pl.col("subject_id") > 0))
         tell("measure", done, len(partitions))
-    counted, sums, answered, recent, disowned, unmatched, behind, told, lived = (
+    counted, sums, answered, recent, disowned, unmatched, behind, moves, told, lived = (
         pl.concat(part) for part in zip(*parts, strict=True)
     )
     found, handed = _cases(subjects, atlas.cases, matcher, codebook)
@@ -141,6 +144,7 @@ def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
         disowned,
         unmatched,
         pl.concat([behind, behind_cases]).unique(maintain_order=True),
+        moves,
         told,
         lived,
     )
@@ -177,11 +181,12 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
 
 def _plans(
     matched: pl.LazyFrame,
-    metrics: Sequence[Metric],
+    atlas: AccountabilityMap,
     matcher: Matcher,
     codebook: Codebook,
     calendar: Calendar,
 ) -> list[pl.LazyFrame]:
+    metrics = atlas.metrics
     return [
         count_events(matched),
         measure_events(matched, metrics, codebook),
@@ -190,6 +195,7 @@ def _plans(
         disowned_events(matched, matcher.slots),
         unmatched_events(matched),
         feeds_of_events(matched, metrics, codebook),
+        customer_moves(matched, atlas.customers, matcher.slots, codebook),
         *asked_and_answered(matched, metrics, codebook),
     ]
 
@@ -218,6 +224,7 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
         if metric.of == "events":
             named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
             wanted |= {codebook.column(name) for name in named}
+    wanted |= moves_columns(atlas.customers, codebook)
     wanted |= sample_columns(atlas.metrics, codebook)
     for spec in atlas.cases:
         wanted |= set(case_columns(spec, codebook))

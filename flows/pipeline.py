@@ -1,29 +1,39 @@
-"""The stages as a Prefect flow. The only module that imports Prefect.
+"""The stages as a Prefect flow.
 
-A handful of tasks of real size: one per feed, then absorb, measure, score, audit, alert, publish, notify. Truth is in
-the manifests, so a task that is tried again, or a run that is started again, does no harm.
+A handful of tasks of real size: feeds in at most sixteen batches, then absorb, measure, score, audit, alert,
+publish, notify. Truth is in the manifests, so a task that is tried again, or a run that is started again,
+does no harm. A run that crashed is done again as a flow run of its own: it takes what was landed before,
+and what was committed is not done twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task, flow, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.assets import add_asset_metadata
 from prefect.cache_policies import NO_CACHE
+from prefect.tasks import MaterializingTask
 from prefect.utilities.annotations import quote
 
 from contracts.errors import AnswerableError
 from flows.alerting import Grounds
+from flows.heavy.again import is_whole, landing_key, parameters_of
+from flows.heavy.artifacts import Progress, feed_assets, metadata_of, show_release, table_assets
 from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.references import waves
-from flows.report import Summary, release_line, summarize
+from flows.report import Summary, summarize
 from flows.run import Outcome, Run
 from flows.stages import Tables
-from flows.workspace import load
+from flows.window import Window
+from flows.workspace import LoadedWorkspace, load
 from warehouse.releases import Release
 from warehouse.store import Absorbed
+
+BATCHES_MAX = 16
+"""Tasks that land feeds; with the stages after them a run has at most two dozen."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,10 +57,18 @@ def _stage(run_name: str | None = None) -> Callable[[Callable[P, R]], Task[P, R]
     )
 
 
-@_stage("land-{feed}")
-def land(run: Run, feed: str, before: list[FeedLanding]) -> FeedLanding:
-    """Read what one feed offers, after the feeds that it refers to."""
-    return run.land(next(one for one in run.workspace.feeds if one.name == feed), before)
+@task(
+    task_run_name="land-{names}",
+    cache_key_fn=landing_key,
+    cache_expiration=timedelta(hours=12),
+    persist_result=True,
+    retries=2,
+    retry_delay_seconds=[1, 5],
+    retry_condition_fn=_can_retry,
+)
+def land(run: Run, feeds: list[str], before: list[FeedLanding], names: str) -> list[FeedLanding]:  # noqa: ARG001 - names is shown
+    """Read what some feeds offer, after the feeds that they refer to."""
+    return [run.land(feed, before) for feed in run.workspace.feeds if feed.name in feeds]
 
 
 @_stage()
@@ -100,48 +118,118 @@ def _opaque(value: R) -> R:
     return cast("R", quote(value))
 
 
-@flow(name="answerable", flow_run_name="{occasion}-{folder}", validate_parameters=True)
-def answerable(folder: str, occasion: str = "refresh") -> Summary:
+@flow(name="answerable", flow_run_name="{occasion}", validate_parameters=True)
+def answerable(
+    folder: str,
+    occasion: str = "refresh",
+    since: date | None = None,
+    until: date | None = None,
+    crashed: str | None = None,
+) -> Summary:
     """Read what the feeds of a workspace delivered and publish a release.
 
     Args:
         folder: The workspace.
         occasion: What the release is for; it stands in the run's name and in the release's manifest.
+        since: First day whose deliveries are read anew: a backfill.
+        until: The day after the last one.
+        crashed: The flow run that is done again; it says everything else.
 
     Returns:
         What happened, as plain values.
+
+    Raises:
+        AbandonedError: It has crashed as often as it may.
     """
-    run = Run(load(Path(folder)), occasion=occasion)
+    if crashed is not None:
+        return _run(is_again=True, **_meant(parameters_of(crashed)))
+    return _run(folder, occasion, since, until)
+
+
+def _meant(first: dict[str, Any]) -> dict[str, Any]:
+    """Parameters as Prefect keeps them, as the flow takes them."""
+    days = {name: date.fromisoformat(first[name]) if first.get(name) else None for name in ("since", "until")}
+    return {"folder": first["folder"], "occasion": first.get("occasion", "refresh"), **days}
+
+
+def _run(
+    folder: str, occasion: str, since: date | None, until: date | None, *, is_again: bool = False
+) -> Summary:
+    workspace = load(Path(folder))
+    window = Window(since, until, workspace.settings.zone) if since and until else None
+    run = Run(workspace, occasion=occasion, window=window)
+    progress = Progress(steps=8)
     with run.underway():
-        landings: list[FeedLanding] = []
-        for wave in waves(run.workspace.feeds):
-            futures = [land.submit(_opaque(run), feed.name, _opaque(landings)) for feed in wave]
-            landings = [*landings, *(future.result() for future in futures)]
+        landings = _landed(run, is_again=is_again)
+        progress.step()
         absorbed = absorb(_opaque(run), _opaque(landings))
+        progress.step()
         measured = measure(_opaque(run), _opaque(absorbed))
+        progress.step()
         scored = score(_opaque(run), _opaque(absorbed), _opaque(measured))
+        progress.step()
         audits = audit(_opaque(run), _opaque(absorbed), _opaque(measured), _opaque(scored))
+        progress.step()
         found, alerts = alert(_opaque(run), _opaque(measured), _opaque(scored), _opaque(audits))
-        release = publish(
-            _opaque(run),
-            _opaque(absorbed),
-            _opaque(measured),
-            _opaque(scored),
-            _opaque(audits),
-            _opaque(alerts),
-        )
+        progress.step()
+        tables = (_opaque(scored), _opaque(audits), _opaque(alerts))
+        release = _publishing(workspace)(_opaque(run), _opaque(absorbed), _opaque(measured), *tables)
+        progress.step()
         outcome = run.finish(landings, absorbed, release, found)
     summary = summarize(notify(_opaque(run), _opaque(outcome)))
-    create_markdown_artifact(_markdown(summary), key="release", description="The newest release")
+    progress.step()
+    show_release(workspace, summary)
     return summary
+
+
+def _landed(run: Run, *, is_again: bool) -> list[FeedLanding]:
+    """Land every feed, after those that it refers to; what a crashed run had landed is taken from it."""
+    landings: list[FeedLanding] = []
+    for wave in waves(run.workspace.feeds):
+        batches = _batches([feed.name for feed in wave])
+        before = _opaque(list(landings))
+        reading = land.with_options(refresh_cache=not is_again)
+        futures = [reading.submit(_opaque(run), batch, before, ", ".join(batch)) for batch in batches]
+        made = [future.result() for future in futures]
+        for place, batch in enumerate(batches):
+            if not is_whole(run, made[place]):  # what the crashed run kept has gone meanwhile
+                anew = land.with_options(refresh_cache=True)
+                made[place] = anew(_opaque(run), batch, before, ", ".join(batch))
+        landings += [landing for some in made for landing in some]
+    return landings
+
+
+def _batches(names: Sequence[str]) -> list[list[str]]:
+    """Names in so many batches of about one size that a run stays a handful of tasks."""
+    count = min(len(names), BATCHES_MAX)
+    return [list(names[place::count]) for place in range(count)]
+
+
+def _publishing(workspace: LoadedWorkspace) -> Task[..., Release]:
+    """The stage that publishes, as the task that materializes the scorecards from the feeds."""
+    feeds = feed_assets(workspace, [feed.name for feed in workspace.feeds])
+    tables = table_assets(workspace)
+
+    def publish_assets(run: Run, absorbed: Absorbed, measured: Measured, *parts: Tables) -> Release:
+        release = publish.fn(run, absorbed, measured, *parts)
+        for asset in tables:
+            add_asset_metadata(asset, dict(metadata_of(release, asset.key.rpartition("/")[2])))
+        return release
+
+    return MaterializingTask(
+        publish_assets,
+        name="publish",
+        assets=tables,
+        asset_deps=[*feeds],
+        materialized_by="answerable",
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=2,
+        retry_delay_seconds=[1, 5],
+        retry_condition_fn=_can_retry,
+    )
 
 
 def run_workspace(folder: str) -> Summary:
     """Run a workspace as a Prefect flow, on whatever server Prefect is set to."""
     return answerable(folder)
-
-
-def _markdown(summary: Summary) -> str:
-    rows = "\n".join(f"| {name} | {count:,} |" for name, count in summary["rows"].items())
-    held = "".join(f"\n- held: {one}" for one in summary["held"])
-    return f"{release_line(summary)}\n\n`{summary['path']}`\n{held}\n\n| table | rows |\n| --- | ---: |\n{rows}\n"

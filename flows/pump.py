@@ -19,9 +19,11 @@ from pathlib import Path
 from contracts.alert_settings import Alerts, Channel
 from contracts.links import SECRET_MIN, Action, Link, sign
 from flows.channels import Outcome, Outgoing, Unset, load
+from flows.emitting import Emitted, emit
 from flows.workspace import LoadedWorkspace
 from views.alert_message import render
 from warehouse.alert_ledger import AlertLedger, Posted
+from warehouse.signal_ledger import SignalLedger
 
 ATTEMPTS_MAX = 12
 """A letter that failed so often is dead: with the waits in between, after about four hours."""
@@ -61,10 +63,12 @@ class Sending:
     Attributes:
         counts: Attempts by their end: sent, again, dead.
         errors: What went wrong, by channel.
+        signals: What became of signals for Prefect.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     errors: dict[str, str] = field(default_factory=dict)
+    signals: Emitted = field(default_factory=Emitted)
 
 
 def pump(
@@ -74,10 +78,10 @@ def pump(
     environment: Mapping[str, str] = os.environ,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),  # noqa: TID251 - the one real clock
 ) -> Sending:
-    """Send what is due, the oldest first, within bounds.
+    """Send what is due, the oldest first, within bounds; then signals, when Prefect is configured.
 
     Args:
-        workspace: The workspace; without `alerts:` nothing is sent.
+        workspace: The workspace; without `alerts:` no letter is sent.
         ledger: Where letters are kept.
         bounds: How much to do.
         environment: Where secrets and addresses are.
@@ -89,16 +93,15 @@ def pump(
     done, worker = Sending(), uuid.uuid4().hex
     settings = workspace.settings.alerts
     until = time.monotonic() + bounds.seconds
-    if settings is None:
-        return done
     for _ in range(bounds.letters):
-        if time.monotonic() >= until:
+        if settings is None or time.monotonic() >= until:
             break
         posted = ledger.claim(worker, clock(), bounds.lease)
         if posted is None:
             break
         outcome = _attempt(workspace, settings, posted, environment, clock())
         _note(ledger, worker, posted, outcome, clock(), done)
+    done.signals = emit(SignalLedger(ledger.ledger), environment, clock)
     return done
 
 

@@ -3,17 +3,26 @@
 import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import TypeVar
 
 from contracts.deliveries import Delivery
-from contracts.errors import AnswerableError
+from contracts.errors import AnswerableError, StoreError
 from contracts.feeds import Feed
-from contracts.tables import TABLES, DataTrust, FactAlert, FactCase, FactNotification, ScorecardTouchpoint
-from flows.alerting import Decided, Grounds, foreseen, grounds, settle
+from contracts.signals import Signal
+from contracts.tables import (
+    TABLES,
+    DataTrust,
+    FactAlert,
+    FactCase,
+    FactNotification,
+    GapFinding,
+    ScorecardTouchpoint,
+)
+from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surroundings
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
@@ -25,14 +34,18 @@ from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.restating import restated
+from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
+from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.releases import Release, Releases, TableFile
+from warehouse.signal_ledger import add_signals
 from warehouse.store import Absorbed, EventStore, State
 
 CODE_VERSION = version("answerable")
@@ -90,6 +103,7 @@ class Run:
         tell: Told of progress.
         occasion: What the release is for.
         decision: What was decided by hand about rows in quarantine.
+        window: Days whose deliveries are read anew.
         id: The run's id.
         seconds: Wall time by stage so far.
     """
@@ -98,6 +112,7 @@ class Run:
     tell: Tell = silent
     occasion: str = "refresh"
     decision: Decision | None = None
+    window: Window | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -108,26 +123,33 @@ class Run:
         self.ledger = Ledger(folder)
         self.alerts = AlertLedger(self.ledger)
         self._follows: int | None = None
+        self._lease: Lease | None = None
 
     @contextmanager
     def underway(self) -> Generator[None]:
-        """Hold the workspace, note the run in the ledger, and how it ended.
+        """Hold the workspace and the lease, note the run in the ledger, and how it ended.
 
         Raises:
-            BusyError: Another run holds the workspace.
+            BusyError: Another run holds the workspace, here or on another machine.
         """
-        with held(self.workspace.warehouse):
+        with held(self.workspace.warehouse), leased(self.ledger, "run", self.id) as lease:
+            self._hold(lease)
             self._begin()
             try:
                 yield
             except BaseException as error:
                 said = str(error) if isinstance(error, AnswerableError) else repr(error)
-                self.ledger.end_run(self.id, _now(), said[:2000])
+                failed = of_failure(self.workspace, self.id, said, now := _now())
+                self.ledger.end_run(
+                    self.id, now, said[:2000], also=lambda session: add_signals(session, [failed], now)
+                )
                 raise
 
     def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
         """Read what a feed offers, after the feeds that it refers to."""
-        setting = Setting(self.workspace, self.store, self.store.head(), self.tell, self.decision)
+        setting = Setting(
+            self.workspace, self.store, self.store.head(), self.tell, self.decision, self.window
+        )
         return self._timed("land", lambda: land_feed(setting, feed, before))
 
     def absorb(self, landings: Sequence[FeedLanding]) -> Absorbed:
@@ -165,20 +187,46 @@ class Run:
         Alerts are decided anew on what the ledger holds now: somebody may have acknowledged one meanwhile.
         """
         self._note_releases()
-        decided = self._timed("alert", lambda: settle(self.workspace, found, self.alerts, self.id))
+        read = tuple(delivery for landing in landings for delivery in landing.read)
+        told = self._told(read, release)
+        decided = self._timed(
+            "alert", lambda: settle(self.workspace, found, self.alerts, self.id, told, self._lease)
+        )
         retention = self.workspace.settings.retention
         old = (_now() - timedelta(hours=retention.grace_hours)).timestamp()
         self.releases.sweep(retention.releases, old)
         self.store.sweep(old)
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
-        read = tuple(delivery for landing in landings for delivery in landing.read)
         return Outcome(release, absorbed, read, self.seconds, decided)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
+
+    def _hold(self, lease: Lease) -> None:
+        """From here on nothing is committed that the lease does not cover."""
+        self._lease = lease
+        self.store.manifests.guard = lease.check
+        self.releases.manifests.guard = lease.check
+
+    def _told(self, read: Sequence[Delivery], release: Release) -> list[Signal]:
+        """What there is to tell of what was read, and of gaps that opened or closed."""
+        now, name = _now(), GapFinding.table_name()
+        owners = {
+            feed: owner
+            for (kind, feed), owner in surroundings(self.workspace).owners.items()
+            if kind == "feed"
+        }
+        told = list(of_deliveries(self.workspace, read, now, self.id, owners))
+        if self._follows:
+            with suppress(StoreError):  # the release before may be damaged: what it said is then not compared
+                old, new = self.releases.read(self._follows), release
+                if _file(old, name) != _file(new, name):
+                    frames = (self.releases.frame(one, name) for one in (old, new))
+                    told += of_gaps(self.workspace, *frames, now, new.number)
+        return told
 
     def _begin(self) -> None:
         self.releases.repair(beside(self.releases))
@@ -222,7 +270,10 @@ class Run:
 
     def _note_releases(self) -> None:
         manifests = self.releases.manifests
-        self.ledger.note_releases([manifests.read(number) for number in manifests.numbers()])
+        self.ledger.note_releases(
+            [manifests.read(number) for number in manifests.numbers()],
+            also=lambda session, one: add_signals(session, [of_release(self.workspace, one)], _now()),
+        )
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
         started = time.perf_counter()
@@ -234,9 +285,16 @@ class Run:
             self.tell(stage, 1, 1)
 
 
-def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decision | None = None) -> Outcome:
+def run_inline(
+    workspace: LoadedWorkspace,
+    tell: Tell = silent,
+    decision: Decision | None = None,
+    *,
+    window: Window | None = None,
+    occasion: str = "refresh",
+) -> Outcome:
     """Run every stage in this process."""
-    run = Run(workspace, tell, decision=decision)
+    run = Run(workspace, tell, occasion, decision, window)
     with run.underway():
         landings: list[FeedLanding] = []
         for wave in waves(workspace.feeds):
@@ -249,6 +307,10 @@ def run_inline(workspace: LoadedWorkspace, tell: Tell = silent, decision: Decisi
         release = run.publish(absorbed.state, measured, scored, audits, alerts)
         outcome = run.finish(landings, absorbed, release, found)
     return run.notify(outcome)
+
+
+def _file(release: Release, table: str) -> str | None:
+    return next((one.path for one in release.tables if one.table == table), None)
 
 
 def _now() -> datetime:

@@ -16,7 +16,11 @@ from contracts.events import TOKENS
 from contracts.identity import Resolution
 from contracts.tables import (
     Column,
+    FactAttribution,
     FactCase,
+    FactCustomerCohort,
+    FactCustomerFlow,
+    FactCustomerLoss,
     FactHandoff,
     FactIssueFlow,
     MeasureDaily,
@@ -26,10 +30,12 @@ from contracts.tables import (
 from flows.landing import FeedLanding
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
+from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
+from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
 from transforms.identity import customer_of, resolve
 from transforms.land import last_told
@@ -124,16 +130,19 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
         [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
     )
     # Made once, then used by several scorecards: collected in between.
-    made, counts = pl.collect_all(
+    made, counts, changes = pl.collect_all(
         [
             cards(periods.lazy(), values.lazy(), scoring),
             touchpoint_counts(periods.lazy(), values.lazy(), scoring),
+            change_parts(periods.lazy(), scoring),
         ]
     )
-    plans = scorecards(made.lazy(), counts.lazy(), scoring)
+    plans = scorecards(made.lazy(), counts.lazy(), changes.lazy(), scoring)
+    plans[FactAttribution] = fact_attribution(changes.lazy(), scoring)
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)
+    plans |= _customer_plans(workspace, measured)
     return dict(zip(plans, pl.collect_all(list(plans.values())), strict=True))
 
 
@@ -151,6 +160,18 @@ def _case_plans(
         FactCase: cases.lazy(),
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
         FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
+    }
+
+
+def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:
+    groups, calendar, codebook = workspace.atlas.customers, measured.calendar, measured.codebook
+    if not groups or measured.moves.is_empty():
+        return {t: t.empty().lazy() for t in (FactCustomerFlow, FactCustomerLoss, FactCustomerCohort)}
+    spans = customer_spans(measured.moves.lazy(), groups, calendar.today).collect().lazy()
+    return {
+        FactCustomerFlow: fact_customer_flow(spans, groups, calendar, codebook),
+        FactCustomerLoss: fact_customer_loss(spans, groups, calendar, codebook),
+        FactCustomerCohort: fact_customer_cohort(measured.moves.lazy(), groups, calendar),
     }
 
 

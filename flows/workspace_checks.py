@@ -136,6 +136,7 @@ def cross_checks(examined: Examined, feeds: Collection[PlacedFeed], *, are_whole
     seen = _Seen(kinds, frozenset(declared), is_whole=are_whole and all(feed.declared for feed in feeds))
     yield from _rule_checks(examined, seen)
     yield from _metric_checks(examined, seen)
+    yield from _customer_checks(examined, seen)
 
 
 def _owner(feed: PlacedFeed, examined: Examined) -> Iterator[Problem]:
@@ -447,13 +448,17 @@ def _rule_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
 def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
     atlas = examined.atlas
     kept = {name for spec in atlas.cases for name in spec.attributes}
-    for name in sorted(kept - seen.declared) if seen.is_whole else ():
+    for name in sorted(kept - seen.declared - set(NUMBERS)) if seen.is_whole else ():
         where = atlas.where("cases", "")
         yield Problem(where, f"no feed gives attribute {name!r}.", did_you_mean(name, seen.declared))
+    added = {name for spec in atlas.cases for name, how in spec.attributes.items() if how == "sum"}
+    for name in sorted(name for name in added if seen.kinds.get(name) == "text"):
+        what = f"attribute {name!r} is text and cannot be added up."
+        yield Problem(atlas.where("cases", ""), what, "Keep its first, last, min or max.")
     for metric in atlas.metrics:
         where = atlas.where("metrics", metric.id)
         is_case = metric.of == "cases"
-        columns = _case_columns() | {n: seen.kinds.get(n) for n in kept} if is_case else seen.of_events
+        columns = _case_columns() | {n: seen.of_events.get(n) for n in kept} if is_case else seen.of_events
         segments = {"channel", *(kept if is_case else seen.declared)}
         named = f"metric {metric.id!r}"
         yield from _conditions(where, f"{named}, where", metric.where, columns, seen)
@@ -483,6 +488,24 @@ def _sample(where: str, metric: Metric, seen: _Seen) -> Iterator[Problem]:
             what = f"{named}: {name!r} is a number."
             yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
         yield from _known(where, named, name, {"channel", *seen.declared}, seen)
+
+
+def _customer_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
+    columns = seen.of_events
+    for group in examined.atlas.customers:
+        where, named = examined.atlas.where("customers", group.id), f"customers {group.id!r}"
+        yield from _conditions(where, f"{named}, active", group.active, columns, seen)
+        yield from _conditions(where, f"{named}, left", group.left, columns, seen)
+        for part in ("reason", "by"):
+            name = getattr(group, part)
+            if name is not None:
+                yield from _known(where, f"{named}, {part}", name, seen.declared, seen)
+                if columns.get(name) == "number":
+                    what = f"{named}, {part}: {name!r} is a number."
+                    yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+        if group.value is not None:
+            numbers = {name for name, kind in columns.items() if kind in ("number", None)}
+            yield from _known(where, f"{named}, value", group.value, numbers, seen)
 
 
 def _value(where: str, metric: Metric, columns: Mapping[str, Kind | None], seen: _Seen) -> Iterator[Problem]:

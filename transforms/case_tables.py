@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Cases
-from contracts.events import ATTRIBUTE, INSTANT, Codebook
+from contracts.events import ATTRIBUTE, INSTANT, NUMBERS, Codebook
 from contracts.tables import Column, FactHandoff
 from transforms.backlog import issue_flow
 from transforms.credit import Scoring, named
@@ -33,8 +33,8 @@ def attribute_columns(specs: Sequence[Cases], codebook: Codebook) -> dict[str, C
     kept = {name: how for spec in specs for name, how in spec.attributes.items()}
     return {
         ATTRIBUTE + name: Column(
-            pl.Float64() if codebook.attributes.get(name) == "number" else pl.String(),
-            f"Attribute {name!r} of its events: the {how} value.",
+            pl.String() if codebook.is_coded(codebook.column(name)) else pl.Float64(),
+            f"{'Number' if name in NUMBERS else 'Attribute'} {name!r} of its events: the {how}{'' if how == 'sum' else ' value'}.",
         )
         for name, how in kept.items()
     }
@@ -65,6 +65,7 @@ def fact_case(
         touchpoint_id=named("touchpoint", scoring.touchpoints),
         owner_id=named("owner", scoring.owners),
         team_id=named("team", scoring.teams),
+        **{ATTRIBUTE + name: pl.col(name) for name in NUMBERS if name in there},
         **{
             ATTRIBUTE + name: codebook.decoded(ATTRIBUTE + name)
             for name in texts

@@ -83,16 +83,16 @@ class Scoring:
             team=pl.lit(team).gather(pl.col("tenure")),
         )
 
-    def closing_owner(self) -> pl.Expr:
+    def closing_owner(self, end: str = "period_end") -> pl.Expr:
         """The tenure in force when a period closed, or now if it is still open.
 
-        From the columns `touchpoint` and `period_end`.
+        From the columns `touchpoint` and `end`, the first day after the period.
         """
         days = np.arange(self.slots.dates[0], self.slots.dates[-1] + 2)
         before = np.searchsorted(self.slots.dates, days, side="left") - 1
         now = np.searchsorted(self.slots.starts, microseconds(self.now), side="right") - 1
         closing = pl.Series(np.clip(np.minimum(before, now), 0, None), dtype=pl.UInt32)
-        day = pl.col("period_end").cast(pl.Int32).clip(int(days[0]), int(days[-1])) - int(days[0])
+        day = pl.col(end).cast(pl.Int32).clip(int(days[0]), int(days[-1])) - int(days[0])
         table = pl.Series(self.slots.tenure_of.reshape(-1), dtype=pl.UInt32)
         row = pl.col("touchpoint").cast(pl.UInt32) * self.slots.tenure_of.shape[1]
         return pl.lit(table).gather(row + pl.lit(closing).gather(day))

@@ -15,6 +15,7 @@ from contracts.tables import (
     ScoreDistribution,
     Table,
 )
+from transforms.attribution import owner_changes
 from transforms.cards import KEYS
 from transforms.credit import Scoring, named
 from transforms.estimate import estimate
@@ -26,13 +27,14 @@ _GRAIN = [*PERIOD_COLUMNS, *KEYS, "metric"]
 
 
 def scorecards(
-    cards: pl.LazyFrame, counts: pl.LazyFrame, scoring: Scoring
+    cards: pl.LazyFrame, counts: pl.LazyFrame, changes: pl.LazyFrame, scoring: Scoring
 ) -> dict[type[Table], pl.LazyFrame]:
     """Every scorecard.
 
     Args:
         cards: What `cards.cards` returned, collected.
         counts: What `cards.touchpoint_counts` returned, collected.
+        changes: What `attribution.change_parts` returned, collected.
         scoring: Map, slots, calendar, goals.
 
     Returns:
@@ -52,7 +54,7 @@ def scorecards(
     inherited = inherited_counts(touchpoints, parts, scoring)
     plans = {
         ScorecardTouchpoint: _touchpoint_names(touchpoints, scoring),
-        ScorecardOwner: _owner_names(rolled("owner", parts, ["owner"]), inherited, scoring),
+        ScorecardOwner: _owner_names(rolled("owner", parts, ["owner"]), inherited, changes, scoring),
         ScorecardTeam: _team_names(rolled("team", _of(cards, "team parts"), ["team"]), scoring),
         ScorecardStage: _stage_names(rolled("stage", in_stage, ["stage"]), scoring),
         ScorecardCompany: rolled("company", judged, []),
@@ -158,9 +160,12 @@ def _touchpoint_names(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     )
 
 
-def _owner_names(rows: pl.LazyFrame, inherited: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+def _owner_names(
+    rows: pl.LazyFrame, inherited: pl.LazyFrame, changes: pl.LazyFrame, scoring: Scoring
+) -> pl.LazyFrame:
     people = {person.id: person.name for person in scoring.atlas.people}
-    counted = rows.join(inherited, on=[*PERIOD_COLUMNS, "owner", "metric"], how="left")
+    on = [*PERIOD_COLUMNS, "owner", "metric"]
+    counted = rows.join(inherited, on=on, how="left").join(owner_changes(changes), on=on, how="left")
     return counted.with_columns(
         pl.col("goals_inherited_count").fill_null(0),
         owner_id=named("owner", scoring.owners),

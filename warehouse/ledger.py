@@ -8,7 +8,7 @@ since releases are known by their numbers.
 import os
 import sqlite3
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -27,10 +27,12 @@ from contracts.records import MapRecord
 from warehouse.alert_rows import AlertEventRow, AlertRow, OutboxRow, SilenceRow
 from warehouse.files import DISK, ROOM, accessing, make_folder
 from warehouse.ledger_rows import AttestationRow, Base, MapRecordRow, MapVersionRow, ReleaseRow, RunRow
+from warehouse.signal_rows import LeaseRow, SignalRow
 
 __all__ = [
     "ALERT_TABLES",
     "HEAD",
+    "LANE_TABLES",
     "URL_VARIABLE",
     "Base",
     "Ledger",
@@ -42,8 +44,11 @@ __all__ = [
 ALERT_TABLES = tuple(row.__tablename__ for row in (AlertRow, AlertEventRow, SilenceRow, OutboxRow))
 """Tables of the alerts; see `warehouse/alert_ledger.py`."""
 
+LANE_TABLES = tuple(row.__tablename__ for row in (SignalRow, LeaseRow))
+"""Tables of the heavy lane; see `warehouse/signal_ledger.py` and `warehouse/lease.py`."""
+
 URL_VARIABLE = "ANSWERABLE_LEDGER_URL"
-HEAD = "0003"
+HEAD = "0004"
 """The migration that the classes of `ledger_rows` stand for; a test holds it equal to the newest one."""
 
 FILE = "ledger.db"
@@ -128,8 +133,9 @@ class Ledger:
         *,
         store_commit: int | None = None,
         release_number: int | None = None,
+        also: Callable[[Session], object] = lambda _: None,
     ) -> None:
-        """Note how a run ended: with an error, or with a commit and a release.
+        """Note how a run ended: with an error, or with a commit and a release; `also` in the same transaction.
 
         An error that cannot be noted, on a full disk say, is passed over: it must not hide behind another
         one. The next run then shows this one as killed.
@@ -143,6 +149,7 @@ class Ledger:
         }
         with suppress(StoreError) if error else nullcontext(), self.writing() as session:
             session.execute(sa.update(RunRow).where(RunRow.id == run).values(ended))
+            also(session)
 
     def note_map(
         self,
@@ -198,8 +205,17 @@ class Ledger:
             names = [one.name for one in fields(Attestation)]
             return [Attestation(**{name: getattr(row, name) for name in names}) for row in rows]
 
-    def note_releases(self, manifests: Sequence[Mapping[str, Any]]) -> None:
-        """Keep releases that the ledger does not know yet: a run may have been killed in between."""
+    def note_releases(
+        self,
+        manifests: Sequence[Mapping[str, Any]],
+        also: Callable[[Session, Mapping[str, Any]], object] = lambda *_: None,
+    ) -> None:
+        """Keep releases that the ledger does not know yet: a run may have been killed in between.
+
+        Args:
+            manifests: Every manifest there is.
+            also: Called for each that was not known, in the same transaction.
+        """
         with self.writing() as session:
             rows = session.execute(sa.select(ReleaseRow.number, ReleaseRow.run_id))
             known = {row.number: row.run_id for row in rows}
@@ -207,6 +223,7 @@ class Ledger:
                 # A number that another run published was given anew: its damaged manifest was deleted.
                 if known.get(one["number"]) != one["run"]:
                     session.merge(_release_row(one))
+                    also(session, one)
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest runs first."""

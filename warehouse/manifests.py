@@ -6,6 +6,7 @@ one wins and the other learns of it; nobody ever sees half a state.
 
 import json
 import re
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ class Manifests:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.guard: Callable[[], object] = lambda: None
+        """Called right before a manifest is created; it raises when whoever commits no longer may."""
 
     def path(self, number: int) -> Path:
         """Where a manifest is or would be."""
@@ -63,11 +66,12 @@ class Manifests:
         """Create the manifest after `parent`.
 
         Raises:
-            StoreError: Another writer has created it meanwhile, or it cannot be written.
+            StoreError: Another writer has created it meanwhile, it cannot be written, or the guard says no.
         """
         number = parent + 1
         body = json.dumps({"number": number, "parent": parent, **content}, indent=1)
         # The number after a parent that is not the newest may be free again: old ones are swept.
+        self.guard()
         with accessing(self.folder):
             is_first = self.head() == parent and create(self.path(number), body.encode())
         if not is_first:

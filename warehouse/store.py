@@ -173,7 +173,14 @@ class EventStore:
         Raises:
             StoreError: Its manifest is damaged.
         """
-        number = self.manifests.head()
+        return self.at(self.manifests.head())
+
+    def at(self, number: int) -> State:
+        """One commit; the empty store at 0.
+
+        Raises:
+            StoreError: It has been swept, or its manifest is damaged.
+        """
         return self._state(number) if number else State(self.folder)
 
     def _state(self, number: int) -> State:

@@ -10,8 +10,10 @@ from contracts.tables.accountability import (
 )
 from contracts.tables.alerts import FactAlert, FactNotification
 from contracts.tables.base import Column, Table
+from contracts.tables.customers import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.dimensions import (
     BridgeAssignment,
+    DimFeedColumn,
     DimGoal,
     DimMetric,
     DimPerson,
@@ -21,6 +23,7 @@ from contracts.tables.dimensions import (
     DimTouchpoint,
 )
 from contracts.tables.facts import (
+    FactAttribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
@@ -59,11 +62,15 @@ TABLES: tuple[type[Table], ...] = (
     GapWaterfall,
     PersonLoad,
     ObservedAccountability,
+    FactAttribution,
     MeasureDaily,
     ScoreDistribution,
     FactCase,
     FactHandoff,
     FactIssueFlow,
+    FactCustomerFlow,
+    FactCustomerLoss,
+    FactCustomerCohort,
     FactEventUnmatched,
     UnmatchedShare,
     FactAlert,
@@ -89,6 +96,7 @@ TABLES: tuple[type[Table], ...] = (
     DimTeam,
     DimMetric,
     DimGoal,
+    DimFeedColumn,
 )
 """Every published table, in the order people read them."""
 
@@ -98,6 +106,7 @@ __all__ = [
     "BridgeAssignment",
     "Column",
     "DataTrust",
+    "DimFeedColumn",
     "DimGoal",
     "DimMetric",
     "DimPerson",
@@ -107,7 +116,11 @@ __all__ = [
     "DimTouchpoint",
     "DqRuleResults",
     "FactAlert",
+    "FactAttribution",
     "FactCase",
+    "FactCustomerCohort",
+    "FactCustomerFlow",
+    "FactCustomerLoss",
     "FactEventUnmatched",
     "FactHandoff",
     "FactIssueFlow",

@@ -170,3 +170,28 @@ class DimGoal(Table):
     set_by = text("Seat or person who set it.", nullable=True)
     approved_by = text("Seat or person who agreed to it.", nullable=True)
     counter_metric = text("What must not get worse meanwhile.", nullable=True)
+
+
+class DimFeedColumn(Table):
+    """Columns of every delivery: what we call them, and what the delivery calls them.
+
+    Grain: feed, stream, column.
+    Scope: every column that a contract promises; further ones are not read.
+    Late data: rewritten with the contracts.
+    Known limits: the contract in force only; a stream whose headers change needs a schema for each.
+    Used by: whoever has to find a figure again in the file it came from.
+    """
+
+    feed = key("Feed.")
+    stream = key("Stream of the feed.")
+    column_name = key("Its name in the contract, which the feed's expressions use.")
+    delivered_as = text("Its header in the delivery, or its path in a JSON record.")
+    place = count("Its place in the contract, from 1.", "place")
+    logical_type = text("Type of its values.")
+    is_required = flag("Whether every row has to have one.")
+    is_primary_key = flag("Whether it is a part of what tells rows apart.")
+    classification = text(
+        "How guarded it is, e.g. `personal`; null when the contract says nothing.", nullable=True
+    )
+    description = text("What it means; null when the contract says nothing.", nullable=True)
+    contract = text("Contract that promises it, as `id@version`.")

@@ -1,6 +1,13 @@
 """Facts: daily sums, answers by score, and cases from opening to closing."""
 
-from contracts.tables.base import Table, count, day, flag, instant, key, number, text
+import dataframely as dy
+import polars as pl
+
+from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
+from contracts.tables.scorecards import PERIODS
+
+SCOPES = ("touchpoint", "owner", "company")
+COMPONENTS = ("rate", "mix", "portfolio", "who_answered", "unexplained")
 
 
 class MeasureDaily(Table):
@@ -26,6 +33,50 @@ class MeasureDaily(Table):
     sum_of_squares = number("Sum of their squares.", "square of metric's unit x n")
     promoters = count("NPS answers of 9 and 10.", "answers", nullable=True)
     detractors = count("NPS answers from 0 to 6.", "answers", nullable=True)
+
+
+class FactAttribution(Table):
+    """Why a value changed from one period to the next: the effects of a scope add up to its change.
+
+    Grain: period, scope, metric, component, touchpoint.
+    Scope: metrics that are quotients of observations (nps, csat, ces, share, mean); months, quarters and
+        the last 28 days, each against the period before it, where both have observations. `rate`: a
+        touchpoint itself got better or worse; `mix`: traffic moved between touchpoints; `portfolio`: the map
+        handed touchpoints to or from the owner; `who_answered`: the shares of the metric's first `by`
+        dimension moved; `unexplained`: what no order of events can tell apart, on a row of its own.
+    Late data: every run rewrites every row.
+    Known limits: who answered is told apart by one dimension, the first that the metric is published by. A
+        part of a touchpoint is held by the share of its observations that was the owner's.
+    Used by: reviews with owners; alerts.
+    """
+
+    period = one_of(PERIODS, "Length of the period.", primary_key=True)
+    period_start = day("First day of the later period.", primary_key=True)
+    period_end = day("First day after the later period.", primary_key=True)
+    previous_start = day("First day of the earlier period, which ends where the later one starts.")
+    scope_type = one_of(SCOPES, "Whose value changed.", primary_key=True)
+    scope_id = key("Touchpoint, person (or `nobody`), or `all` for the company.")
+    metric = key("Metric.")
+    component = one_of(COMPONENTS, "What did it.", primary_key=True)
+    touchpoint_id = key("Touchpoint where it happened; `all` for what is unexplained.")
+    owner_id = text(
+        "Person accountable for the touchpoint when the later period closed; null for `all`.", nullable=True
+    )
+    effect = number("What it did to the scope's value.", "metric's unit", nullable=False)
+    is_empty = flag(
+        "Whether the touchpoint, or a segment of it, had no observations in one of the two periods: it takes the "
+        "value of the other one."
+    )
+    value_before = number("The scope's value in the earlier period.", "metric's unit", nullable=False)
+    value_after = number("Its value in the later period.", "metric's unit", nullable=False)
+    change = number("How much it changed; the effects add up to it.", "metric's unit", nullable=False)
+    is_final = flag("Whether the later period has ended.")
+
+    @dy.rule()
+    def effects_add_up(cls) -> pl.Expr:
+        """The effects of a scope add up to its change, to a billionth."""
+        scope = ("period", "period_start", "period_end", "scope_type", "scope_id", "metric")
+        return (pl.col("effect").sum().over(scope) - pl.col("change")).abs() < 1e-9
 
 
 class ScoreDistribution(Table):

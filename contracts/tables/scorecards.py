@@ -6,6 +6,9 @@ import polars as pl
 from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
 
 PERIODS = ("week", "month", "quarter", "rolling_28d", "to_date")
+FLOW_PERIODS = ("week", "month", "quarter")
+"""Periods that follow each other without gap or overlap."""
+
 VERDICTS = ("met", "missed", "cannot_tell", "no_goal", "no_data")
 METHODS = (
     "wilson",
@@ -159,7 +162,8 @@ class ScorecardOwner(_GoalCounts):
     Scope: events and cases credited to the person in force when they happened; what happened while
         nobody was accountable stands under `nobody`.
     Late data: every run rewrites every period.
-    Known limits: goals are judged on the person's own part of each touchpoint.
+    Known limits: goals are judged on the person's own part of each touchpoint; only quotients of observations
+        have their change split, see fact_attribution.
     Used by: reviews with owners.
     """
 
@@ -168,6 +172,19 @@ class ScorecardOwner(_GoalCounts):
     goals_inherited_count = count(
         "Of the goals missed those that they inherited: the breach began before they took over.", "goals"
     )
+    change = number("Change of the value since one whole period earlier.", "metric's unit")
+    rate_effect = number("Part of the change that touchpoints themselves did.", "metric's unit")
+    mix_effect = number("Part that traffic moving between touchpoints did.", "metric's unit")
+    portfolio_effect = number("Part that touchpoints handed to or from them did.", "metric's unit")
+    who_answered_effect = number("Part that a change of who answered did.", "metric's unit")
+    unexplained_effect = number("What of the change cannot be told apart.", "metric's unit")
+
+    @dy.rule()
+    def effects_add_up(cls) -> pl.Expr:
+        """The parts of a change add up to it, to a billionth."""
+        parts = ("rate", "mix", "portfolio", "who_answered", "unexplained")
+        total = pl.sum_horizontal(pl.col(f"{part}_effect") for part in parts)
+        return pl.col("change").is_null() | ((total - pl.col("change")).abs() < 1e-9)
 
 
 class ScorecardTeam(_GoalCounts):

@@ -222,6 +222,11 @@ FLAWS = [
     in_map("estimator: csat,", "estimator: share, good: {topic: x},", "metric 'csat', good: no column 'topic'."),
     in_map("estimator: csat,", "estimator: count, of: cases,", "map/map.yaml:27: metric 'csat' is over cases, but the map has no"),
     in_map("metrics:\n", "cases: [{attributes: {priority: last}}]\nmetrics:\n", "map/map.yaml:26: no feed gives attribute 'priority'."),
+    in_map("metrics:\n", "cases: [{attributes: {about: sum}}]\nmetrics:\n", "attribute 'about' is text and cannot be added up."),
+    in_map("metrics:\n", "customers: [{id: c, name: C, active: {knd: x}, lapse_days: 9}]\nmetrics:\n",
+           "map/map.yaml:26: customers 'c', active: no column 'knd'. Did you mean 'kind'?"),
+    in_map("metrics:\n", "customers: [{id: c, name: C, active: {kind: x}, lapse_days: 9, value: abut}]\nmetrics:\n",
+           "customers 'c', value: no column 'abut'."),
     # feeds
     in_feed("owner: head_of_sales", "owner: head_of_sale",
             "feeds/survey.yaml:4: owner 'head_of_sale' is no seat of the map. Did you mean 'head_of_sales'?"),

@@ -1,10 +1,12 @@
 """Laws of scorecards over drawn events."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.tables import (
+    FactAttribution,
     ScorecardCompany,
     ScorecardOwner,
     ScorecardStage,
@@ -76,6 +78,28 @@ def test_parts_add_up_to_the_whole(drawn: list[tuple]):
     judged = pl.col("metric") != "events"
     staged = found.tables[ScorecardStage].filter(judged).group_by(KEYS).agg(pl.col("n").sum()).sort(KEYS)
     assert staged.equals(whole.filter(judged).select(*KEYS, "n")), "unmatched events have no stage"
+
+
+@settings(max_examples=15, deadline=None)
+@given(events, events)
+def test_the_effects_of_every_change_add_up_to_it(january: list[tuple], february: list[tuple]):
+    """Over every scope, and every owner's scorecard; and no scope of a month is left out."""
+    told = pl.concat([
+        table(january).with_columns(pl.col("occurred_at").str.replace("2026-02", "2026-01")),
+        table(february),
+    ])  # fmt: skip
+    found = score(told, a_map(METRICS, text=TWO), "2026-03-02")
+    rows = FactAttribution.validate(found.tables[FactAttribution].sort(FactAttribution.primary_key()))
+    card = found.tables[ScorecardOwner].with_columns(
+        before=pl.col("previous_value"), change_seen=pl.col("value") - pl.col("previous_value")
+    )
+    both = card.filter(pl.col("change_seen").is_not_null(), pl.col("metric") != "events")
+    assert both["change"].null_count() == 0
+    assert (both["change"] - both["change_seen"]).abs().max() in (None, pytest.approx(0, abs=1e-9))
+    monthly = both.filter(period="month").select("owner_id", "metric").rows()
+    assert set(rows.filter(scope_type="owner", period="month").select("scope_id", "metric").rows()) == set(
+        monthly
+    )
 
 
 @settings(max_examples=15, deadline=None)

@@ -10,9 +10,10 @@ from contracts.accountability import AccountabilityMap
 from contracts.documents import parse
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
 from contracts.map_checks import assemble
-from contracts.tables import Table
+from contracts.tables import FactAttribution, Table
 from contracts.tenures import tenures
 from tests.conftest import drawn
+from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import feeds_of_cases, feeds_of_events, frozen
 from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
 from transforms.case_tables import with_slots
@@ -169,8 +170,11 @@ def score(
     values = values_by_period(case_values(found.lazy(), atlas.metrics, codebook), scoring).collect().lazy()
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()
+    changes = change_parts(periods, scoring).collect().lazy()
+    plans = scorecards(made, counts, changes, scoring)
+    plans[FactAttribution] = fact_attribution(changes, scoring)
     return Scored(
-        {table: plan.collect() for table, plan in scorecards(made, counts, scoring).items()},
+        {table: plan.collect() for table, plan in plans.items()},
         measure_daily(daily.lazy(), scoring).collect(),
         score_distribution(answers(matched, atlas.metrics, codebook), scoring).collect(),
         found,

@@ -94,6 +94,26 @@ def test_an_attribute_is_reduced_as_the_map_says():
     assert scored.cases["attribute_priority"].to_list() == [1], "codes: high 1, low 2"
 
 
+@pytest.mark.parametrize(
+    ("amounts", "total"),
+    [
+        pytest.param(["0.1", "0.2", "-"], 0.3, id="in whole thousandths, so the order does not matter"),
+        pytest.param(["0.2", "0.1", "-"], 0.3, id="the other way round"),
+        pytest.param(["5", "-2", "0"], 3.0, id="what was taken back is taken off"),
+        pytest.param(["-", "-"], None, id="nothing known is not nothing"),
+    ],
+)
+def test_a_number_of_its_events_is_added_up(amounts: list[str], total: float | None):
+    kinds = ["opened", *["updated"] * (len(amounts) - 1)]
+    rows = [
+        f"2026-03-02 0{hour}:00 | ticket | t | ticket.{kind} | {'' if amount == '-' else amount}"
+        for hour, (kind, amount) in enumerate(zip(kinds, amounts, strict=True))
+    ]
+    text = "\n".join(["occurred_at | subject_type | subject_id | kind | amount", *rows])
+    scored = score(text, a_map(attributes="{amount: sum}"))
+    assert scored.cases["amount"].to_list() == [total]
+
+
 def test_events_at_one_instant_follow_their_sequence():
     events = drawn("""
         occurred_at      | subject_type | subject_id | kind            | sequence | actor_team

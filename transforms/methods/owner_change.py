@@ -26,7 +26,8 @@ def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.Lazy
         cells: `owner`, `touchpoint`, `segment`, `n_before`, `sum_before`, `n_after`, `sum_after`,
             `is_held_before`, `is_held_after`: one row a segment of every touchpoint that the owner held in either
             period, with what was observed in both, whoever held it. sum over n is the value (good answers,
-            promoters less detractors, a total).
+            promoters less detractors, a total). Instead of whether it was held, which share of the touchpoint's
+            observations was the owner's, from 0 to 1.
         by: Columns that name one value, for instance owner and metric.
 
     Returns:
@@ -43,9 +44,9 @@ def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.Lazy
         joined = joined.join(named, on=here)
     forward, backward = _order(0, 3), _order(1, 2)
     parts = [_mean_of(forward[name], backward[name]).alias(name) for name in PARTS]
-    split = joined.select(*here, "is_empty", *parts).join(_owners(touchpoints, by), on=by)
+    split = joined.select(*here, "is_empty", *parts).join(_owners(touchpoints, by), on=by).sort(here)
     total = pl.sum_horizontal(pl.col(*PARTS).sum().over(by))
-    return split.with_columns(unexplained=pl.col("change") - total).sort(here)
+    return split.with_columns(unexplained=pl.col("change") - total)
 
 
 def _order(world: int, portfolio: int) -> dict[str, pl.Expr]:
@@ -67,7 +68,9 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     share_0, share_1 = n_0 / mass_0, n_1 / mass_1
     both = (mass_0 > 0) & (mass_1 > 0)
     return (
-        cells.with_columns(
+        # Sorted, so that sums of fractions come out alike whatever the order they were given in.
+        cells.sort(*here, "segment")
+        .with_columns(
             __rate=pl.when(both).then((rate_1 - rate_0) * (share_0 + share_1) / 2).otherwise(0.0),
             __who=pl.when(both).then((share_1 - share_0) * (rate_0 + rate_1) / 2).otherwise(0.0),
             is_empty=(n_0 == 0) | (n_1 == 0),
@@ -75,8 +78,10 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
         .group_by(here)
         .agg(
             pl.col("n_before", "sum_before", "n_after", "sum_after", "__rate", "__who").sum(),
-            pl.col("is_held_before", "is_held_after", "is_empty").any(),
+            pl.col("is_held_before", "is_held_after").cast(pl.Float64).max(),
+            pl.col("is_empty").any(),
         )
+        .sort(here)
     )
 
 
@@ -125,17 +130,17 @@ def _portfolio(touchpoints: pl.LazyFrame, side: str, by: Sequence[str]) -> pl.La
 
 
 def _owners(touchpoints: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
-    before, after = pl.col("is_held_before"), pl.col("is_held_after")
     values = {
-        "value_before": pl.col("sum_before").filter(before).sum() / pl.col("n_before").filter(before).sum(),
-        "value_after": pl.col("sum_after").filter(after).sum() / pl.col("n_after").filter(after).sum(),
+        f"value_{side}": _held(pl.col(f"sum_{side}"), pl.col(f"is_held_{side}")).sum()
+        / _held(pl.col(f"n_{side}"), pl.col(f"is_held_{side}")).sum()
+        for side in ("before", "after")
     }
     known = touchpoints.group_by(by).agg(value.fill_nan(None).alias(name) for name, value in values.items())
     return known.with_columns(change=pl.col("value_after") - pl.col("value_before"))
 
 
 def _held(term: pl.Expr, holds: pl.Expr) -> pl.Expr:
-    return pl.when(holds).then(term).otherwise(0)
+    return holds * term
 
 
 def _held_sum(term: pl.Expr, holds: pl.Expr, by: Sequence[str]) -> pl.Expr:

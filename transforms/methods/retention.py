@@ -11,7 +11,7 @@ import polars as pl
 FLOW = ("opening", "gained", "back", "lost", "closing")
 
 
-def customer_flow(spans: pl.LazyFrame, periods: pl.LazyFrame) -> pl.LazyFrame:
+def customer_flow(spans: pl.LazyFrame, periods: pl.LazyFrame, keys: Sequence[str] = ()) -> pl.LazyFrame:
     """What came and went in every period, with the identity opening + gained + back - lost = closing.
 
     churn = lost from the opening over opening, retention = 1 - churn. Units: customers, the value's unit,
@@ -22,43 +22,43 @@ def customer_flow(spans: pl.LazyFrame, periods: pl.LazyFrame) -> pl.LazyFrame:
     Args:
         spans: `customer_id`, `started_at`, `ended_at`, `value`; a customer's spans do not overlap.
         periods: `period_start`, `period_end` (exclusive), ascending, without gap or overlap.
+        keys: Columns of the spans within which customers are counted.
 
     Returns:
-        One row a period: the period, `FLOW` and `lost_new` as counts, the same with `_value`, `churn_share`,
+        One row a period and key: keys, the period, `FLOW` and `lost_new` as counts, the same with `_value`, `churn_share`,
         `retention_share`, `value_churn_share`; shares are null without opening customers.
     """
-    again = pl.col("started_at") > pl.col("started_at").min().over("customer_id")
+    again = pl.col("started_at") > pl.col("started_at").min().over(*keys, "customer_id")
     told = spans.with_columns(__again=again)
     starts = _in_period(told, periods, "started_at")
     ends = _in_period(told.filter(pl.col("ended_at").is_not_null()), periods, "ended_at")
     came, went = pl.col("__again"), pl.col("started_at") >= pl.col("period_start")
-    gained = starts.group_by("period_start").agg(_sums(~came, "gained") + _sums(came, "back"))
-    lost = ends.group_by("period_start").agg(
-        _sums(pl.col("ended_at").is_not_null(), "lost") + _sums(went, "lost_new")
-    )
+    cell = [*keys, "period_start"]
+    gained = starts.group_by(cell).agg(_sums(~came, "gained") + _sums(came, "back"))
+    lost = ends.group_by(cell).agg(_sums(pl.col("ended_at").is_not_null(), "lost") + _sums(went, "lost_new"))
     first = periods.select(pl.col("period_start").min().alias("__first"))
-    before = (
-        told.join(first, how="cross")
-        .filter(
-            pl.col("started_at") < pl.col("__first"),
-            pl.col("ended_at").is_null() | (pl.col("ended_at") >= pl.col("__first")),
-        )
-        .select(__open=pl.len().cast(pl.Int64), __open_value=pl.col("value").sum())
-    )
+    there = pl.col("started_at") < pl.col("__first")
+    there &= pl.col("ended_at").is_null() | (pl.col("ended_at") >= pl.col("__first"))
+    at_first = [
+        there.sum().cast(pl.Int64).alias("__open"),
+        pl.col("value").filter(there).sum().alias("__open_value"),
+    ]
+    placed = told.join(first, how="cross")
+    before = placed.group_by(keys).agg(at_first) if keys else placed.select(at_first)
     rows = (
-        periods.join(gained, on="period_start", how="left")
-        .join(lost, on="period_start", how="left")
-        .with_columns(pl.exclude("period_start", "period_end").fill_null(0))
-        .join(before, how="cross")
-        .sort("period_start")  # last: no join promises an order, and what follows runs sums over periods
+        before.join(periods, how="cross")
+        .join(gained, on=cell, how="left")
+        .join(lost, on=cell, how="left")
+        .with_columns(pl.exclude(*keys, "period_start", "period_end").fill_null(0))
+        .sort(cell)  # last: no join promises an order, and what follows runs sums over periods
     )
-    return _closed(rows)
+    return _closed(rows, keys)
 
 
-def _closed(rows: pl.LazyFrame) -> pl.LazyFrame:
+def _closed(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     for unit in ("", "_value"):
         net = pl.col(f"gained{unit}") + pl.col(f"back{unit}") - pl.col(f"lost{unit}")
-        closing = pl.col(f"__open{unit}") + net.cum_sum()
+        closing = pl.col(f"__open{unit}") + (net.cum_sum().over(keys) if keys else net.cum_sum())
         rows = rows.with_columns(closing.alias(f"closing{unit}"), (closing - net).alias(f"opening{unit}"))
     from_opening = {unit: pl.col(f"lost{unit}") - pl.col(f"lost_new{unit}") for unit in ("", "_value")}
     rows = rows.with_columns(
@@ -67,7 +67,9 @@ def _closed(rows: pl.LazyFrame) -> pl.LazyFrame:
     )
     names = [f"{name}{unit}" for unit in ("", "_value") for name in (*FLOW, "lost_new")]
     retained = (1 - pl.col("churn_share")).alias("retention_share")
-    return rows.select("period_start", "period_end", *names, "churn_share", retained, "value_churn_share")
+    return rows.select(
+        *keys, "period_start", "period_end", *names, "churn_share", retained, "value_churn_share"
+    )
 
 
 def churn(opening: pl.Expr, lost: pl.Expr) -> pl.Expr:

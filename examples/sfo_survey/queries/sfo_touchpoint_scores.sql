@@ -26,6 +26,7 @@ weighted AS (
 SELECT
     year(satisfied.period_start) AS year,
     satisfied.touchpoint_id AS touchpoint,
+    header.delivered_as AS "column",
     satisfied.n + satisfied.excluded_count AS respondents,
     satisfied.n AS valid,
     satisfied.n / (satisfied.n + satisfied.excluded_count) AS item_response_rate,
@@ -45,5 +46,9 @@ JOIN answered
     ON answered.month_start = satisfied.period_start AND answered.touchpoint_id = satisfied.touchpoint_id
 JOIN weighted
     ON weighted.year = year(satisfied.period_start) AND weighted.touchpoint_id = satisfied.touchpoint_id
+JOIN dim_feed_column AS header -- what the year's file calls the question
+    ON header.feed = 'survey'
+    AND header.stream = 'may_' || year(satisfied.period_start)
+    AND header.column_name = satisfied.touchpoint_id
 WHERE satisfied.period = 'month' AND satisfied.metric = 'satisfied' AND rating.metric = 'rating'
 ORDER BY year, touchpoint

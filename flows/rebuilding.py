@@ -1,0 +1,148 @@
+"""The whole store and every table made anew from what was landed, and held against what is published.
+
+It proves that the numbers follow from the deliveries and nothing else: not from the order in which they
+came, nor from runs that were killed in between.
+"""
+
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from contracts.errors import PromiseError, QuestionError
+from contracts.tables import Restatement, ScorecardTouchpoint
+from contracts.tables.base import Table
+from flows.auditing import audited
+from flows.landing import FeedLanding
+from flows.mapped import mapped
+from flows.passes import measure
+from flows.progress import Tell, silent
+from flows.restated import COMPARED, Difference, differences
+from flows.stages import absorb, score
+from flows.workspace import LoadedWorkspace
+from transforms.restatement import with_restated
+from warehouse.files import part_of
+from warehouse.releases import Release, Releases
+from warehouse.store import EventStore, State
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild gave.
+
+    Attributes:
+        release: Number of the release it was held against.
+        events: Events in the store made anew.
+        differences: How every table differs.
+    """
+
+    release: int
+    events: int
+    differences: list[Difference]
+
+    @property
+    def wrong(self) -> list[Difference]:
+        """Tables that differ."""
+        return [one for one in self.differences if not one.is_none]
+
+    def must_be_equal(self) -> None:
+        """Fail when a single cell differs.
+
+        Raises:
+            PromiseError: Some do.
+        """
+        if self.wrong:
+            told = "; ".join(
+                f"{one.table}: {one.added} added, {one.removed} removed, {one.changed} changed"
+                for one in self.wrong
+            )
+            raise PromiseError.at(
+                f"release {self.release}",
+                f"does not follow from its deliveries ({told}).",
+                "Run again with a map and contracts that have not changed; if it still differs, report it.",
+            )
+
+
+def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
+    """Make the store anew from landing in a scratch folder, score it, and hold it against the newest release.
+
+    Args:
+        workspace: The workspace.
+        tell: Told of progress.
+
+    Raises:
+        QuestionError: There is no release, or the map has changed since.
+    """
+    releases = Releases(workspace.warehouse / "published")
+    release, manifest = _newest(workspace, releases)
+    then = replace(workspace, now=datetime.fromisoformat(manifest["as_of"]))
+    store = EventStore(workspace.warehouse / "store")
+    with _scratch(workspace.warehouse, store) as scratch:
+        state = absorb(
+            then, scratch, State(scratch.folder), _landings(store.at(manifest["store_commit"]))
+        ).state
+        tell("absorb", 1, 1)
+        measured = measure(then, state, tell)
+        tables = score(then, measured, state)
+        tables |= {**audited(then, measured, state, tables), **mapped(then)}
+        log = releases.frame(release, Restatement.table_name())
+        tables[ScorecardTouchpoint] = with_restated(tables[ScorecardTouchpoint], log)
+        tell("score", 1, 1)
+        found = differences(
+            lambda table: _published(releases, release, table), lambda table: _typed(tables, table)
+        )
+    return Rebuilt(release.number, state.rows, found)
+
+
+def _newest(workspace: LoadedWorkspace, releases: Releases) -> tuple[Release, dict]:
+    release = releases.head()
+    if release is None:
+        raise QuestionError.at(str(workspace.root), "has no release yet.", "Run 'answerable run' first.")
+    manifest = releases.manifests.read(release.number)
+    if manifest["map_version"] != workspace.atlas.version:
+        raise QuestionError.at(
+            f"release {release.number}",
+            f"was made with map {manifest['map_version']}, and the map is now {workspace.atlas.version}.",
+            "Run 'answerable run' first.",
+        )
+    return release, manifest
+
+
+def _landings(state: State) -> list[FeedLanding]:
+    """Every delivery as if it came for the first time, in the order of the commit."""
+    feeds = dict.fromkeys(delivery.feed for delivery in state.deliveries)
+    found = []
+    for feed in feeds:
+        own = tuple(delivery for delivery in state.deliveries if delivery.feed == feed)
+        accepted = tuple(one for one in own if one.state == "accepted" and "events" in one.parts)
+        found.append(FeedLanding(feed, deliveries=own, read=own, fresh=accepted))
+    return found
+
+
+@contextmanager
+def _scratch(warehouse: Path, store: EventStore) -> Generator[EventStore]:
+    """An empty store that sees what the real one landed."""
+    folder = part_of(warehouse / "rebuild")
+    folder.mkdir(parents=True)
+    try:
+        (folder / "landing").symlink_to((store.folder / "landing").absolute())
+        yield EventStore(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _published(releases: Releases, release: Release, table: type[Table]) -> pl.DataFrame:
+    return releases.frame(release, table.table_name()).select(table.column_names())
+
+
+def _typed(tables: dict[type[Table], pl.DataFrame], table: type[Table]) -> pl.DataFrame:
+    """A table as a release would hold it."""
+    frame = tables[table].select(table.column_names())
+    return frame.cast(dict(table.published_schema()))
+
+
+__all__ = ["COMPARED", "Rebuilt", "rebuild"]

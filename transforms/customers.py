@@ -1,0 +1,299 @@
+"""Customers opening, gained, back and lost, by volume and value; and cohorts that stay.
+
+From events that show that somebody is a customer, and events that end it. What tells a customer from one day
+to the next is a *span*: the days from their first active event until they left, or until they lapsed.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import polars as pl
+
+from contracts.accountability import CustomerGroup
+from contracts.events import INSTANT, Codebook
+from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
+from contracts.tables.scorecards import FLOW_PERIODS
+from transforms import intervals
+from transforms.estimate import CONFIDENCE
+from transforms.found import NONE
+from transforms.methods.retention import cohort_retention, customer_flow
+from transforms.periods import Calendar
+from transforms.predicates import where_coded
+from transforms.slots import Slots
+
+ALL = "all"
+LAPSED = "lapsed"
+STEPS = 1000
+"""Values are added up in whole thousandths, so that their order never matters."""
+
+MOVES = {
+    "group": pl.UInt8,
+    "customer": pl.UInt32,
+    "occurred_at": INSTANT,
+    "date": pl.Date,
+    "is_left": pl.Boolean,
+    "steps": pl.Int64,
+    "reason": pl.UInt32,
+    "segment": pl.UInt32,
+}
+"""Events that make or end a customer. Grain: group (its number in the map) and event."""
+
+_KEYS = ("group", "segment")
+_EVERY: dict[str, str] = dict(zip(FLOW_PERIODS, ("1w", "1mo", "1q"), strict=True))
+_COUNTS = ("opening", "gained", "back", "lost", "lost_new", "closing")
+
+
+def moves_columns(groups: Sequence[CustomerGroup], codebook: Codebook) -> set[str]:
+    """Stored columns that `customer_moves` reads."""
+    named = (
+        {*group.active, *group.left, *(name for name in (group.reason, group.value, group.by) if name)}
+        for group in groups
+    )
+    return {codebook.column(name) for names in named for name in names}
+
+
+def customer_moves(
+    matched: pl.LazyFrame, groups: Sequence[CustomerGroup], slots: Slots, codebook: Codebook
+) -> pl.LazyFrame:
+    """Events that make or end a customer, unsorted: `MOVES`. Those of nobody known are left out."""
+    dates = pl.lit(slots.frame()["date"]).gather(pl.col("slot"))
+    told = matched.filter(pl.col("customer") > 0).with_columns(date=dates)
+    made = [
+        told.filter(where).select(
+            pl.lit(number).alias("group"),
+            "customer",
+            "occurred_at",
+            "date",
+            is_left=pl.lit(is_left),
+            steps=_steps(group, codebook, is_left=is_left),
+            reason=_code(group.reason, codebook) if is_left else pl.lit(0),
+            segment=pl.lit(0) if is_left else _code(group.by, codebook),
+        )
+        for number, group in enumerate(groups)
+        for is_left, where in _moves_of(group, codebook)
+    ]
+    shaped = [pl.col(name).cast(kind) for name, kind in MOVES.items()]
+    return pl.concat(part.select(shaped) for part in made) if made else pl.LazyFrame(schema=MOVES)
+
+
+def customer_spans(moves: pl.LazyFrame, groups: Sequence[CustomerGroup], today: date) -> pl.LazyFrame:
+    """The spans of every customer.
+
+    Args:
+        moves: What `customer_moves` returned.
+        groups: The map's groups.
+        today: The day that is running; who lapses on it or later is still a customer.
+
+    Returns:
+        group, segment (codes), customer_id, started_at, ended_at (days; null while it lasts), value (whole
+        thousandths), reason (code), is_lapsed. Who left and came back on one day never left.
+    """
+    patience = pl.lit(pl.Series([group.lapse_days for group in groups], dtype=pl.Int64)).gather(
+        pl.col("group").cast(pl.UInt32)
+    )
+    active = ~pl.col("is_left")
+    worth = pl.col("steps").filter(active)
+    bases = {"total": worth.sum(), "first": worth.first(), "last": worth.last()}
+    basis = pl.lit(pl.Series([group.value_basis for group in groups], dtype=pl.String)).gather("group")
+    value = pl.coalesce(pl.when(basis == name).then(pl.col(f"__worth_{name}")) for name in bases)
+    lapses, left = pl.col("__last") + pl.duration(days=patience + 1), pl.col("__left")
+    is_lapsed = left.is_null() & (lapses < today).fill_null(value=False)
+    return (
+        _told_apart(moves, patience)
+        .group_by("__span")
+        .agg(
+            pl.col("group", "segment").first(),
+            pl.col("customer").first().alias("customer_id"),
+            pl.col("date").min().alias("started_at"),
+            pl.col("date").filter(active).max().alias("__last"),
+            pl.col("date").filter(~active).first().alias("__left"),
+            pl.col("reason").filter(~active).first().fill_null(0),
+            **{f"__worth_{name}": made for name, made in bases.items()},
+        )
+        .with_columns(is_lapsed=is_lapsed, value=value.fill_null(0))
+        .with_columns(ended_at=pl.when(left.is_not_null()).then(left).when(pl.col("is_lapsed")).then(lapses))
+        .select(*_KEYS, "customer_id", "started_at", "ended_at", "value", "reason", "is_lapsed")
+    )
+
+
+def _told_apart(moves: pl.LazyFrame, patience: pl.Expr) -> pl.LazyFrame:
+    """Moves in order, with the number of the span they belong to; those that change nothing are left out."""
+    person = ("group", "customer")
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in person).fill_null(value=False)
+    waited = (pl.col("date") - pl.col("date").shift()).dt.total_days()
+    is_over = (~same | pl.col("is_left").shift() | (waited > patience).fill_null(value=False)).fill_null(
+        value=True
+    )
+    is_back = pl.col("is_left") & same.shift(-1) & (pl.col("date") == pl.col("date").shift(-1))
+    return (
+        moves.sort(*person, "occurred_at", "is_left", "steps", "reason", "segment")
+        # Leaving ends nothing where nothing lasts, nor when they are back the same day.
+        .filter(~(pl.col("is_left") & is_over))
+        .filter(~is_back.fill_null(value=False))
+        .with_columns(__span=is_over.cum_sum())
+    )
+
+
+def fact_customer_flow(
+    spans: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
+) -> pl.LazyFrame:
+    """FactCustomerFlow's rows, unsorted: every group, every segment of it and `all` of them."""
+    every = _with_all(spans, groups, codebook).cache()
+    rows = []
+    for period in FLOW_PERIODS:
+        days = _periods(calendar, period)
+        flow = customer_flow(every, days, _KEYS)
+        rows.append(
+            flow.drop("opening", "opening_value", "closing", "closing_value")
+            .join(_standing(every, days, "period_start", "opening"), on=[*_KEYS, "period_start"])
+            .join(_standing(every, days, "period_end", "closing"), on=[*_KEYS, "period_end"])
+            .with_columns(period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)))
+        )
+    z = intervals.z_of(CONFIDENCE)
+    stayed = pl.col("opening") - pl.col("lost") + pl.col("lost_new")
+    low, high = intervals.wilson(stayed, pl.col("opening"), z)
+    known = pl.col("opening") > 0
+    return (
+        pl.concat(rows)
+        .with_columns(
+            retained_count=stayed,
+            retention_low=pl.when(known).then(low),
+            retention_high=pl.when(known).then(high),
+            is_final=pl.col("period_end") <= calendar.today,
+            **_named(groups),
+            **{f"{name}_value": pl.col(f"{name}_value") / STEPS for name in _COUNTS},
+        )
+        .rename({name: f"{name}_count" for name in _COUNTS})
+        .select(FactCustomerFlow.column_names())
+    )
+
+
+def fact_customer_loss(
+    spans: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
+) -> pl.LazyFrame:
+    """FactCustomerLoss's rows, unsorted."""
+    texts = [codebook.series(codebook.column(group.reason)) if group.reason else None for group in groups]
+    told = pl.lit(None, dtype=pl.String)
+    for number, text in enumerate(texts):
+        if text is not None:
+            name = pl.lit(text).gather(pl.col("reason"), null_on_oob=True)
+            told = pl.when(pl.col("group") == number).then(name).otherwise(told)
+    lost = spans.filter(pl.col("ended_at") <= calendar.today).with_columns(
+        reason=pl.when("is_lapsed").then(pl.lit(LAPSED)).otherwise(told).fill_null(NONE)
+    )
+    starts = pl.col("ended_at").dt.truncate
+    return (
+        pl.concat(
+            lost.with_columns(
+                period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)), period_start=starts(every).cast(pl.Date)
+            )
+            for period, every in _EVERY.items()
+        )
+        .group_by("group", "period", "period_start", "reason")
+        .agg(lost_count=pl.len().cast(pl.Int64), lost_value=pl.col("value").sum() / STEPS)
+        .with_columns(**_named(groups))
+        .select(FactCustomerLoss.column_names())
+    )
+
+
+def fact_customer_cohort(
+    moves: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar
+) -> pl.LazyFrame:
+    """FactCustomerCohort's rows, unsorted: months after the first one, exactly then and then or later."""
+    month = 12 * pl.col("date").dt.year().cast(pl.Int64) + pl.col("date").dt.month() - 1
+    activity = moves.filter(~pl.col("is_left")).select("group", customer_id="customer", period=month).cache()
+    last_whole = 12 * calendar.today.year + calendar.today.month - 2
+    cell = ["group", "cohort", "offset"]
+    exactly, later = (
+        cohort_retention(activity, unbounded=way, last_whole=last_whole, keys=["group"])
+        for way in (False, True)
+    )
+    known = pl.col("cohort_size") > 0
+    low, high = intervals.wilson(pl.col("active"), pl.col("cohort_size"), intervals.z_of(CONFIDENCE))
+    both = exactly.join(later.select(*cell, active_or_later="active", unbounded="retention"), on=cell)
+    return both.with_columns(
+        cohort_start=pl.date(pl.col("cohort") // 12, pl.col("cohort") % 12 + 1, 1),
+        months_after=pl.col("offset").cast(pl.Int64),
+        cohort_count=pl.col("cohort_size").cast(pl.Int64),
+        active_count=pl.col("active").cast(pl.Int64),
+        active_or_later_count=pl.col("active_or_later").cast(pl.Int64),
+        retention_share=pl.col("retention"),
+        retention_low=pl.when(known).then(low),
+        retention_high=pl.when(known).then(high),
+        unbounded_share=pl.col("unbounded"),
+        **_named(groups),
+    ).select(FactCustomerCohort.column_names())
+
+
+def _moves_of(group: CustomerGroup, codebook: Codebook) -> Iterator[tuple[bool, pl.Expr]]:
+    yield False, where_coded(group.active, codebook)
+    if group.left:
+        yield True, where_coded(group.left, codebook)
+
+
+def _steps(group: CustomerGroup, codebook: Codebook, *, is_left: bool) -> pl.Expr:
+    if is_left or group.value is None:
+        return pl.lit(0)
+    value = pl.col(codebook.column(group.value)).cast(pl.Float64)
+    return (value * STEPS).round().cast(pl.Int64).fill_null(0)
+
+
+def _code(name: str | None, codebook: Codebook) -> pl.Expr:
+    return pl.col(codebook.column(name)) if name else pl.lit(0)
+
+
+def _with_all(spans: pl.LazyFrame, groups: Sequence[CustomerGroup], codebook: Codebook) -> pl.LazyFrame:
+    """Spans once for their group's segment, by name, and once for the whole group."""
+    whole = spans.with_columns(segment=pl.lit(ALL))
+    parts = []
+    for number, group in enumerate(groups):
+        if group.by:
+            names = pl.lit(codebook.series(codebook.column(group.by)))
+            of_group = spans.filter(pl.col("group") == number)
+            parts.append(of_group.with_columns(segment=names.gather(pl.col("segment")).fill_null(NONE)))
+    return pl.concat([whole, *parts])
+
+
+def _periods(calendar: Calendar, period: str) -> pl.LazyFrame:
+    days = pl.LazyFrame({"date": pl.date_range(calendar.first, calendar.today, eager=True)})
+    every = _EVERY[period]
+    start = pl.col("date").dt.truncate(every).cast(pl.Date)
+    starts = days.select(period_start=start).unique().sort("period_start")
+    return starts.with_columns(period_end=pl.col("period_start").dt.offset_by(every))
+
+
+def _standing(spans: pl.LazyFrame, periods: pl.LazyFrame, moment: str, name: str) -> pl.LazyFrame:
+    """How many customers there are at a moment of every period, and their value: begun less ended before.
+
+    Counted by itself, so that the identity of the flow is a check.
+    """
+    at = spans.select(_KEYS).unique().join(periods.select(moment), how="cross").sort(moment)
+    for sign, day in ((1, "started_at"), (-1, "ended_at")):
+        dated = (
+            spans.filter(pl.col(day).is_not_null())
+            .group_by(*_KEYS, day)
+            .agg(pl.len().cast(pl.Int64).alias("__n"), pl.col("value").sum().alias("__v"))
+            .sort(*_KEYS, day)
+            .with_columns(pl.col("__n", "__v").cum_sum().over(_KEYS))
+            .rename({"__n": f"__n{sign}", "__v": f"__v{sign}"})
+            .sort(day)
+        )
+        at = at.join_asof(
+            dated,
+            left_on=moment,
+            right_on=day,
+            by=list(_KEYS),
+            allow_exact_matches=False,
+            check_sortedness=False,
+        ).sort(moment)
+    n, v = (pl.col(f"__{of}1").fill_null(0) - pl.col(f"__{of}-1").fill_null(0) for of in ("n", "v"))
+    return at.select(*_KEYS, moment, n.alias(name), v.alias(f"{name}_value"))
+
+
+def _named(groups: Sequence[CustomerGroup]) -> dict[str, pl.Expr]:
+    number = pl.col("group").cast(pl.UInt32)
+    ids, units = ([getattr(group, name) for group in groups] for name in ("id", "unit"))
+    return {
+        "customer_group": pl.lit(pl.Series(ids, dtype=pl.String)).gather(number),
+        "unit": pl.lit(pl.Series(units, dtype=pl.String)).gather(number),
+    }
