@@ -88,7 +88,9 @@ def _weekly(daily: pl.DataFrame) -> pl.DataFrame:
 def _whole(weekly: pl.DataFrame, known: pl.DataFrame, first: date | None) -> pl.DataFrame:
     """Weeks that are known whole: from the first day of all until what is known ends."""
     ended = pl.col("week_start").dt.offset_by("1w") <= pl.col("known_until")
-    return weekly.join(known, on=["touchpoint", "metric"]).filter(ended, pl.col("week_start") >= first)
+    return weekly.join(known, on=["touchpoint", "metric"]).filter(
+        ended, pl.col("week_start") >= pl.lit(first, dtype=pl.Date)
+    )
 
 
 def _point(rows: pl.DataFrame, sentinel: str, count: pl.Expr, n: pl.Expr) -> pl.DataFrame:

@@ -296,7 +296,7 @@ def test_teams_that_hand_each_other_work_need_an_integrator(count: int, integrat
         held_hours=2.0,
     )
     within = moved.with_columns(to_team_id=pl.lit("one"), handoff_count=pl.lit(99, dtype=pl.Int64))
-    named = ("metrics: [{id", f"{integrators}\nmetrics: [{{id")
+    named = ("reviews: [{id", f"{integrators}\nreviews: [{{id")
     assert findings(named, handoffs=pl.concat([moved, within])) == found
 
 
