@@ -183,7 +183,9 @@ class Goal(Declaration):
         what_is_in_it_for_us: What the team gains.
         set_by: Seat or person who set it.
         approved_by: Seat or person who agreed to it.
-        counter_metric: What must not get worse meanwhile, another metric of the touchpoint.
+        counter_metric: What must not get worse meanwhile, another metric of the touchpoint; the metric's own
+            when absent.
+        lever: What will make the difference, when the level is beyond the best so far.
     """
 
     metric: str
@@ -201,6 +203,7 @@ class Goal(Declaration):
     set_by: str | None = None
     approved_by: str | None = None
     counter_metric: str | None = None
+    lever: str | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "Goal":
@@ -213,6 +216,22 @@ class Goal(Declaration):
     def level(self) -> float:
         """The level to reach, in the metric's unit."""
         return self.at_least if self.at_least is not None else float(self.at_most or 0.0)
+
+
+class Rebaseline(Declaration):
+    """A change that is known: limits of process behaviour are worked out anew from the week it falls into.
+
+    Attributes:
+        at: When it came into force.
+        why: What changed.
+        metric: The metric it concerns; every metric of the touchpoint when absent.
+        weeks: Weeks from then on that the new limits are worked out from.
+    """
+
+    at: Moment
+    why: str = Field(min_length=1)
+    metric: str | None = None
+    weeks: int = Field(default=26, ge=12, le=104)
 
 
 class Touchpoint(Declaration):
@@ -230,6 +249,7 @@ class Touchpoint(Declaration):
         informed: Who is told after.
         metrics: What it is judged by.
         goals: How well it should do.
+        rebaseline: Changes after which its weeks are another process.
         priority: Whether the company calls it one of its priority contact points.
         kind: Whether customers meet this work, or it only joins what others do.
         validated_by: Person who last confirmed that it happens as the map says.
@@ -250,6 +270,7 @@ class Touchpoint(Declaration):
     informed: Names = ()
     metrics: Names = ()
     goals: tuple[Goal, ...] = ()
+    rebaseline: tuple[Rebaseline, ...] = ()
     priority: bool = False
     kind: Work = "execution"
     validated_by: str | None = None
@@ -319,6 +340,12 @@ class Metric(Declaration):
         unit: Unit of the value: points, share, hours, minutes, count or a currency code.
         direction: Which way is better.
         by: Dimensions to publish this metric by: `channel` or an attribute.
+        version: Goes up by one whenever what makes the number changes (`FORMULA`).
+        counter_metric: What tends to get worse when this one is pushed; stands beside its goals.
+        minimum_trust: Weakest grade of trust at which it may be relied on.
+        windows: Lengths in weeks of the windows it may be told over, the shortest first.
+        tolerance: Half the widest interval that is still useful, in its unit; the shortest window with no
+            wider one is told. Without one a twentieth of a share, 10 points, a tenth of other values.
         sample: Whom it asks.
         independence: Who has it in hand: who wants to know, collects, analyses and reports.
     """
@@ -339,6 +366,11 @@ class Metric(Declaration):
     unit: str = "share"
     direction: Literal["higher", "lower"] = "higher"
     by: Names = ()
+    version: int = Field(default=1, ge=1)
+    counter_metric: str | None = None
+    minimum_trust: Literal["A", "B", "C", "D"] = "D"
+    windows: tuple[Annotated[int, Field(ge=1, le=104)], ...] = Field(default=(1, 4, 13, 26, 52), min_length=1)
+    tolerance: float | None = Field(default=None, gt=0)
     sample: Sample | None = None
     independence: Annotated[tuple[Hands, ...], BeforeValidator(hands)] = ()
 
@@ -365,8 +397,35 @@ class Metric(Declaration):
         if self.estimator == "share" and not self.good:
             message = "Add 'good': the conditions that make one count as good."
             raise ValueError(message)
+        if list(self.windows) != sorted(set(self.windows)):
+            message = (
+                f"Write 'windows' from the shortest to the longest, each once, not {list(self.windows)}."
+            )
+            raise ValueError(message)
         return self
 
+    @property
+    def formula(self) -> dict[str, object]:
+        """What makes the number: two metrics with another formula cannot be compared."""
+        return self.model_dump(mode="json", include=set(FORMULA))
+
+
+FORMULA = (
+    "estimator",
+    "of",
+    "at",
+    "where",
+    "value",
+    "good",
+    "top",
+    "low",
+    "high",
+    "quantile",
+    "step",
+    "unit",
+    "direction",
+)
+"""Parts of a metric that make its number. Whoever changes one raises `version`."""
 
 _SCORE = {"value": "score"}
 _DEFAULTS: dict[str, dict[str, object]] = {

@@ -150,6 +150,31 @@ class Week:
         return self.n > 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Where a goal stood on its way when the last whole week had ended; None where it is not known.
+
+    Attributes:
+        expected: Where its path is.
+        p_meet: Chance that the level is reached when it is due.
+        budget_used_share: Share of the quarter's budget of bad experiences that is used.
+        budget_time_share: Share of its time that has passed.
+        burn_long: How many times faster than allowed it burnt in the long window.
+        burn_short: The same in the short one.
+        burn_long_weeks: Length of the long window.
+        burn_short_weeks: Length of the short one.
+    """
+
+    expected: float | None = None
+    p_meet: float | None = None
+    budget_used_share: float | None = None
+    budget_time_share: float | None = None
+    burn_long: float | None = None
+    burn_short: float | None = None
+    burn_long_weeks: int | None = None
+    burn_short_weeks: int | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """Everything that is known about one metric of one touchpoint when the last whole week had ended.
@@ -163,6 +188,7 @@ class Evidence:
         late_feeds: Feeds that the metric rests on and that have not delivered the last week.
         customers: Customers of the touchpoint in the last 28 days; None when not known.
         has_goal: Whether a goal is in force.
+        pace: Where the goal stands on its way.
     """
 
     key: Key
@@ -173,6 +199,7 @@ class Evidence:
     late_feeds: tuple[str, ...] = ()
     customers: int | None = None
     has_goal: bool = True
+    pace: Pace = Pace()
 
     @property
     def last(self) -> Week | None:

@@ -1,11 +1,16 @@
-"""Our published tables as contracts that other tools read: ODCS v3.2 and JSON Schema, from their classes."""
+"""Contracts as other tools read them: published tables from their classes, feeds from their files.
 
-from collections.abc import Mapping, Sequence
+ODCS v3.2, JSON Schema, and suites of Great Expectations; `contract_suite` makes those of feeds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
+from contracts.contract_suite import Expected, suite, typed_words
 from contracts.dictionary import column_notes, sections, summary
+from contracts.odcs import DataContract, Property, SchemaObject
 from contracts.tables import TABLES, Table
 
 ODCS_VERSION = "v3.2.0"
@@ -47,6 +52,71 @@ def json_schema(table: type[Table]) -> dict[str, Any]:
         "required": list(table.column_names()),
         "additionalProperties": False,
     }
+
+
+def table_suite(table: type[Table]) -> dict[str, Any]:
+    """A table as a suite of Great Expectations, of its own expectations only: any of its engines runs it.
+
+    The table's rules over several columns are not among them; `meta.rules` names those. They are checked
+    before every release.
+    """
+    columns, key = table.columns(), list(table.primary_key())
+    words = {"column_set": list(columns), "exact_match": False}
+    expected = [Expected("columns", "expect_table_columns_to_match_set", words)]
+    for name, column in columns.items():
+        expected += _expected_of(name, column)
+    if len(key) == 1:
+        expected.append(Expected("grain", "expect_column_values_to_be_unique", {"column": key[0]}))
+    elif key:
+        expected.append(Expected("grain", "expect_compound_columns_to_be_unique", {"column_list": key}))
+    every = table._validation_rules(with_cast=False)  # noqa: SLF001 - dataframely lists them nowhere else
+    rules = sorted(name for name in every if "|" not in name and name != "primary_key")
+    return suite(table.table_name(), expected, {"table": table.table_name(), "rules": rules})
+
+
+def _expected_of(name: str, column: Any) -> Iterator[Expected]:  # noqa: ANN401 - dataframely's
+    if not column.nullable:
+        yield Expected(f"{name}.required", "expect_column_values_to_not_be_null", {"column": name})
+    if isinstance(column.dtype, pl.Enum):
+        words = {"column": name, "value_set": list(column.dtype.categories)}
+        yield Expected(f"{name}.enum", "expect_column_values_to_be_in_set", words)
+    if limits := _limits(column):
+        bounds = {f"{limit[:3]}_value": bound for limit, bound in limits.items()}
+        yield Expected(f"{name}.range", "expect_column_values_to_be_between", {"column": name, **bounds})
+
+
+def feed_json_schema(contract: DataContract, shape: SchemaObject) -> dict[str, Any]:
+    """One row of a feed, typed, as JSON Schema (draft 2020-12): null where a value is missing.
+
+    Uniqueness, references and rules over several columns are nothing that one row can say.
+    """
+    required = [p.name for p in shape.properties if p.required or p.primaryKey]
+    return {
+        "$schema": JSON_SCHEMA,
+        "$id": f"urn:answerable:contract:{contract.id}:{contract.version}:{shape.name}",
+        "title": f"{contract.label}#{shape.name}",
+        **({"description": shape.description} if shape.description else {}),
+        "type": "object",
+        "properties": {p.name: _json_property(p) for p in shape.properties},
+        "required": required,
+    }
+
+
+def _json_property(column: Property) -> dict[str, Any]:
+    options, is_there = column.logicalTypeOptions, column.required or column.primaryKey
+    word = {"timestamp": "string", "date": "string"}.get(column.logicalType, column.logicalType)
+    limits = ("pattern", "minimum", "maximum", "minLength", "maxLength")
+    made: dict[str, Any] = {
+        "type": word if is_there else [word, "null"],
+        **({"description": column.description} if column.description else {}),
+        **{name: value for name in limits if (value := getattr(options, name)) is not None},
+    }
+    if column.logicalType in ("timestamp", "date"):
+        made["format"] = "date-time" if column.logicalType == "timestamp" else "date"
+    if column.enum:
+        words = typed_words([one.value for one in column.enum], column)
+        made["enum"] = [*words, *([] if is_there else [None])]
+    return made
 
 
 def _table(table: type[Table]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ _COUNT = re.compile(
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Severity = Literal["error", "warning"]
+REPEATED_KEY = "primary_key.unique"
+"""Name of the rule that no two rows with other content have one key."""
 
 
 class VolumeBaseline(Declaration):

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from contracts.documents import Declaration
 from contracts.odcs import DataContract, SchemaObject
+from contracts.receiving import Receive
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 LINE_LIMIT = 1_000_000
@@ -170,12 +171,14 @@ class FeedFile(Declaration):
         feed: The feed's name; rules select by it.
         kind: How it is read: the name of a module in `flows/feeds`.
         owner: The seat that answers for the feed. A broken or late feed is theirs to mend.
+        receive: For `push`: how deliveries prove where they come from, and how much is taken.
     """
 
     feed: Name
     kind: str
     owner: str
     name: str | None = None
+    receive: Receive | None = None
     streams: tuple[Stream, ...] = Field(min_length=1)
 
 

@@ -23,7 +23,7 @@ from contracts.accountability import (
 )
 from contracts.documents import Declaration, Document, bind
 from contracts.errors import MapError, Problem, did_you_mean
-from contracts.map_goals import paths_lead_to_goals
+from contracts.map_goals import counters_and_rebaselines_fit, paths_lead_to_goals
 from contracts.map_measuring import hands_judge_there, named_by_metric
 from contracts.map_parts import nested, renamed_once, resolved
 from contracts.map_places import Placed, PlacedItem, backward, between, once, said
@@ -112,6 +112,7 @@ def examine(
         renamed_once,
         stands_in,
         paths_lead_to_goals,
+        counters_and_rebaselines_fit,
         hands_judge_there,
         waived_once,
         nobody_judges_themselves,
@@ -259,7 +260,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
                 *_each("stages", item.stages, "stages"),
             ]
         case "metrics":
-            return list(named_by_metric(item))
+            counter = _one("metrics", item.counter_metric, "counter_metric")
+            return [counter, *named_by_metric(item)]
         case "waivers":
             return [_one("people", item.approver, "approver")]
         case "decision_rights":
@@ -286,6 +288,8 @@ def _named_by_touchpoint(item: Touchpoint) -> Iterator[Reference]:
         yield _one("metrics", goal.counter_metric, "goals", index, "counter_metric")
         for part in ("set_by", "approved_by"):
             yield ("seats", "people"), getattr(goal, part), ("goals", index, part)
+    for index, change in enumerate(item.rebaseline):
+        yield _one("metrics", change.metric, "rebaseline", index, "metric")
     for part in ("responsible", "consulted", "informed"):
         for index, name in enumerate(getattr(item, part)):
             yield _RACI, name, (part, index)

@@ -1,4 +1,4 @@
-"""Checks of a goal's path, baseline and counter-metric."""
+"""Checks of a goal's path, baseline and counter-metric, and of re-baselining."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -26,6 +26,20 @@ def paths_lead_to_goals(placed: Placed, atlas: AccountabilityMap) -> Iterator[Pr
                 )
                 remedy = f"Add {goal.counter_metric!r} to its 'metrics'."
                 yield Problem(one.at(*at, "counter_metric"), what, remedy)
+
+
+def counters_and_rebaselines_fit(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
+    """A metric's counter-metric is another one; a touchpoint's processes are judged by metrics it has."""
+    for one in placed["metrics"]:
+        if one.item.counter_metric == one.item.id:
+            what = f"{one.item.id!r} is its own counter-metric."
+            yield Problem(one.at("counter_metric"), what, "Name what could get worse instead.")
+    for one in placed["touchpoints"]:
+        for index, change in enumerate(one.item.rebaseline):
+            if change.metric is not None and change.metric not in one.item.metrics:
+                what = f"touchpoint {one.item.id!r} is not judged by {change.metric!r}."
+                remedy = f"Add {change.metric!r} to its 'metrics', or leave 'metric' out."
+                yield Problem(one.at("rebaseline", index, "metric"), what, remedy)
 
 
 def _baseline(one: PlacedItem, goal: Goal, at: Path) -> Iterator[Problem]:

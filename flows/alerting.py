@@ -20,6 +20,7 @@ from transforms.alert_decision import Around, decide
 from transforms.alert_evidence import evidence, feed_evidence
 from transforms.alert_letters import Waiting, apportion, digests, letters
 from transforms.alert_messages import Telling, message
+from transforms.alert_pace import with_pace
 from transforms.alert_path import Ends, feed_path, path
 from transforms.business_days import WorkCalendar, after_quiet, monday
 from warehouse.alert_ledger import AlertLedger, Book
@@ -140,6 +141,7 @@ def grounds(
     card: pl.DataFrame,
     trust: pl.DataFrame,
     customers: Mapping[str, int] | None = None,
+    pacing: pl.DataFrame | None = None,
 ) -> Grounds:
     """The evidence of published tables.
 
@@ -148,8 +150,11 @@ def grounds(
         card: ScorecardTouchpoint.
         trust: DataTrust.
         customers: Customers of the last 28 days by touchpoint.
+        pacing: FactGoalPacing.
     """
     found = evidence(card, trust, workspace.atlas, workspace.feeds, workspace.now, customers)
+    if pacing is not None:
+        found = with_pace(found, pacing)
     return Grounds(found, feed_evidence(trust))
 
 

@@ -16,6 +16,8 @@ from contracts.tables import (
     FactHandoff,
     GapFinding,
     GapWaterfall,
+    GoalHistory,
+    GoalLint,
     Independence,
     MeasureDaily,
     MetricStanding,
@@ -31,6 +33,7 @@ from contracts.tables import (
     UnmatchedShare,
     WhoAnswered,
 )
+from flows.map_history import map_history
 from flows.passes import Measured
 from flows.sampling import Sampled, sampled
 from flows.stages import Tables
@@ -39,6 +42,8 @@ from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
 from transforms.credit import named
 from transforms.estimate import EVENTS
 from transforms.found import events_unmatched, rule_hits
+from transforms.goal_history import unversioned_changes
+from transforms.goal_lint import goal_lint
 from transforms.in_force import Standing
 from transforms.independence import conflicted, independence
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
@@ -88,9 +93,11 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
     found |= _ladder(seen, found[MetricStanding])
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
+    evidence = _evidence(workspace, measured, state, scored, seen, found, samples)
     return {
         **found,
-        GapFinding: audit(_evidence(workspace, measured, state, scored, seen, found, samples)),
+        GapFinding: audit(evidence),
+        GoalLint: goal_lint(evidence),
         QuarantineReason: quarantine_reasons(state.deliveries),
     }
 
@@ -210,6 +217,8 @@ def _evidence(  # noqa: PLR0913, PLR0917 - what the audit looks at comes from ev
         who_answered=found[WhoAnswered],
         resolved_by=found[ObservedAccountability],
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
+        goal_history=scored[GoalHistory],
+        formula_changes=unversioned_changes(map_history(workspace)),
     )
 
 

@@ -26,6 +26,7 @@ _SECTIONS = {
         "init": "Make a new workspace that runs.",
         "check": "Check a workspace: every problem of every file at once.",
         "run": "Read what the feeds delivered and publish a release.",
+        "serve": "Receive webhooks, watch inbox folders, and keep the release current within seconds.",
         "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
     },
     "Operate": {

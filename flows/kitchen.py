@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -11,10 +11,10 @@ import polars as pl
 
 from contracts.deliveries import Delivery, RuleResult
 from contracts.feeds import Feed, Stream
-from contracts.odcs import SchemaObject
 from flows.decisions import Decision
 from flows.progress import Tell, silent
 from flows.references import references_of
+from flows.validation import GreatExpectations, Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.identity import Hasher
@@ -73,6 +73,7 @@ class Kitchen:
     mapping: str
     references: str = ""
     decision: Decision | None = None
+    validator: GreatExpectations | None = None
     window: Window | None = None
 
     @property
@@ -115,7 +116,11 @@ def kitchen_of(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[De
         stream.model_dump(mode="json", include={"melt", "let", "events"}),
     ]
     references = references_of(workspace, feed, stream, setting.store, landed)
-    recipe = Recipe(feed.name, stream, shape, settings.timezone, latest, references)
+    validator = None
+    if settings.validation.engine == "great_expectations":
+        validator = GreatExpectations(shape, stream, references, Validated(feed.name, stream.name))
+    find = validator.find if validator else None
+    recipe = Recipe(feed.name, stream, shape, settings.timezone, latest, references, find)
     pointed = hash_of({to: values.to_list() for to, values in references.items()}) if references else ""
     return Kitchen(
         workspace,
@@ -128,13 +133,14 @@ def kitchen_of(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[De
         hash_of(told),
         pointed,
         setting.decision,
+        validator,
         setting.window,
     )
 
 
 def judged_delivery(kitchen: Kitchen, draft: Delivery, landed: Landed) -> Delivery:
     """The delivery once its rows are judged: accepted, or held whole for their number or their faults."""
-    shape, volume = kitchen.recipe.shape, list(_volume(kitchen.recipe.shape, landed))
+    shape, volume = kitchen.recipe.shape, _volume(kitchen, landed)
     wrong = next((r for r in volume if r.severity == "error" and r.state != "passed"), None)
     judged = replace(
         draft,
@@ -169,12 +175,15 @@ def judged_delivery(kitchen: Kitchen, draft: Delivery, landed: Landed) -> Delive
     )
 
 
-def _volume(shape: SchemaObject, landed: Landed) -> Iterator[RuleResult]:
+def _volume(kitchen: Kitchen, landed: Landed) -> list[RuleResult]:
     rows = landed.rows_read
-    for rule in shape.volume:
-        is_kept = rule.keeps(rows, rows)
-        state = "passed" if is_kept else "failed"
-        yield RuleResult(rule.id, rule.severity, rows, 0 if is_kept else rows, state)
+    if kitchen.validator is not None:
+        return kitchen.validator.volume(rows)
+    kept = [(rule, rule.keeps(rows, rows)) for rule in kitchen.recipe.shape.volume]
+    return [
+        RuleResult(rule.id, rule.severity, rows, 0 if is_kept else rows, "passed" if is_kept else "failed")
+        for rule, is_kept in kept
+    ]
 
 
 def _held(kitchen: Kitchen, judged: Delivery, landed: Landed, said: str) -> Delivery:

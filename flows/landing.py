@@ -30,6 +30,7 @@ from flows.kitchen import (
 )
 from flows.progress import Tell
 from flows.references import streams_in_order
+from flows.validation import Validated
 from transforms.land import (
     Amendments,
     Landed,
@@ -50,6 +51,7 @@ class FeedLanding:
         superseded: Ids of deliveries that were read or told anew, or that count no more.
         fresh: Deliveries whose events have yet to be absorbed, in the order in which they count: those
             read anew, and those that tell of the same events as one that was or that is superseded.
+        validated: What Great Expectations judged, by stream; empty where it judged nothing.
     """
 
     feed: str
@@ -57,6 +59,7 @@ class FeedLanding:
     read: tuple[Delivery, ...] = ()
     superseded: frozenset[str] = field(default_factory=frozenset)
     fresh: tuple[Delivery, ...] = ()
+    validated: tuple[Validated, ...] = ()
 
 
 def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
@@ -83,6 +86,7 @@ def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) 
             landed.read + made.read,
             landed.superseded | made.superseded,
             landed.fresh + made.fresh,
+            landed.validated + made.validated,
         )
     return landed
 
@@ -110,7 +114,12 @@ def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> Fee
     ]
     superseded = ({d.id for d in known} - {d.id for d in after}) | again
     fresh = _fresh(kitchen, after, {d.id for d in read}, [d for d in known if d.id in superseded])
-    return FeedLanding(kitchen.feed.name, tuple(after), tuple(read), frozenset(superseded), tuple(fresh))
+    validated = (
+        (kitchen.validator.validated,) if kitchen.validator and kitchen.validator.validated.deliveries else ()
+    )
+    return FeedLanding(
+        kitchen.feed.name, tuple(after), tuple(read), frozenset(superseded), tuple(fresh), validated
+    )
 
 
 def _is_otherwise(delivery: Delivery, before: Delivery | None) -> bool:

@@ -86,7 +86,7 @@ def lock(workspace: LoadedWorkspace) -> list[Path]:
         raise WorkspaceError.of(problems)
     written = []
     for contract in contracts_of(workspace).values():
-        path = workspace.root / FOLDER / f"{_file_name(contract)}.json"
+        path = workspace.root / FOLDER / f"{file_name(contract)}@{contract.version}.json"
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(plain(contract), indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -94,9 +94,9 @@ def lock(workspace: LoadedWorkspace) -> list[Path]:
     return written
 
 
-def _file_name(contract: DataContract) -> str:
-    safe = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in contract.id)
-    return f"{safe}@{contract.version}"
+def file_name(contract: DataContract) -> str:
+    """A contract's id as part of a file's name."""
+    return "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in contract.id)
 
 
 def _locks(root: Path) -> Iterator[Values]:

@@ -7,10 +7,13 @@ from contracts.deliveries import Delivery
 from flows.console import out
 from flows.feeds import load as load_kind
 from flows.run import Outcome
+from flows.validation import sentences
 from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
 from views.terminal import deliveries, findings
+from warehouse.inbox import Inbox
+from warehouse.ledger import Ledger, has_ledger
 from warehouse.releases import Releases
 from warehouse.store import EventStore
 
@@ -46,6 +49,7 @@ def summarize(outcome: Outcome) -> Summary:
             if one.after is not None
         ],
         "letters": dict(outcome.letters),
+        "validated": sentences(outcome.validated),
         "held": [delivery.reason or delivery.source for delivery in outcome.held],
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
     }
@@ -56,6 +60,8 @@ def print_summary(folder: Path, summary: Summary) -> None:
     read = [Delivery.from_dict(values) for values in summary["read"]]
     if read:
         out.print(deliveries(read))
+    for line in summary["validated"]:
+        out.print(line)
     events = summary["events"]
     told = ", ".join(
         f"{events[name]:,} {name}" for name in ("new", "repeated", "corrected", "withdrawn") if events[name]
@@ -88,13 +94,17 @@ def release_line(summary: Summary) -> str:
 
 
 def planned(workspace: LoadedWorkspace) -> list[dict[str, str]]:
-    """Which files a run would read: new, changed (its bytes or how it is read), or known."""
+    """What a run would read: files, new, changed (its bytes or how it is read) or known, and what the inbox holds."""
     known = {
         (d.feed, d.stream, d.source): d for d in EventStore(workspace.warehouse / "store").head().deliveries
     }
     plan = []
+    waiting = Inbox(Ledger(workspace.warehouse)).waiting() if has_ledger(workspace.warehouse) else {}
     for feed in workspace.feeds:
         for stream in feed.declared.streams:
+            if feed.declared.kind == "push" and feed.name in waiting:
+                pushed = f"{waiting[feed.name]} deliveries"
+                plan.append({"what": "inbox", "stream": f"{feed.name}.{stream.name}", "file": pushed})
             for offer in load_kind(feed.declared.kind).offers(stream, workspace.root):
                 before = known.get((feed.name, stream.name, offer.name))
                 same = before is not None and before.sha256 == offer.sha256

@@ -18,6 +18,7 @@ from contracts.tables import (
     DataTrust,
     FactAlert,
     FactCase,
+    FactGoalPacing,
     FactNotification,
     GapFinding,
     ScorecardTouchpoint,
@@ -27,20 +28,25 @@ from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
 from flows.decisions import Decision
+from flows.goals import judged
 from flows.landing import FeedLanding, Setting, land_feed
+from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
+from flows.pouring import pour
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.restating import restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
+from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.inbox import Inbox
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
@@ -69,6 +75,7 @@ class Outcome:
         seconds: Wall time by stage.
         alerts: What became of alerts.
         letters: Attempts to send letters, by their end; those of earlier runs included.
+        validated: What Great Expectations judged, by stream.
     """
 
     release: Release
@@ -77,6 +84,7 @@ class Outcome:
     seconds: dict[str, float]
     alerts: Decided = field(default_factory=Decided)
     letters: Mapping[str, int] = field(default_factory=dict)
+    validated: tuple[Validated, ...] = ()
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
@@ -146,7 +154,9 @@ class Run:
                 raise
 
     def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
-        """Read what a feed offers, after the feeds that it refers to."""
+        """Read what a feed offers, after the feeds that it refers to; what was pushed to it stands in files first."""
+        if feed.declared.kind == "push":
+            self._timed("land", lambda: pour(Inbox(self.ledger), feed, self.workspace.root, _now()))
         setting = Setting(
             self.workspace, self.store, self.store.head(), self.tell, self.decision, self.window
         )
@@ -161,8 +171,8 @@ class Run:
         return self._timed("measure", lambda: measure(self.workspace, state, self.tell))
 
     def score(self, state: State, measured: Measured) -> Tables:
-        """Make scorecards, cases and daily measures."""
-        return self._timed("score", lambda: score(self.workspace, measured, state))
+        """Make scorecards, cases and daily measures, and say where goals stand on their way."""
+        return self._timed("score", lambda: self._scored(state, measured))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
@@ -198,12 +208,18 @@ class Run:
         self.store.sweep(old)
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
-        return Outcome(release, absorbed, read, self.seconds, decided)
+        validated = tuple(one for landing in landings for one in landing.validated)
+        return Outcome(release, absorbed, read, self.seconds, decided, validated=validated)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
+
+    def _scored(self, state: State, measured: Measured) -> Tables:
+        scored = score(self.workspace, measured, state)
+        recorded = map_history(self.workspace)
+        return {**scored, **judged(self.workspace, scored, measured.calendar, recorded)}
 
     def _hold(self, lease: Lease) -> None:
         """From here on nothing is committed that the lease does not cover."""
@@ -244,7 +260,13 @@ class Run:
 
     def _alerted(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
         customers = customers_by_touchpoint(measured)
-        found = grounds(self.workspace, scored[ScorecardTouchpoint], audits[DataTrust], customers)
+        found = grounds(
+            self.workspace,
+            scored[ScorecardTouchpoint],
+            audits[DataTrust],
+            customers,
+            scored[FactGoalPacing],
+        )
         tables: Tables = {
             FactAlert: fact_alert(foreseen(self.workspace, found, self.alerts)),
             FactNotification: fact_notification(as_rows(self.alerts.letters(limit=NOTIFICATIONS_MAX))),
@@ -295,9 +317,14 @@ def run_inline(
 ) -> Outcome:
     """Run every stage in this process."""
     run = Run(workspace, tell, occasion, decision, window)
+    return run.notify(publish_inline(run))
+
+
+def publish_inline(run: Run) -> Outcome:
+    """Run every stage in this process but the last: what is due is in the outbox, and not sent yet."""
     with run.underway():
         landings: list[FeedLanding] = []
-        for wave in waves(workspace.feeds):
+        for wave in waves(run.workspace.feeds):
             landings += [run.land(feed, landings) for feed in wave]
         absorbed = run.absorb(landings)
         measured = run.measure(absorbed.state)
@@ -305,8 +332,7 @@ def run_inline(
         audits = run.audit(absorbed.state, measured, scored)
         found, alerts = run.alert(measured, scored, audits)
         release = run.publish(absorbed.state, measured, scored, audits, alerts)
-        outcome = run.finish(landings, absorbed, release, found)
-    return run.notify(outcome)
+        return run.finish(landings, absorbed, release, found)
 
 
 def _file(release: Release, table: str) -> str | None:

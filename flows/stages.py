@@ -24,6 +24,7 @@ from contracts.tables import (
     FactHandoff,
     FactIssueFlow,
     MeasureDaily,
+    MetricWindow,
     ScoreDistribution,
     Table,
 )
@@ -43,6 +44,7 @@ from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
+from transforms.windows import metric_windows, window_sums, window_values
 from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
@@ -139,6 +141,15 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     )
     plans = scorecards(made.lazy(), counts.lazy(), changes.lazy(), scoring)
     plans[FactAttribution] = fact_attribution(changes.lazy(), scoring)
+    plans[MetricWindow] = metric_windows(
+        cards(
+            window_sums(daily.lazy(), scoring),
+            window_values(measured.values.lazy(), scoring),
+            scoring,
+            ["touchpoint"],
+        ),
+        scoring,
+    )
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)

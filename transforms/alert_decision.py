@@ -4,7 +4,7 @@ Pure: the same arguments give the same decisions, so running it ten times change
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -203,6 +203,7 @@ def facts_of(evidence: Evidence) -> dict[str, Any]:
         "before_end": before.end if before else None,
         "before_n": before.pool_n if before else 0,
         "before_value": before.pool_value if before else None,
+        **asdict(evidence.pace),
     }
 
 

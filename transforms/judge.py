@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from contracts.contract_rules import Severity
+from contracts.contract_rules import REPEATED_KEY, Severity
 from contracts.deliveries import RuleResult
 from contracts.feeds import Stream
 from contracts.odcs import SchemaObject
 from transforms.conform import TEXT, missing, violations
 
-REPEATED_KEY = "primary_key.unique"
 TOLD = "token."
 """Prefix under which a row keeps the token of a column that tells a person."""
 FORMER = "former"
@@ -24,6 +23,7 @@ STANDS = "stands"
 """Column that marks rows which keep the judgement they had: they are accepted."""
 TOKEN = r"^(id|mail|tel)_[0-9a-f]{32}$"  # noqa: S105 - what a token looks like
 _TRIES_MAX = 2_000
+_FOUND = "found."
 References = Mapping[str, pl.Series]
 """Values by what a relationship points `to`: texts as delivered, or tokens."""
 
@@ -71,20 +71,47 @@ def row_rules(
         landed: Whether rows from landing are among them, in which tokens stand for people.
     """
     made = [RowRule(name, broken) for name, broken in violations(shape, stream)]
-    made += [*_declared(shape, stream), *_related(shape, references), *_repeated(shape, landed=landed)]
+    made += [*_declared(shape, stream), *_related(shape, references)]
+    made += _repeated(shape, stream, landed=landed)
     return [RowRule(r.name, r.broken.fill_null(value=False), r.severity, r.keeps) for r in made]
 
 
-def judge(rows: pl.DataFrame, rules: Sequence[RowRule], shape: SchemaObject) -> Judged:
+@dataclass(frozen=True)
+class Found:
+    """Which rows break which rule.
+
+    Attributes:
+        masks: One column a rule, under its name, without nulls; true for rows on which it cannot be computed.
+        errors: Rules that could not be computed on some rows.
+    """
+
+    masks: pl.DataFrame
+    errors: frozenset[str]
+
+
+Find = Callable[[pl.DataFrame, Sequence[RowRule]], Found]
+"""Says which rows break which rule, each rule for itself."""
+
+
+def judge(
+    rows: pl.DataFrame, rules: Sequence[RowRule], shape: SchemaObject, find: Find | None = None
+) -> Judged:
     """Hold rows against rules.
 
     Rows from landing (with `FORMER`) have tokens where a person was told, and nothing where other
     personal values stood. A rule over those cannot be computed again: it is broken if it was.
+
+    Args:
+        rows: A conformed frame.
+        rules: The rules.
+        shape: The contract's schema.
+        find: What says which rows break them; the rules' own expressions when absent.
     """
-    masks, errors = _masks(rows, [_judgeable(rule, shape, rows) for rule in rules])
+    found = (find or by_masks)(rows, rules)
+    masks = _amended(found.masks, rules, shape, rows) if FORMER in rows.columns else found.masks
     counts = masks.sum().row(0) if masks.width else ()
     results = [
-        _result(rule, int(count or 0), rows.height, rule.name in errors)
+        _result(rule, int(count or 0), rows.height, rule.name in found.errors)
         for rule, count in zip(rules, counts, strict=True)
     ]
     blocking = [one.name for one in results if one.severity == "error" and one.state != "passed"]
@@ -107,20 +134,25 @@ def _reasons(masks: pl.DataFrame, height: int) -> pl.Series:
     return reasons.scatter(at, texts)
 
 
-def _masks(rows: pl.DataFrame, rules: Sequence[RowRule]) -> tuple[pl.DataFrame, set[str]]:
-    """One column a rule, and the names of rules that could not be computed on some rows."""
+def by_masks(rows: pl.DataFrame, rules: Sequence[RowRule]) -> Found:
+    """What the rules' own expressions say, in one query; one by one when a rule cannot be computed."""
     try:
-        return rows.select(rule.broken.alias(rule.name) for rule in rules), set()
+        return Found(rows.select(rule.broken.alias(rule.name) for rule in rules), frozenset())
     except pl.exceptions.PolarsError:
         pass
     columns, errors = [], set[str]()
     for rule in rules:
-        tries = [_TRIES_MAX]
-        mask, is_whole = _isolated(rows, rule.broken, tries)
-        columns.append(mask.alias(rule.name))
+        mask, is_whole = isolated(rows, rule)
+        columns.append(mask)
         if not is_whole:
             errors.add(rule.name)
-    return pl.DataFrame(columns), errors
+    return Found(pl.DataFrame(columns), frozenset(errors))
+
+
+def isolated(rows: pl.DataFrame, rule: RowRule) -> tuple[pl.Series, bool]:
+    """The rows that break one rule or on which it cannot be computed, and whether there are none of those."""
+    mask, is_whole = _isolated(rows, rule.broken, [_TRIES_MAX])
+    return mask.alias(rule.name), is_whole
 
 
 def _isolated(rows: pl.DataFrame, broken: pl.Expr, tries: list[int]) -> tuple[pl.Series, bool]:
@@ -137,23 +169,29 @@ def _isolated(rows: pl.DataFrame, broken: pl.Expr, tries: list[int]) -> tuple[pl
     return first.append(rest), False
 
 
-def _judgeable(rule: RowRule, shape: SchemaObject, rows: pl.DataFrame) -> RowRule:
-    if FORMER not in rows.columns:
-        return rule
+def _amended(
+    masks: pl.DataFrame, rules: Sequence[RowRule], shape: SchemaObject, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """Masks over rows from landing: what cannot be judged again is broken if it was, what stands is sound."""
+    beside = rows.hstack(masks.rename(_FOUND.__add__))
+    return beside.select(_amended_rule(rule, shape, rows).alias(rule.name) for rule in rules)
+
+
+def _amended_rule(rule: RowRule, shape: SchemaObject, rows: pl.DataFrame) -> pl.Expr:
     named = {name.removeprefix(TEXT).removeprefix(TOLD) for name in rule.broken.meta.root_names()}
     hidden = [
         pl.col(TEXT + p.name).is_null() if p.is_dropped else pl.col(TEXT + p.name).str.contains(TOKEN)
         for p in shape.properties
         if p.name in named and (p.is_dropped or p.identity) and not _needs_only_tokens(rule, p.name)
     ]
-    broken = rule.broken
+    broken = pl.col(_FOUND + rule.name)
     if hidden:
         was = pl.col(FORMER).str.split(", ").list.contains(rule.name)
         is_hidden = pl.any_horizontal(hidden).fill_null(value=False) & pl.col(FORMER).is_not_null()
         broken = pl.when(is_hidden).then(was).otherwise(broken)
     if STANDS in rows.columns:
         broken = broken & ~pl.col(STANDS)
-    return RowRule(rule.name, broken.fill_null(value=False), rule.severity, rule.keeps)
+    return broken.fill_null(value=False)
 
 
 def _needs_only_tokens(rule: RowRule, column: str) -> bool:
@@ -201,7 +239,7 @@ def _related(shape: SchemaObject, references: References) -> Iterator[RowRule]:
             yield RowRule(f"{column.name}.reference", broken, relation.severity)
 
 
-def _repeated(shape: SchemaObject, *, landed: bool) -> Iterator[RowRule]:
+def _repeated(shape: SchemaObject, stream: Stream, *, landed: bool) -> Iterator[RowRule]:
     """Rows whose key stood in an earlier row with other content: nobody can tell which one is right."""
     told = {p.name for p in shape.properties if p.identity is not None and landed}
     if shape.key:
@@ -211,5 +249,7 @@ def _repeated(shape: SchemaObject, *, landed: bool) -> Iterator[RowRule]:
         yield RowRule(REPEATED_KEY, ~pl.struct(parts).is_first_distinct() & has_key)
     for column in shape.properties:
         if column.unique and shape.key != [column.name]:
-            value = pl.col((TOLD if column.name in told else TEXT) + column.name)
-            yield RowRule(f"{column.name}.unique", ~value.is_first_distinct() & value.is_not_null())
+            # Of a person only tokens are there for every row; a missing value has none.
+            name = (TOLD if column.name in told else TEXT) + column.name
+            is_repeated = ~pl.col(name).is_first_distinct() & ~missing(stream, name)
+            yield RowRule(f"{column.name}.unique", is_repeated)

@@ -15,7 +15,7 @@ from contracts.odcs import SchemaObject
 from contracts.readings import REJECTS, Reading, Unreadable
 from transforms.conform import TEXT, conform, missing, violations, with_reasons
 from transforms.identity import Hasher
-from transforms.judge import FORMER, STANDS, TOKEN, TOLD, References, judge, row_rules
+from transforms.judge import FORMER, STANDS, TOKEN, TOLD, Find, References, judge, row_rules
 from transforms.normalize import ambiguous, event_violations, normalize
 
 PLACE = ("line", "item")
@@ -35,6 +35,7 @@ class Recipe:
         timezone: Of times without an offset.
         latest: Events later than this are rejected as being in the future.
         references: Values that relationships point to.
+        find: What says which rows break which rule; the rules' own expressions when absent.
     """
 
     feed: str
@@ -43,6 +44,7 @@ class Recipe:
     timezone: str
     latest: datetime
     references: References = field(default_factory=dict)
+    find: Find | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ def _judged(
     shape, stream = recipe.shape, recipe.stream
     conformed = conform(rows, shape, stream, recipe.timezone)
     rules = row_rules(shape, stream, recipe.references, landed=FORMER in rows.columns)
-    judged = judge(conformed, rules, shape)
+    judged = judge(conformed, rules, shape, recipe.find)
     landed = _landed(judged.rows, recipe, hasher, delivery, unreadable)
     return replace(landed, results=tuple(_with_others(judged.results, landed.reasons, landed.rows_read)))
 

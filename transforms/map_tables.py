@@ -9,6 +9,7 @@ import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Metric, Touchpoint
 from contracts.attestations import Attested
+from contracts.map_content import ALWAYS
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -22,7 +23,6 @@ from contracts.tables import (
 )
 from contracts.tenures import LATEST, Tenure, in_force, seated
 
-_ALWAYS = date(1970, 1, 1)
 _SAID = {
     "why",
     "baseline",
@@ -30,11 +30,11 @@ _SAID = {
     "what_is_in_it_for_us",
     "set_by",
     "approved_by",
-    "counter_metric",
+    "lever",
 }
 """Parts of a goal that are published as they are written."""
-_BESIDE = {"id", "name", "by", "sample", "independence"}
-"""Parts of a metric that its value does not depend on."""
+_METRIC_SAID = {"estimator", "of", "unit", "direction", "counter_metric", "minimum_trust", "tolerance"}
+"""Parts of a metric that are published as they are written."""
 
 
 def map_tables(
@@ -83,8 +83,10 @@ def map_tables(
                 {
                     "metric": metric.id,
                     "metric_name": metric.name,
-                    **metric.model_dump(include={"estimator", "of", "unit", "direction"}),
                     "definition": _definition(metric),
+                    "metric_version": metric.version,
+                    "windows": ", ".join(map(str, metric.windows)),
+                    **metric.model_dump(include=_METRIC_SAID),
                 }
                 for metric in atlas.metrics
             ),
@@ -95,24 +97,25 @@ def map_tables(
 
 def _definition(metric: Metric) -> str:
     """A hash of everything that decides on the metric's value."""
-    said = metric.model_dump(exclude=_BESIDE)
-    return hashlib.sha256(repr(sorted(said.items())).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr(sorted(metric.formula.items())).encode()).hexdigest()[:16]
 
 
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
     """DimGoal: every goal of every touchpoint, past and present."""
+    counters = {metric.id: metric.counter_metric for metric in atlas.metrics}
 
     def row(touchpoint: Touchpoint, goal: Goal) -> dict[str, Any]:
         starts, ends = goal.in_force_from, goal.in_force_until
         return {
             "touchpoint_id": touchpoint.id,
             "metric": goal.metric,
-            "in_force_from_date": starts.date() if starts else _ALWAYS,
+            "in_force_from_date": starts.date() if starts else ALWAYS,
             "in_force_until_date": _date(ends),
             "due_date": goal.due.date(),
             "level": float(goal.level),
             "direction": "lower" if goal.at_least is None else "higher",
             "baseline_date": _date(goal.baseline_at),
+            "counter_metric": goal.counter_metric or counters.get(goal.metric),
             "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,
             **goal.model_dump(include=_SAID),
         }

@@ -21,6 +21,7 @@ from transforms.credit import Scoring, named
 from transforms.estimate import estimate
 from transforms.inherited import inherited_counts, with_breach_began, with_inheritance
 from transforms.periods import PERIOD_COLUMNS, ROLLING_DAYS
+from transforms.segments import with_comparisons
 from transforms.verdict import bound_misses_goal
 
 _GRAIN = [*PERIOD_COLUMNS, *KEYS, "metric"]
@@ -193,7 +194,7 @@ def _stage_names(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
 def _segment_names(cards: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     each = _of(cards, "segment").with_columns(touchpoint_id=named("touchpoint", scoring.touchpoints))
     every = _of(cards, "segment of all").with_columns(touchpoint_id=pl.lit("all"))
-    return (
+    return with_comparisons(
         pl.concat([each, every])
         .join(scoring.segments.lazy(), on=["metric", "dimension", "segment"])
         .drop("dimension", "segment")

@@ -132,6 +132,7 @@ def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Li
             )
         else:
             yield Line("Confidence", _evidence(one["facts"]))
+            yield from _on_its_way(one["facts"])
             yield from _stakes(one)
             yield from _changes(one)
         if one["history"]:
@@ -197,6 +198,36 @@ def _evidence(facts: Mapping[str, Any]) -> str:
         if facts["breach_weeks"]
         else f"one-sided 95 % {side} bound {bound} {sign} {goal} over 4 weeks; {week}"
     )
+
+
+def _on_its_way(facts: Mapping[str, Any]) -> Iterator[Line]:
+    """Where the goal's path is, the chance to meet it, and its budget; alerts of earlier runs do not know."""
+    said = []
+    if facts.get("expected") is not None and facts["expected"] != facts["goal"]:
+        said.append(f"its path expects {value_text(facts['expected'], facts['unit'])} by now")
+    if facts.get("p_meet") is not None:
+        said.append(f"chance to meet it when it is due {_chance(facts['p_meet'])}, as the weeks go")
+    if said:
+        yield Line("Goal", "; ".join(said))
+    if facts.get("budget_used_share") is not None:
+        used, passed = (round(100 * facts[name]) for name in ("budget_used_share", "budget_time_share"))
+        burns = [
+            f"{facts[f'burn_{side}']:.1f} times as fast as allowed over {_weeks(facts[f'burn_{side}_weeks'])}"
+            for side in ("long", "short")
+            if facts.get(f"burn_{side}") is not None
+        ]
+        burnt = f"; burning {', '.join(burns)}" if burns else ""
+        yield Line(
+            "Budget", f"{used} % of the quarter's bad experiences are used at {passed} % of its time{burnt}"
+        )
+
+
+def _chance(share: float) -> str:
+    return "below 1 %" if share < 0.01 else "above 99 %" if share > 0.99 else f"{100 * share:.0f} %"
+
+
+def _weeks(count: int) -> str:
+    return f"{count} week{'' if count == 1 else 's'}"
 
 
 def _stakes(one: Message) -> Iterator[Line]:

@@ -19,13 +19,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from contracts.attestations import Attestation
 from contracts.errors import StoreError
 from contracts.records import MapRecord
 from warehouse.alert_rows import AlertEventRow, AlertRow, OutboxRow, SilenceRow
 from warehouse.files import DISK, ROOM, accessing, make_folder
+from warehouse.inbox_rows import InboxRow
 from warehouse.ledger_rows import AttestationRow, Base, MapRecordRow, MapVersionRow, ReleaseRow, RunRow
 from warehouse.signal_rows import LeaseRow, SignalRow
 
@@ -35,6 +36,7 @@ __all__ = [
     "LANE_TABLES",
     "URL_VARIABLE",
     "Base",
+    "InboxRow",
     "Ledger",
     "MapVersionRow",
     "ReleaseRow",
@@ -48,7 +50,7 @@ LANE_TABLES = tuple(row.__tablename__ for row in (SignalRow, LeaseRow))
 """Tables of the heavy lane; see `warehouse/signal_ledger.py` and `warehouse/lease.py`."""
 
 URL_VARIABLE = "ANSWERABLE_LEDGER_URL"
-HEAD = "0004"
+HEAD = "0005"
 """The migration that the classes of `ledger_rows` stand for; a test holds it equal to the newest one."""
 
 FILE = "ledger.db"
@@ -70,14 +72,19 @@ def has_ledger(folder: Path) -> bool:
 class Ledger:
     """The ledger of one warehouse."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, folder: Path, url: str | None = None, *, is_resident: bool = False) -> None:
         """Reach the ledger, and bring its tables up to date.
+
+        Args:
+            folder: The warehouse.
+            url: The database; the environment's, or one SQLite file in the folder, when absent.
+            is_resident: Whether its connections stay open, for a process that writes all the time.
 
         Raises:
             StoreError: The database cannot be reached, or belongs to a newer version.
         """
         self.url = url or os.environ.get(URL_VARIABLE) or f"sqlite:///{folder.absolute() / FILE}"
-        self.engine = _engine(self.url)
+        self.engine = _engine(self.url, is_resident=is_resident)
         with accessing(folder):
             make_folder(folder)
         with self._reached():
@@ -231,6 +238,12 @@ class Ledger:
             rows = session.scalars(sa.select(RunRow).order_by(RunRow.started_at.desc()).limit(limit))
             return [{c.key: getattr(row, c.key) for c in RunRow.__table__.columns} for row in rows]
 
+    def has_completed_since(self, at: datetime) -> bool:
+        """Whether a run that began after an instant has ended well."""
+        with self.reading() as session:
+            is_later = (RunRow.started_at > at) & (RunRow.state == "completed")
+            return session.scalar(sa.select(RunRow.id).where(is_later).limit(1)) is not None
+
     def _migrate(self) -> None:
         if self._revision() == HEAD:
             return
@@ -271,10 +284,13 @@ def _release_row(manifest: Mapping[str, Any]) -> ReleaseRow:
     )
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str, *, is_resident: bool) -> sa.Engine:
+    # Hours may pass between two units of work of a run, and no connection lasts that long for sure: no pool.
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if is_resident:
+        pool = {"poolclass": QueuePool, "pool_size": 4, "pool_pre_ping": True, "pool_recycle": 1800}
     try:
-        # No pool: hours may pass between two units of work, and no connection lasts that long for sure.
-        engine = sa.create_engine(url, poolclass=NullPool)
+        engine = sa.create_engine(url, **pool)
     except (ArgumentError, ValueError):
         # The text itself is not told: it may hold a password.
         raise StoreError.at(
@@ -291,7 +307,7 @@ def _engine(url: str) -> sa.Engine:
     def settle(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's own connection
         # The driver's own transactions begin deferred, and an upgrade of the lock ignores the timeout.
         connection.isolation_level = None
-        for pragma in (f"busy_timeout={_BUSY_SECONDS * 1000}", "synchronous=normal", "foreign_keys=on"):
+        for pragma in (f"busy_timeout={_BUSY_SECONDS * 1000}", "synchronous=full", "foreign_keys=on"):
             connection.execute(f"PRAGMA {pragma}")
         _write_ahead(connection)
 

@@ -19,32 +19,41 @@ Imports nothing of the packages around it. Importing it loads Great Expectations
     rules.py         the row rules
     columns.py       the metrics of columns and of the table
     values.py        values of different types made comparable
-    expectations.py  four expectations of our own
+    expectations.py  five expectations of our own
+    tolerance.py     how many rows may break a rule
     datasource.py    `add_polars`, frames and Parquet files
+    validation.py    what a suite says, rule by rule: passed, failed, error
+    actions.py       an action for checkpoints: the verdict by severity
+    docs.py          Data Docs, for those who want them
     support.py       which expectations are supported
     internals.py     everything of Great Expectations that is not its public API
 """
 
+from .actions import CriticalRulesBroken, VerdictBySeverity
 from .columns import register_columns
 from .datasource import FrameAsset, ParquetAsset, PolarsDatasource
 from .engine import PolarsExecutionEngine
 from .expectations import (
     ExpectColumnValuesToBeCastable,
     ExpectColumnValuesToBeInReference,
+    ExpectRowsToRepeatNothing,
     ExpectRowsToSatisfy,
     ExpectTableSchemaToBe,
     register_expectations,
 )
 from .rules import register_rules
 from .subject import PolarsBatchData, Subject
+from .validation import Validation, Verdict, verdicts
 
 register_rules()
 register_columns()
 register_expectations()
 
 __all__ = [
+    "CriticalRulesBroken",
     "ExpectColumnValuesToBeCastable",
     "ExpectColumnValuesToBeInReference",
+    "ExpectRowsToRepeatNothing",
     "ExpectRowsToSatisfy",
     "ExpectTableSchemaToBe",
     "FrameAsset",
@@ -53,4 +62,8 @@ __all__ = [
     "PolarsDatasource",
     "PolarsExecutionEngine",
     "Subject",
+    "Validation",
+    "Verdict",
+    "VerdictBySeverity",
+    "verdicts",
 ]

@@ -88,6 +88,7 @@ class Condition:
         keys: Columns that have to be unique together; None for any other rule.
         looks_back: Whether a row is judged by rows before it. polars cannot stream such a rule, and would hold
             the columns of every rule beside it.
+        spares_first: Whether the first row of a repeated key is expected, and missing values are keys too.
         mask: The unexpected rows, aligned with the whole frame, once the wave has run.
     """
 
@@ -96,6 +97,7 @@ class Condition:
     names: list[str]
     keys: list[str] | None = None
     looks_back: bool = False
+    spares_first: bool = False
     mask: pl.Series | None = None
 
     @property

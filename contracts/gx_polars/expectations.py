@@ -1,4 +1,4 @@
-"""Four expectations that Great Expectations does not have."""
+"""Five expectations that Great Expectations does not have."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -10,12 +10,12 @@ from .internals import (
     BatchExpectation,
     ColumnMapExpectation,
     ColumnMapMetricProvider,
-    MulticolumnMapExpectation,
     MulticolumnMapMetricProvider,
     Shape,
     pydantic,
 )
-from .rows import row_rule
+from .rows import repeat_rule, row_rule
+from .tolerance import TolerantRows
 
 CASTABLE: Mapping[str, pl.DataType] = {
     str(dtype): dtype
@@ -71,8 +71,10 @@ class ExpectColumnValuesToBeCastable(ColumnMapExpectation):
         return dtype
 
 
-class ExpectRowsToSatisfy(MulticolumnMapExpectation):
+class ExpectRowsToSatisfy(TolerantRows):
     """Every row satisfies a predicate in SQL. A predicate that is null for a row is not satisfied.
+
+    Some may be tolerated, see `TolerantRows`.
 
     Attributes:
         expression: The predicate, such as `solved_at >= created_at OR solved_at IS NULL`.
@@ -83,7 +85,7 @@ class ExpectRowsToSatisfy(MulticolumnMapExpectation):
     column_list: list[str] = []  # noqa: RUF012 - pydantic copies defaults
     ignore_row_if: Literal["all_values_are_missing", "any_value_is_missing", "never"] = "never"
     map_metric: ClassVar[str] = "rows.satisfy"
-    success_keys: ClassVar[tuple[str, ...]] = ("expression", "mostly")
+    success_keys: ClassVar[tuple[str, ...]] = ("expression", *TolerantRows.tolerance_keys)
     args_keys: ClassVar[tuple[str, ...]] = ("expression",)
 
     @pydantic.root_validator(pre=True)
@@ -97,6 +99,29 @@ class ExpectRowsToSatisfy(MulticolumnMapExpectation):
     def _validate_column_list(cls, names: list[str]) -> list[str]:  # noqa: N805 - as pydantic 1 calls it
         if not names:
             raise ValueError("the expression names no column. Name at least one.")
+        return names
+
+
+class ExpectRowsToRepeatNothing(TolerantRows):
+    """No row has the values of an earlier one in some columns. The first of them keeps the rule.
+
+    Great Expectations' own rules of uniqueness find every copy broken, the first one included. Missing values
+    are equal to each other; `ignore_row_if` leaves rows out. Some may be tolerated, see `TolerantRows`.
+
+    Attributes:
+        column_list: The columns, one or more.
+    """
+
+    column_list: list[str]
+    ignore_row_if: Literal["all_values_are_missing", "any_value_is_missing", "never"] = "any_value_is_missing"
+    map_metric: ClassVar[str] = "rows.repeat_nothing"
+    success_keys: ClassVar[tuple[str, ...]] = TolerantRows.tolerance_keys
+    args_keys: ClassVar[tuple[str, ...]] = ("column_list",)
+
+    @pydantic.validator("column_list")
+    def _validate_column_list(cls, names: list[str]) -> list[str]:  # noqa: N805 - as pydantic 1 calls it
+        if not names:
+            raise ValueError("column_list is empty. Name at least one column.")
         return names
 
 
@@ -141,6 +166,12 @@ class _InReference(ColumnMapMetricProvider):
 class _Castable(ColumnMapMetricProvider):
     condition_metric_name = ExpectColumnValuesToBeCastable.map_metric
     condition_value_keys = ("dtype", "formats")
+
+
+class _RepeatNothing(MulticolumnMapMetricProvider):
+    condition_metric_name = ExpectRowsToRepeatNothing.map_metric
+    condition_domain_keys = (*MulticolumnMapMetricProvider.condition_domain_keys, "ignore_row_if")
+    condition_value_keys = ()
 
 
 class _Satisfy(MulticolumnMapMetricProvider):
@@ -188,3 +219,5 @@ def register_expectations() -> None:
     ):
         shape = Shape(provider, provider.condition_domain_keys, provider.condition_value_keys)
         row_rule(provider.condition_metric_name, rule, shape=shape, null_passes=null_passes)
+    repeats = Shape(_RepeatNothing, _RepeatNothing.condition_domain_keys, ())
+    repeat_rule(_RepeatNothing.condition_metric_name, repeats)

@@ -30,12 +30,17 @@ def check_release(release: str) -> None:
 check_release(version("great_expectations"))
 
 import great_expectations.exceptions as errors
+from great_expectations import get_context
+from great_expectations.checkpoint import Checkpoint, UpdateDataDocsAction, ValidationAction
 from great_expectations.compatibility import pydantic
 from great_expectations.constants import MAX_DISTINCT_VALUES, MAX_RESULT_RECORDS
 from great_expectations.core.batch import BatchData, BatchMarkers, LegacyBatchDefinition
 from great_expectations.core.batch_spec import RuntimeDataBatchSpec
+from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.core.id_dict import IDDict
 from great_expectations.core.metric_function_types import MetricFunctionTypes
+from great_expectations.core.validation_definition import ValidationDefinition
+from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.datasource.fluent.batch_identifier_util import make_batch_identifier
 from great_expectations.datasource.fluent.batch_request import BatchRequest
 from great_expectations.datasource.fluent.interfaces import Batch, DataAsset, Datasource
@@ -76,12 +81,14 @@ __all__ = [
     "BatchExpectation",
     "BatchMarkers",
     "BatchRequest",
+    "Checkpoint",
     "ColumnMapExpectation",
     "ColumnMapMetricProvider",
     "DataAsset",
     "Datasource",
     "ExecutionEngine",
     "Expectation",
+    "ExpectationSuite",
     "IDDict",
     "LegacyBatchDefinition",
     "MetricConfiguration",
@@ -90,10 +97,15 @@ __all__ = [
     "Operator",
     "OutlierStatistics",
     "PassThroughCondition",
+    "ProgressBarsConfig",
     "RuntimeDataBatchSpec",
+    "UpdateDataDocsAction",
+    "ValidationAction",
+    "ValidationDefinition",
     "core",
     "deserialize_row_condition",
     "errors",
+    "get_context",
     "make_batch_identifier",
     "parse_instant",
     "pydantic",

@@ -50,6 +50,19 @@ def key_rule(metric: str) -> None:
     _register(metric, condition, shape_of(f"{metric}.condition"))
 
 
+def repeat_rule(metric: str, shape: Shape) -> None:
+    """Register a rule that rows repeat no earlier one in some columns."""
+
+    def condition(request: Request) -> Condition:
+        request.require(request.names)
+        shown = ~pl.struct(request.names).is_first_distinct()
+        return Condition(
+            shown, request.where, request.names, keys=list(dict.fromkeys(request.names)), spares_first=True
+        )
+
+    _register(metric, condition, shape)
+
+
 def _register(metric: str, condition: Callable[[Request], Condition], shape: Shape) -> None:
     with_format = Shape(shape.provider, shape.domain_keys, (*shape.value_keys, "result_format"))
     register(PolarsExecutionEngine, f"{metric}.condition", shape, condition)

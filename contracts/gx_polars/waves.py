@@ -33,7 +33,7 @@ def run(
     for metric, one in asked.items():
         if isinstance(one, Condition) and one.keys is not None:
             try:
-                one.mask = duplicated(subject, one.keys, one.where)
+                one.mask = duplicated(subject, one.keys, one.where, spares_first=one.spares_first)
                 answers[metric] = one
             except Exception as error:  # noqa: BLE001 - whatever breaks a rule is that rule's answer
                 failures[metric] = error
@@ -85,7 +85,9 @@ def _numbered(expressions: Sequence[pl.Expr]) -> list[pl.Expr]:
     return [expression.alias(str(number)) for number, expression in enumerate(expressions)]
 
 
-def duplicated(subject: Subject, keys: Sequence[str], where: pl.Expr | None) -> pl.Series:
+def duplicated(
+    subject: Subject, keys: Sequence[str], where: pl.Expr | None, *, spares_first: bool = False
+) -> pl.Series:
     """Rows whose key occurs more than once, exactly.
 
     Keys are compared as 64-bit hashes first. Only when two hashes are equal are the rows behind them
@@ -96,15 +98,17 @@ def duplicated(subject: Subject, keys: Sequence[str], where: pl.Expr | None) -> 
         keys: Columns that make up the key. Rows where a single key is null are left out; in a compound key
             nulls are equal to each other.
         where: Rows to look at; None for all.
+        spares_first: Leave out the first row of each key; a single key that is null counts then, too.
     """
     first, *others = keys
     key = pl.col(first).hash(0)
     for seed, name in enumerate(others, 1):
         key = key ^ pl.col(name).hash(seed)
-    inside = pl.col(first).is_not_null() if not others else pl.lit(value=True)
+    has_nulls = bool(others) or spares_first
+    inside = pl.lit(value=True) if has_nulls else pl.col(first).is_not_null()
     if where is not None:
         inside = inside & where
-    if where is not None or not others:
+    if where is not None or not has_nulls:
         key = pl.when(inside).then(key)
     hashes = subject.collect(subject.frame.lazy().select(key)).to_series()
     nobody = pl.repeat(value=False, n=hashes.len(), dtype=pl.Boolean, eager=True)
@@ -115,7 +119,8 @@ def duplicated(subject: Subject, keys: Sequence[str], where: pl.Expr | None) -> 
     if repeated.is_empty():
         return nobody
     suspects = hashes.is_in(repeated.implode()).fill_null(value=False).arg_true()
-    exact = rows_of(subject, suspects, keys).is_duplicated()
+    rows = rows_of(subject, suspects, keys)
+    exact = ~rows.to_struct().is_first_distinct() if spares_first else rows.is_duplicated()
     return nobody.scatter(suspects.filter(exact), values=True)
 
 

@@ -139,6 +139,11 @@ class DimMetric(Table):
     of = one_of(("events", "cases"), "What it judges.")
     unit = text("Unit of its value.")
     direction = one_of(("higher", "lower"), "Which way is better.")
+    metric_version = count("Version of its formula.", "version")
+    counter_metric = text("What tends to get worse when this one is pushed.", nullable=True)
+    minimum_trust = one_of(("A", "B", "C", "D"), "Weakest grade of trust at which it may be relied on.")
+    windows = text("Lengths in weeks of the windows it may be told over, separated by `, `.")
+    tolerance = number("Half the widest interval that is still useful, when declared.", "metric's unit")
     definition = text("Changes with what the map says is counted and how; the same while that is the same.")
 
 
@@ -169,7 +174,10 @@ class DimGoal(Table):
     what_is_in_it_for_us = text("What the team gains.", nullable=True)
     set_by = text("Seat or person who set it.", nullable=True)
     approved_by = text("Seat or person who agreed to it.", nullable=True)
-    counter_metric = text("What must not get worse meanwhile.", nullable=True)
+    counter_metric = text(
+        "What must not get worse meanwhile: the goal's own counter-metric, or its metric's.", nullable=True
+    )
+    lever = text("What will make the difference.", nullable=True)
 
 
 class DimFeedColumn(Table):

@@ -24,7 +24,9 @@ class GapFinding(Table):
     """
 
     rule = key("Rule of the audit.")
-    object_type = key("What it is about: touchpoint, stage, seat, person, rule, kind, teams, feed, waiver.")
+    object_type = key(
+        "What it is about: touchpoint, stage, seat, person, rule, metric, kind, teams, feed, waiver."
+    )
     object_id = key("Which one.")
     severity = one_of(SEVERITIES, "How bad it is.")
     state = one_of(STATES, "open; waived: somebody accepts it for now; reopened: the waiver has ended.")

@@ -234,10 +234,21 @@ class ScorecardSegment(Scorecard):
     Scope: metrics with `by:` only; `all` is every touchpoint together. A case belongs to the segment
         it had last.
     Late data: every run rewrites every period.
-    Known limits: one dimension at a time; many segments are many comparisons.
+    Known limits: one dimension at a time. Many segments are many comparisons: read `q_value`, not `p_value`;
+        shares, net promoter scores and means only, with 10 observations on either side.
     Used by: analysts; BI filters.
     """
 
     dimension = key("Dimension, e.g. `channel`.")
     segment = key("Value of the dimension; `(none)` when the event has none.")
     touchpoint_id = key("Touchpoint, or `all`.")
+    rest_n = count("Observations of the other segments together.", "observations")
+    rest_value = number("Their value, where it adds up.", "metric's unit")
+    p_value = number("Chance of a difference as large if there were none.", "share")
+    q_value = number(
+        "The same once it is admitted how many were looked at: of those up to 0.05, at most 5 % are expected to "
+        "be chance (Benjamini and Hochberg).",
+        "share",
+    )
+    compared_count = count("Comparisons of this metric in this period.", "comparisons")
+    expected_by_chance = number("How many of them fall below 0.05 if nothing is there.", "comparisons")

@@ -1,4 +1,4 @@
-"""`answerable contracts`: what changed since the last release of a contract, freeze, export."""
+"""`answerable contracts`: what changed since the last release of a contract, freeze, export, Data Docs."""
 
 import json
 import sys
@@ -8,9 +8,10 @@ from typing import Any
 from cyclopts import App
 
 from contracts.errors import WorkspaceError
+from contracts.workspace import FILE
 from flows.workspace import load
 
-contracts = App(name="contracts", help="See what changed in the feeds' contracts, freeze them, export ours.")
+contracts = App(name="contracts", help="See what changed in the feeds' contracts, freeze them, export all.")
 
 
 @contracts.command
@@ -84,23 +85,50 @@ def lock(folder: Path = Path()) -> None:
 
 
 @contracts.command
-def export(folder: Path = Path("build/contracts")) -> None:
-    """Write the contract of our published tables: one ODCS v3.2 file, and a JSON Schema for each table.
+def export(folder: Path = Path(), *, to: Path = Path("build/contracts")) -> None:
+    """Write contracts as other tools read them: ODCS v3.2, JSON Schema, suites of Great Expectations.
 
-    Example: answerable contracts export build/contracts
+    Those of the published tables stand in `tables/`, those of the workspace's feeds in `feeds/`; without a
+    workspace there are only the former. A feed's suite judges a typed table of its properties: run it with
+    `contracts.gx_polars`, whose expectations it uses; a table's suite runs on any engine. Neither needs
+    Great Expectations to be written.
+
+    Example: answerable contracts export shop --to build/contracts
 
     Args:
-        folder: Where to write them.
+        folder: The workspace.
+        to: Where to write them.
     """
-    import yaml  # noqa: PLC0415 - loaded when needed
+    from flows.exporting import export_feeds, export_tables  # noqa: PLC0415 - loaded when needed
 
-    from contracts.contract_export import json_schema, odcs  # noqa: PLC0415
-    from contracts.tables import TABLES  # noqa: PLC0415
+    written = len(export_tables(to / "tables"))
+    sys.stdout.write(f"{to / 'tables'}: {written} files of the published tables.\n")
+    if not (folder / FILE).is_file():
+        sys.stdout.write(f"{folder} is no workspace: it has no {FILE}, so there are no contracts of feeds.\n")
+        return
+    written = len(export_feeds(load(folder), to / "feeds"))
+    sys.stdout.write(f"{to / 'feeds'}: {written} files of the feeds' contracts.\n")
 
-    folder.mkdir(parents=True, exist_ok=True)
-    whole = folder / "published.odcs.yaml"
-    whole.write_text(yaml.safe_dump(odcs(), sort_keys=False, allow_unicode=True), encoding="utf-8")
-    for table in TABLES:
-        text = json.dumps(json_schema(table), indent=1) + "\n"
-        (folder / f"{table.table_name()}.schema.json").write_text(text, encoding="utf-8")
-    sys.stdout.write(f"{whole} and {len(TABLES)} JSON Schemas.\n")
+
+@contracts.command
+def docs(folder: Path = Path(), *, to: Path = Path("build/data_docs")) -> None:
+    """Judge the newest delivery of every stream and write Great Expectations' Data Docs of it.
+
+    Their pages load styles and scripts from some 18 addresses on the internet, and a logo whose address
+    tells that a page was opened: whoever looks at them needs to be allowed to. Rows are counted and never
+    shown. `published/current/quality.html` tells the same and loads nothing. Nothing is kept of what is
+    judged here.
+
+    Example: answerable contracts docs shop --to build/data_docs
+
+    Args:
+        folder: The workspace.
+        to: Where to write them.
+    """
+    from flows.data_docs import write  # noqa: PLC0415 - loads Great Expectations
+
+    page, judged = write(load(folder), to)
+    for line in judged:
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write(f"{page}\n")
+    sys.stderr.write("These pages load styles, scripts and a logo from the internet when they are opened.\n")

@@ -7,7 +7,7 @@ by line; a file is only refused whole when its header or its packing is wrong.
 import gzip
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from contracts.errors import FeedError
@@ -36,12 +36,23 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 def offers(stream: Stream, root: Path) -> list[Offer]:
     """The files there are, in the order of their names; one that is still being written is left."""
+    return settled(stream, root)
+
+
+def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambda _: False) -> list[Offer]:
+    """The files there are that nobody is writing any more.
+
+    Args:
+        stream: The stream.
+        root: The workspace.
+        is_whole: Whether a file was whole as soon as it was there.
+    """
     paths = sorted(path for path in root.glob(stream.files) if path.is_file())
-    _settle(paths, stream.settle_seconds)
+    _settle([path for path in paths if not is_whole(path)], stream.settle_seconds)
     return [
         Offer(str(path.relative_to(root)), path, _digest(path))
         for path in paths
-        if not _freshness(path, stream.settle_seconds)
+        if is_whole(path) or not freshness(path, stream.settle_seconds)
     ]
 
 
@@ -60,12 +71,12 @@ def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
 
 def _settle(paths: list[Path], seconds: float) -> None:
     """Give files that have just changed the time to settle, once and not for long."""
-    left = max((_freshness(path, seconds) for path in paths), default=0.0)
+    left = max((freshness(path, seconds) for path in paths), default=0.0)
     if left:
         time.sleep(min(left, _WAIT_SECONDS))
 
 
-def _freshness(path: Path, seconds: float) -> float:
+def freshness(path: Path, seconds: float) -> float:
     """How long a file has yet to rest, in seconds; 0 when it has, or when its clock is ahead of ours."""
     try:
         age = time.time() - path.stat().st_mtime  # noqa: TID251 - the file's clock is the machine's

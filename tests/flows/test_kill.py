@@ -321,7 +321,7 @@ def _assert_read_right(scene: Scene, told: list[dict]) -> None:
                 assert values == published[name]
 
 
-HISTORY = {"fact_alert", "fact_notification"}
+HISTORY = {"fact_alert", "fact_notification", "goal_history"}
 """Tables of what became known when: a workspace that saw the data come in parts has another history."""
 
 

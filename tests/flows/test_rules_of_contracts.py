@@ -209,3 +209,17 @@ def test_what_a_contract_points_to_has_to_be_there(sandbox: Sandbox, about: str,
     with_about(sandbox, about)
     with pytest.raises(WorkspaceError, match=said):
         sandbox.load()
+
+
+def test_two_missing_values_are_no_repetition(sandbox: Sandbox):
+    with_about(sandbox, "{name: about, unique: true}")
+    sandbox.replace("feeds/survey.yaml", "format: csv", "format: csv\n    nulls: [none]")
+    sandbox.answers(
+        *(
+            row(i, about=about)
+            for i, about in zip("abcde", ["none", "none", "", "order", "order"], strict=True)
+        )
+    )
+    found = only(sandbox)
+    assert fared(found) == {"about.unique": (1, "failed")}
+    assert rejects(sandbox.root, found)["line"].to_list() == [6]

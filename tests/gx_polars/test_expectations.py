@@ -1,4 +1,4 @@
-"""The four expectations that the package adds."""
+"""The five expectations that the package adds."""
 
 from datetime import date
 
@@ -9,6 +9,7 @@ from pydantic.v1 import ValidationError
 from contracts.gx_polars import (
     ExpectColumnValuesToBeCastable,
     ExpectColumnValuesToBeInReference,
+    ExpectRowsToRepeatNothing,
     ExpectRowsToSatisfy,
     ExpectTableSchemaToBe,
     Subject,
@@ -110,3 +111,49 @@ def test_days_are_compared_as_days(validate: Validate):
     )
     assert newest.success
     assert between.result["unexpected_list"] == [date(2024, 1, 2)]
+
+
+REPEATS = pl.DataFrame({"a": [1, 1, 2, None, None, 1], "b": ["x", "x", "x", "y", "y", "z"]})
+
+
+@pytest.mark.parametrize("form", [pl.DataFrame.lazy, lambda frame: frame], ids=["lazy", "eager"])
+@pytest.mark.parametrize(
+    ("columns", "ignored", "broken"),
+    [
+        (["a"], "any_value_is_missing", [1, 5]),
+        (["a"], "never", [1, 4, 5]),
+        (["a", "b"], "any_value_is_missing", [1]),
+        (["a", "b"], "never", [1, 4]),
+        (["b"], "never", [1, 2, 4]),
+    ],
+)
+def test_first_row_of_a_key_keeps_the_rule(form, columns, ignored, broken, validate: Validate):
+    rule = ExpectRowsToRepeatNothing(column_list=columns, ignore_row_if=ignored)
+    subject = Subject(form(REPEATS))
+    (result,) = validate(subject, rule)
+    assert result.result["unexpected_index_list"] == broken
+    assert subject.unexpected(rule).arg_true().to_list() == broken
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "success"),
+    [
+        ({"at_most": 2}, True),
+        ({"at_most": 2, "is_strict": True}, False),
+        ({"at_most": 1}, False),
+        ({"at_most": 50, "unit": "percent"}, True),
+        ({"at_most": 50, "unit": "percent", "is_strict": True}, False),
+        ({"at_most": 49.9, "unit": "percent"}, False),
+        ({"mostly": 0.5}, True),
+        ({"mostly": 0.6}, False),
+    ],
+)
+def test_two_of_four_rows_are_tolerated_or_not(tolerance, success, validate: Validate):
+    frame = pl.DataFrame({"a": [1, 1, 9, 9], "b": [1, 1, 1, 2]})
+    satisfied, repeated = validate(
+        frame,
+        ExpectRowsToSatisfy(expression="a < 5", **tolerance),
+        ExpectRowsToRepeatNothing(column_list=["a"], ignore_row_if="never", **tolerance),
+        result_format="BOOLEAN_ONLY",
+    )
+    assert (satisfied.success, repeated.success) == (success, success)

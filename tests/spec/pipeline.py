@@ -10,7 +10,7 @@ from contracts.accountability import AccountabilityMap
 from contracts.documents import parse
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
 from contracts.map_checks import assemble
-from contracts.tables import FactAttribution, Table
+from contracts.tables import FactAttribution, MetricWindow, Table
 from contracts.tenures import tenures
 from tests.conftest import drawn
 from transforms.attribution import change_parts, fact_attribution
@@ -26,6 +26,7 @@ from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.slots import slots
+from transforms.windows import metric_windows, window_sums, window_values
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -167,12 +168,16 @@ def score(
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()
-    values = values_by_period(case_values(found.lazy(), atlas.metrics, codebook), scoring).collect().lazy()
+    observed = case_values(found.lazy(), atlas.metrics, codebook)
+    values = values_by_period(observed, scoring).collect().lazy()
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()
     changes = change_parts(periods, scoring).collect().lazy()
     plans = scorecards(made, counts, changes, scoring)
     plans[FactAttribution] = fact_attribution(changes, scoring)
+    widened = window_sums(daily.lazy(), scoring), window_values(observed, scoring)
+    windows = metric_windows(cards(*widened, scoring, ["touchpoint"]), scoring)
+    plans[MetricWindow] = windows
     return Scored(
         {table: plan.collect() for table, plan in plans.items()},
         measure_daily(daily.lazy(), scoring).collect(),

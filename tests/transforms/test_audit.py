@@ -8,11 +8,13 @@ import pytest
 
 from contracts.documents import parse
 from contracts.map_checks import assemble
+from contracts.map_content import FormulaChange
 from contracts.tables import (
     DataTrust,
     FactEventUnmatched,
     FactHandoff,
     GapFinding,
+    GoalHistory,
     MetricStanding,
     ObservedAccountability,
     PersonLoad,
@@ -21,6 +23,7 @@ from contracts.tables import (
 from contracts.tenures import tenures
 from contracts.workspace import Limits
 from transforms.audit import RULES, Evidence, audit, open_findings
+from transforms.goal_lint import goal_lint
 
 SOUND = """
 teams: [{id: one, name: One, groups: [Desk]}, {id: two, name: Two, groups: [Lab]}]
@@ -236,6 +239,19 @@ def share(verdict: str) -> pl.DataFrame:
     return row(UnmatchedShare, **told, unmatched_count=8, verdict=verdict)
 
 
+def moved(**said: object) -> pl.DataFrame:
+    """A goal that was made easier while it ran."""
+    told = {"in_force_from_date": date(2026, 1, 1), "record_number": 2, "recorded_at": NOW, "is_moved": True}
+    eased = {
+        "change": "changed",
+        "is_level_eased": True,
+        "level_before": 0.9,
+        "level": 0.8,
+        "is_due_postponed": False,
+    }
+    return row(GoalHistory, touchpoint_id="point", metric="csat", **{**told, **eased, **said})
+
+
 @pytest.mark.parametrize(
     ("seen", "found"),
     [
@@ -264,6 +280,13 @@ def share(verdict: str) -> pl.DataFrame:
         ({"metric_standing": row(MetricStanding, touchpoint_id="point", metric="csat", n=30)}, None),
         ({"best": {("point", "csat"): 0.79}}, ("goal_beyond_reach", "point.csat", "info")),
         ({"best": {("point", "csat"): 0.80}}, None),
+        ({"goal_history": moved()}, ("goal_moved", "point.csat", "info")),
+        ({"goal_history": moved(is_moved=False)}, None),
+        ({"goal_history": moved(in_force_from_date=date(2025, 1, 1))}, None),
+        (
+            {"formula_changes": [FormulaChange("csat", 1, ("top",))]},
+            ("metric_changed_without_version", "csat", "warning"),
+        ),
         ({"load": load(touchpoint_count=13)}, ("person_overloaded", "ada", "warning")),
         ({"load": load(touchpoint_count=12)}, None),
         ({"load": load(alone_count=4)}, ("bus_factor_of_one", "ada", "warning")),
@@ -394,3 +417,19 @@ def test_every_rule_is_one_declaration_that_explains_itself():
         assert rule.sentence
         assert rule.remedy
     GapFinding.validate(audit(evidence((GOALS, ""))).select(GapFinding.column_names()), cast=True)
+
+
+def test_a_goal_that_misses_letters_says_which():
+    change = (", baseline: 0.7, baseline_at: 2026-01-01", "")
+    sentences = audit(evidence(change, (", approved_by: ben", "")))["sentence"].to_list()
+    assert sentences == ["Point's goal for 'csat' misses A (its baseline) and who agreed ('approved_by')."]
+    letters = goal_lint(evidence(change, observed=frozenset()))
+    assert letters.select("letter", "reason").rows() == [("M", "never_measured"), ("A", "no_baseline")]
+
+
+def test_a_lever_makes_a_level_beyond_the_best_achievable():
+    best = {"best": {("point", "csat"): 0.79}}
+    lever = ("why: it", "lever: a second carrier, why: it")
+    assert findings(**best) == [("goal_beyond_reach", "point.csat", "info")]
+    assert findings(lever, **best) == []
+    assert goal_lint(evidence(**best))["letter"].to_list() == ["A"]

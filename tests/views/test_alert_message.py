@@ -75,6 +75,29 @@ def test_lower_is_better_turns_every_sign():
     assert "Customers: 1,940 in the last 28 days\n" in text
 
 
+PACE = {
+    "expected": 0.78, "p_meet": 0.031, "budget_used_share": 0.61, "budget_time_share": 0.4, "burn_long": 2.34,
+    "burn_short": 3.1, "burn_long_weeks": 4, "burn_short_weeks": 1,
+}  # fmt: skip
+
+
+def test_a_goal_on_its_way_says_where_it_should_be_and_what_its_budget_is():
+    goal, budget = shown(replace(BREACH, facts={**BREACH.facts, **PACE})).text.splitlines()[3:5]
+    assert goal == "Goal: its path expects 78 % by now; chance to meet it when it is due 3 %, as the weeks go"
+    assert budget == (
+        "Budget: 61 % of the quarter's bad experiences are used at 40 % of its time; burning 2.3 times as fast as "
+        "allowed over 4 weeks, 3.1 times as fast as allowed over 1 week"
+    )
+
+
+def test_what_is_not_known_of_a_goals_way_is_not_said():
+    facts = {**BREACH.facts, **dict.fromkeys(PACE), "expected": 0.82, "p_meet": 0.0001}
+    text = shown(replace(BREACH, facts=facts)).text
+    assert "Goal: chance to meet it when it is due below 1 %, as the weeks go\n" in text
+    assert "Budget" not in text
+    assert "Goal" not in shown(BREACH).text
+
+
 def test_several_alerts_are_one_message_and_a_digest_says_that_it_is_one():
     assert shown(BREACH, LATE).subject == "2 alerts: 1 breach, 1 no data"
     assert shown(BREACH, LATE, is_digest=True).text.startswith(

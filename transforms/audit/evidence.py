@@ -8,7 +8,9 @@ from functools import cached_property
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
+from contracts.map_content import FormulaChange
 from contracts.tables import (
+    GoalHistory,
     MetricStanding,
     ObservedAccountability,
     PersonLoad,
@@ -55,6 +57,8 @@ class Evidence:
         drifts: Rows of SamplingSentinel of series that have drifted and not come back.
         who_answered: WhoAnswered.
         shared_tokens: How many e-mails, phones and ids are shared by too many people.
+        goal_history: GoalHistory.
+        formula_changes: Metrics whose formula changed without their version.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
 
@@ -80,6 +84,8 @@ class Evidence:
     drifts: pl.DataFrame = field(default_factory=SamplingSentinel.empty)
     who_answered: pl.DataFrame = field(default_factory=WhoAnswered.empty)
     shared_tokens: int = 0
+    goal_history: pl.DataFrame = field(default_factory=GoalHistory.empty)
+    formula_changes: Sequence[FormulaChange] = ()
     found: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property

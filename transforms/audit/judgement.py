@@ -77,49 +77,6 @@ def goal_past_due(evidence: Evidence) -> Iterator[Finding]:
 
 
 @rule(
-    "info",
-    "{name}'s goal for {metric!r} does not say {missing}.",
-    "Add it: a goal is specific, measurable, achievable, relevant and has its time.",
-    "goals",
-)
-def goal_incomplete(evidence: Evidence) -> Iterator[Finding]:
-    """A goal in force that lacks a part of SMART: where it starts from, since when, who agreed (Doran 1981).
-
-    Metric, level, due date and why are in every goal, or the map is refused.
-    """
-    for touchpoint in evidence.living:
-        for goal in evidence.standing.goals(touchpoint):
-            parts = {
-                "its baseline": goal.baseline,
-                "since when it counts ('from')": goal.in_force_from,
-                "who agreed ('approved_by')": goal.approved_by,
-            }
-            if missing := [said for said, value in parts.items() if value is None]:
-                said = " or ".join([", ".join(missing[:-1]), missing[-1]] if missing[1:] else missing)
-                yield about(evidence, touchpoint, goal.metric, metric=goal.metric, missing=said)
-
-
-@rule(
-    "info",
-    "{name}'s goal for {metric!r} is {level:g}; the best whole month so far was {best:.4g}.",
-    "Name what will make the difference, or set a level within reach.",
-    "goals",
-)
-def goal_beyond_reach(evidence: Evidence) -> Iterator[Finding]:
-    """A goal in force that no whole month ever reached."""
-    for touchpoint in evidence.living:
-        for goal in evidence.standing.goals(touchpoint):
-            best = evidence.best.get((touchpoint.id, goal.metric))
-            if best is None:
-                continue
-            reached = best >= goal.level if goal.at_least is not None else best <= goal.level
-            if not reached:
-                yield about(
-                    evidence, touchpoint, goal.metric, metric=goal.metric, level=goal.level, best=best
-                )
-
-
-@rule(
     "warning",
     "No review looks at {name}.",
     "Add it to a review's 'touchpoints' or 'stages'; the review's chair has to be held.",

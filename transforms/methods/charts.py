@@ -13,6 +13,8 @@ from typing import Literal
 
 import polars as pl
 
+from transforms.methods.distributions import in_order
+
 Centre = Literal["mean", "median"]
 ADDED = ("centre", "sigma", "limit_low", "limit_high", "z")
 
@@ -85,7 +87,9 @@ def xmr(
         _baseline(points)
         .group_by(keys)
         .agg(
-            centre=pl.col("value").mean() if by_mean else pl.col("value").median(),
+            centre=in_order(pl.col("value").cast(pl.Float64)) / pl.len()
+            if by_mean
+            else pl.col("value").median(),
             range_centre=usable.mean() if by_mean else usable.median(),
         )
     )

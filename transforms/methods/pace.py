@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from transforms.methods.distributions import student_quantile, student_tail
+from transforms.methods.distributions import in_order, student_quantile, student_tail
 
 LEAST_POINTS = 6
 """Fewer points are refused: a line through five says nothing about where it leads."""
@@ -131,17 +131,19 @@ def project(
         keys, n, slope, prediction, prediction_low, prediction_high, chance_to_meet, is_on_track, refused
         (`too_few_points`, or null); numbers are null where refused.
     """
-    time, value = pl.col("time").cast(pl.Float64), pl.col("value").cast(pl.Float64)
-    apart, off = time - time.mean(), value - value.mean()
+    # In the order of time, so that sums of floats are the same every time. A plain sum forgets its sort.
+    time, value = (pl.col(name).cast(pl.Float64).sort_by("time", "value") for name in ("time", "value"))
+    middle, mean = time.mean(), in_order(value) / value.len()
+    apart, off = time - middle, value - mean
     known = points.filter(pl.col("value").is_not_null())
-    slope = (apart * off).sum() / (apart**2).sum()
+    slope = in_order(apart * off) / in_order(apart**2)
     sums = known.group_by(keys).agg(
         n=pl.len().cast(pl.Int64),
         slope=slope,
-        __time=time.mean(),
-        __value=value.mean(),
-        __squares=(apart**2).sum(),
-        __rest=((off - slope * apart) ** 2).sum(),
+        __time=middle,
+        __value=mean,
+        __squares=in_order(apart**2),
+        __rest=in_order((off - slope * apart) ** 2),
     )
     n, degrees = pl.col("n"), pl.col("n") - 2
     ahead = pl.col("due") - pl.col("__time")

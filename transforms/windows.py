@@ -1,0 +1,122 @@
+"""Windows that widen until a value says something: the shortest whose interval is narrow enough."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from contracts.accountability import Metric
+from contracts.tables import MetricWindow
+from transforms.behaviour import SHARES, charts
+from transforms.credit import PARTS, Scoring, named
+from transforms.measure import ADDITIVE
+from transforms.periods import PERIOD, PERIOD_COLUMNS, Calendar
+
+_PAIR = ["touchpoint", "metric"]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """So many weeks up to yesterday."""
+
+    weeks: int
+    start: date
+    end: date
+
+    def named(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The window's rows of a frame with `date`, under the columns of a period."""
+        return rows.filter(pl.col("date") >= self.start, pl.col("date") < self.end).with_columns(
+            # Its own length is its name; `to_date` has no earlier self that it would be compared with.
+            period=pl.lit("to_date", dtype=PERIOD), period_start=pl.lit(self.start), period_end=pl.lit(self.end)
+        )  # fmt: skip
+
+
+def window_sums(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Credited daily sums as sums of every window that any metric may be told over, as `cards.by_period` has them."""
+    whole = daily.filter(pl.col("dimension") == 0)
+    every = [one.named(whole) for one in _windows(scoring)]
+    return pl.concat(every).group_by(*PERIOD_COLUMNS, *PARTS).agg(pl.col(*ADDITIVE).sum())
+
+
+def window_values(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Observations of quantiles in every window, as `cards.values_by_period` has them."""
+    credited = scoring.credited(values).filter(pl.col("dimension") == 0).select("date", *PARTS, "value")
+    return pl.concat([one.named(credited) for one in _windows(scoring)]).drop("date")
+
+
+def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """MetricWindow, unsorted.
+
+    Args:
+        made: What `cards.cards` made of the windows, touchpoints only.
+        scoring: Map, calendar, goals.
+    """
+    weeks = (pl.col("period_end") - pl.col("period_start")).dt.total_days() // 7
+    half = (pl.col("value_high") - pl.col("value_low")) / 2
+    allowed = pl.LazyFrame(
+        [(number, one) for number, metric in enumerate(scoring.metrics, start=1) for one in metric.windows],
+        schema={"metric": pl.UInt16, "window_weeks": pl.Int64},
+        orient="row",
+    )
+    told = (
+        made.with_columns(window_weeks=weeks, half_width=half)
+        .join(allowed, on=["metric", "window_weeks"], how="semi")
+        .with_columns(tolerance=_tolerance(scoring))
+        .with_columns(is_narrow_enough=(pl.col("half_width") <= pl.col("tolerance")).fill_null(value=False))
+    )
+    # The shortest that is narrow enough, else the longest.
+    length = pl.col("window_weeks")
+    order = pl.when("is_narrow_enough").then(length).otherwise(1000 - length)
+    chosen = (
+        told.with_columns(__wide=~pl.col("is_narrow_enough"), __order=order)
+        .sort(*_PAIR, "__wide", "__order")
+        .group_by(_PAIR, maintain_order=True)
+        .first()
+    )
+    return _published(chosen, scoring)
+
+
+def _published(chosen: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    units = ["count", *(metric.unit for metric in scoring.metrics)]
+    days = pl.col("window_weeks") * 7
+    further = -(-pl.col("answers_needed") * days // pl.col("n"))
+    known = (pl.col("n") > 0) & (further < 36_500)
+    return (
+        chosen.with_columns(
+            touchpoint_id=named("touchpoint", scoring.touchpoints),
+            unit=named("metric", units),
+            metric=named("metric", scoring.metric_ids),
+            excluded_count="excluded",
+            window_start_date="period_start",
+            window_end_date="period_end",
+            answers_expected_date=pl.when(known).then(
+                pl.lit(scoring.calendar.today) + pl.duration(days=further.cast(pl.Int64))
+            ),
+        )
+        .join(charts(scoring.atlas).lazy(), on=["touchpoint_id", "metric"], how="semi")
+        .select(pl.col(name).cast(kind) for name, kind in MetricWindow.published_schema().items())
+    )
+
+
+def _windows(scoring: Scoring) -> Iterator[_Window]:
+    """Windows that lie within the days that are known; the shortest one in any case."""
+    calendar: Calendar = scoring.calendar
+    lengths = sorted({weeks for metric in scoring.metrics for weeks in metric.windows} or {1})
+    for weeks in lengths:
+        start = calendar.today - timedelta(weeks=weeks)
+        if start >= calendar.first or weeks == lengths[0]:
+            yield _Window(weeks, start, calendar.today)
+
+
+def _tolerance(scoring: Scoring) -> pl.Expr:
+    """The widest half interval that is still useful, by metric."""
+    declared = pl.Series([None, *(_declared(metric) for metric in scoring.metrics)], dtype=pl.Float64)
+    return pl.coalesce(pl.lit(declared).gather(pl.col("metric")), pl.col("value").abs() / 10)
+
+
+def _declared(metric: Metric) -> float | None:
+    """As the map says; else 0.05 of a share, 10 points; None for a tenth of the value."""
+    return metric.tolerance or (
+        10.0 if metric.estimator == "nps" else 0.05 if metric.estimator in SHARES else None
+    )
