@@ -12,6 +12,7 @@ from contracts.accountability import Metric
 from contracts.tables import FactAttribution
 from contracts.tables.facts import COMPONENTS, SCOPES
 from transforms.credit import Scoring, named
+from transforms.methods.distributions import in_order
 from transforms.methods.owner_change import PARTS, owner_change
 from transforms.periods import PERIOD_COLUMNS, previous_start
 
@@ -110,7 +111,10 @@ def owner_changes(changes: pl.LazyFrame) -> pl.LazyFrame:
     known = pl.col("rate").is_not_null().any()
     return theirs.group_by(*PERIOD_COLUMNS, pl.col("scope").cast(pl.UInt32).alias("owner"), "metric").agg(
         pl.col("change").first(),
-        *(pl.when(known).then(pl.col(part).sum()).alias(f"{part}_effect") for part in PARTS),
+        *(
+            pl.when(known).then(in_order(pl.col(part).sort_by("touchpoint"))).alias(f"{part}_effect")
+            for part in PARTS
+        ),
         unexplained_effect=pl.col("unexplained").first(),
     )
 

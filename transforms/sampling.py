@@ -70,7 +70,7 @@ def asked_and_answered(
         with the codes of their dimensions; and sums of those who lived through the touchpoint.
     """
     owned, width = matched.filter(pl.col("touchpoint") > 0), _width(metrics)
-    told, lived = [_no_rows(width)], [_no_lived()]
+    told, lived = ([pl.LazyFrame(schema=one)] for one in sample_schemas(metrics).values())
     for family, members in families(metrics).items():
         sample = metrics[family - 1].sample
         if sample is None:
@@ -201,12 +201,11 @@ def _dimensions(width: int) -> list[str]:
     return [f"dimension_{place}" for place in range(1, width + 1)]
 
 
-def _no_rows(width: int) -> pl.LazyFrame:
-    return pl.LazyFrame(schema={**_PLACE, **_MOMENT, **dict.fromkeys(_dimensions(width), pl.UInt32())})
-
-
-def _no_lived() -> pl.LazyFrame:
-    return pl.LazyFrame(schema={**_PLACE, "dimension": pl.UInt8(), "segment": pl.UInt32(), "n": pl.Int64()})
+def sample_schemas(metrics: Sequence[Metric]) -> dict[str, dict[str, pl.DataType]]:
+    """Columns of what `asked_and_answered` returns: told, lived."""
+    dimensions = dict.fromkeys(_dimensions(_width(metrics)), pl.UInt32())
+    lived = {"dimension": pl.UInt8(), "segment": pl.UInt32(), "n": pl.Int64()}
+    return {"told": {**_PLACE, **_MOMENT, **dimensions}, "lived": {**_PLACE, **lived}}
 
 
 def _no_daily() -> pl.LazyFrame:

@@ -10,8 +10,11 @@ import polars as pl
 
 
 def in_order(values: pl.Expr) -> pl.Expr:
-    """The sum of floats one after the other: the same bits every time, which a sum in parallel does not promise."""
-    return values.cum_sum().last()
+    """The sum of floats one after the other, null counting as 0: the same bits every time.
+
+    A plain sum does not promise that: polars drops a sort before it, and adds in whatever order rows came.
+    """
+    return values.fill_null(0).cum_sum().last()
 
 
 def normal_tail(z: pl.Expr) -> pl.Expr:

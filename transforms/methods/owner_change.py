@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from transforms.methods.distributions import in_order
+
 PARTS = ("rate", "mix", "portfolio", "who_answered")
 """What a change is split into, besides what is unexplained."""
 
@@ -45,7 +47,7 @@ def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.Lazy
     forward, backward = _order(0, 3), _order(1, 2)
     parts = [_mean_of(forward[name], backward[name]).alias(name) for name in PARTS]
     split = joined.select(*here, "is_empty", *parts).join(_owners(touchpoints, by), on=by).sort(here)
-    total = pl.sum_horizontal(pl.col(*PARTS).sum().over(by))
+    total = pl.sum_horizontal(in_order(pl.col(*PARTS)).over(by))
     return split.with_columns(unexplained=pl.col("change") - total)
 
 
@@ -64,7 +66,7 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     """One row an owner and touchpoint: its sums, and its own change as rate and who_answered."""
     here = [*by, "touchpoint"]
     n_0, n_1, rate_0, rate_1 = _filled("n_before", "sum_before", "n_after", "sum_after")
-    mass_0, mass_1 = pl.col("n_before").sum().over(here), pl.col("n_after").sum().over(here)
+    mass_0, mass_1 = (in_order(pl.col(name)).over(here) for name in ("n_before", "n_after"))
     share_0, share_1 = n_0 / mass_0, n_1 / mass_1
     both = (mass_0 > 0) & (mass_1 > 0)
     return (
@@ -77,7 +79,7 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
         )
         .group_by(here)
         .agg(
-            pl.col("n_before", "sum_before", "n_after", "sum_after", "__rate", "__who").sum(),
+            in_order(pl.col("n_before", "sum_before", "n_after", "sum_after", "__rate", "__who")),
             pl.col("is_held_before", "is_held_after").cast(pl.Float64).max(),
             pl.col("is_empty").any(),
         )
@@ -131,8 +133,8 @@ def _portfolio(touchpoints: pl.LazyFrame, side: str, by: Sequence[str]) -> pl.La
 
 def _owners(touchpoints: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     values = {
-        f"value_{side}": _held(pl.col(f"sum_{side}"), pl.col(f"is_held_{side}")).sum()
-        / _held(pl.col(f"n_{side}"), pl.col(f"is_held_{side}")).sum()
+        f"value_{side}": in_order(_held(pl.col(f"sum_{side}"), pl.col(f"is_held_{side}")))
+        / in_order(_held(pl.col(f"n_{side}"), pl.col(f"is_held_{side}")))
         for side in ("before", "after")
     }
     known = touchpoints.group_by(by).agg(value.fill_nan(None).alias(name) for name, value in values.items())
@@ -144,9 +146,9 @@ def _held(term: pl.Expr, holds: pl.Expr) -> pl.Expr:
 
 
 def _held_sum(term: pl.Expr, holds: pl.Expr, by: Sequence[str]) -> pl.Expr:
-    return _held(term, holds).sum().over(by)
+    return in_order(_held(term, holds)).over(by)
 
 
 def summarise(split: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.LazyFrame:
     """The parts added up by fewer columns, for instance by owner."""
-    return split.group_by(by).agg(pl.col(*PARTS).sum()).sort(by)
+    return split.group_by(by).agg(in_order(pl.col(*PARTS))).sort(by)
