@@ -12,7 +12,7 @@ from flows.workspace import LoadedWorkspace
 from transforms.behind import frozen
 from transforms.metric_trust import sample_doubts
 from transforms.sampling import answer_delays, people_asked, sampled_by_period, sampled_daily
-from transforms.sentinels import sampling_sentinels, standing_drifts
+from transforms.sentinels import sampling_sentinels
 from transforms.trust import stale_since
 from transforms.who_answered import Names, sample_mix, who_answered
 from warehouse.releases import Releases
@@ -53,8 +53,7 @@ def sampled(workspace: LoadedWorkspace, measured: Measured, trust: pl.DataFrame)
     periods = sampled_by_period(daily.lazy(), measured.calendar).collect().lazy()
     mix, answered = pl.collect_all([sample_mix(periods, names), who_answered(periods, names)])
     sentinels = sampling_sentinels(daily, people, delays, known, names)
-    last = max(known["known_until"].to_list(), default=measured.calendar.today)
-    drifts = standing_drifts(sentinels, last)
+    drifts = sentinels.filter("is_standing")
     return Sampled({SampleMix: mix, WhoAnswered: answered, SamplingSentinel: sentinels}, drifts)
 
 

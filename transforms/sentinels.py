@@ -21,6 +21,7 @@ _KINDS = {
     "mix": "share",
     "delay": "value",
 }
+_SERIES = ("touchpoint_id", "metric", "sentinel", "dimension", "segment")
 _HOUR, _SHORTEST = 60, 1.0
 LATELY_WEEKS = 6
 """A drift stands while the series was judged in so many of the last weeks."""
@@ -54,7 +55,13 @@ def sampling_sentinels(
     )
     ordered = dated.sort(*_KEYS, "week_start")
     judged = trailing(ordered, list(_KEYS)).with_columns(is_beyond=pl.col("side") != 0)
-    return _published(_since(judged), names)
+    made = _published(_since(judged), names)
+    last = cast("date | None", known["known_until"].max())
+    keys = ["week_start", *_SERIES]
+    standing = standing_drifts(made, last).select(keys) if last else made.select(keys).clear()
+    return made.join(
+        standing.with_columns(is_standing=pl.lit(value=True)), on=keys, how="left", maintain_order="left"
+    ).with_columns(pl.col("is_standing").fill_null(value=False))
 
 
 def standing_drifts(sentinels: pl.DataFrame, known_until: date) -> pl.DataFrame:
@@ -67,7 +74,7 @@ def standing_drifts(sentinels: pl.DataFrame, known_until: date) -> pl.DataFrame:
         sentinels: SamplingSentinel.
         known_until: The day until which surveys are known; a series not judged for long has ended.
     """
-    keys = ["touchpoint_id", "metric", "sentinel", "dimension", "segment"]
+    keys = list(_SERIES)
     last = sentinels.sort(*keys, "week_start").unique(keys, keep="last", maintain_order=True)
     since = pl.lit(known_until).dt.offset_by(f"-{LATELY_WEEKS}w")
     standing = last.filter("is_drift", pl.col("week_start") >= since).with_columns(
@@ -163,5 +170,5 @@ def _published(judged: pl.DataFrame, names: Names) -> pl.DataFrame:
         .with_columns(touchpoint_id=names.touchpoint(), metric=names.metric(), n=pl.col("n").cast(pl.Int64))
         .drop("dimension", "segment")
         .rename({"dimension_name": "dimension", "segment_name": "segment"})
-        .select(SamplingSentinel.column_names())
+        .select(name for name in SamplingSentinel.column_names() if name != "is_standing")
     )

@@ -113,6 +113,10 @@ class SamplingSentinel(Table):
     usual_count = count("Usual weeks that the limits are made of.", "weeks")
     is_beyond = flag("Whether the week lies beyond its limits; null without limits.", nullable=True)
     is_drift = flag("Whether three of the last four weeks do, on one side.")
+    is_standing = flag(
+        "Whether this is the last judged week of a drift that has not come back. How many are asked stands only "
+        "when their number and their share have left to one side: a quota keeps the one, a rate the other."
+    )
     drift_since_date = day(
         "First day of the first of those weeks of this drift; null without one.", nullable=True
     )
