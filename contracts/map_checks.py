@@ -261,7 +261,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
             ]
         case "metrics":
             counter = _one("metrics", item.counter_metric, "counter_metric")
-            return [counter, *named_by_metric(item)]
+            place = _one("touchpoints", item.touchpoint, "touchpoint")
+            return [counter, place, *named_by_metric(item)]
         case "waivers":
             return [_one("people", item.approver, "approver")]
         case "decision_rights":

@@ -114,7 +114,8 @@ def _renamed(one: Rule | Metric | Review | Waiver | DecisionRight, now: Mapping[
             return one.model_copy(update={"touchpoint": touchpoint, "examples": examples})
         case Metric():
             held = tuple(_renamed_in(part, now) for part in one.independence)
-            return one.model_copy(update={"independence": held})
+            named = now.get(one.touchpoint or "", one.touchpoint)
+            return one.model_copy(update={"independence": held, "touchpoint": named})
         case Waiver():
             # The audit names parts of a touchpoint as `touchpoint.part`.
             name, dot, part = one.object.partition(".")

@@ -16,13 +16,12 @@ import polars as pl
 from contracts.errors import PromiseError, QuestionError
 from contracts.tables import Restatement, ScorecardTouchpoint
 from contracts.tables.base import Table
-from flows.auditing import audited
 from flows.landing import FeedLanding
-from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
 from flows.restated import COMPARED, Difference, differences
-from flows.stages import absorb, score
+from flows.run import Run
+from flows.stages import absorb
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import with_restated
 from warehouse.files import part_of
@@ -87,8 +86,9 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
         ).state
         tell("absorb", 1, 1)
         measured = measure(then, state, tell)
-        tables = score(then, measured, state)
-        tables |= {**audited(then, measured, state, tables), **mapped(then)}
+        run = Run(then)
+        scored = run.score(state, measured)
+        tables = {**scored, **run.audit(state, measured, scored)}
         log = releases.frame(release, Restatement.table_name())
         tables[ScorecardTouchpoint] = with_restated(tables[ScorecardTouchpoint], log)
         tell("score", 1, 1)

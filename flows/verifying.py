@@ -9,11 +9,12 @@ import polars as pl
 from contracts.errors import QuestionError
 from contracts.tables import FactCase, Table
 from flows.auditing import audited
+from flows.goals import scored
 from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
 from flows.restated import HISTORIES
-from flows.stages import case_attributes, score
+from flows.stages import case_attributes
 from flows.workspace import LoadedWorkspace, load
 from warehouse.releases import Release, Releases, as_published
 from warehouse.store import EventStore
@@ -75,8 +76,8 @@ def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     release, as_of = _comparable(workspace, releases, state.number)
     then = load(workspace.root, as_of)
     measured = measure(then, state, tell)
-    scored = score(then, measured, state)
-    anew = {**scored, **audited(then, measured, state, scored), **mapped(then)}
+    tables = scored(then, measured, state)
+    anew = {**tables, **audited(then, measured, state, tables), **mapped(then)}
     extra = case_attributes(then, measured)
     checks = []
     for table, frame in anew.items():
