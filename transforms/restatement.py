@@ -140,7 +140,9 @@ def _why(between: Between) -> pl.Expr:
     events = pl.when(more).then(pl.lit("late events")).when(fewer).then(pl.lit("withdrawn"))
     metrics = pl.col("metric").is_in(sorted(between.metrics))
     causes = [
-        events.otherwise(pl.lit("corrected")) if between.has_events else pl.lit(None, dtype=pl.String),
+        events.otherwise(pl.lit("late or corrected events"))
+        if between.has_events
+        else pl.lit(None, dtype=pl.String),
         pl.when(metrics).then(pl.lit("metric changed")),
         pl.lit("map changed" if between.has_map else None, dtype=pl.String),
     ]

@@ -178,6 +178,7 @@ class Restatement(Table):
     n_was = count("Observations it rested on.", "observations")
     n_is = count("Observations it rests on now.", "observations")
     why = text(
-        "What changed in between: late events, corrected, withdrawn, metric changed, map changed, joined by "
+        "What changed in between: late events (n rose), withdrawn (it fell), late or corrected events (it "
+        "stayed: an answer was told anew, or what follows one came late), metric changed, map changed, joined by "
         "`, `; else program or settings changed."
     )

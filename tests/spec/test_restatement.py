@@ -60,7 +60,9 @@ FINAL = ("point", "csat", "2026-03-02", 0.8, 10, True)
         ),
         pytest.param(("point", "csat", "2026-03-02", 0.9, 9, True), "withdrawn", id="fewer"),
         pytest.param(
-            ("point", "csat", "2026-03-02", 0.9, 10, True), "corrected", id="as many, told otherwise"
+            ("point", "csat", "2026-03-02", 0.9, 10, True),
+            "late or corrected events",
+            id="as many, told otherwise",
         ),
     ],
 )
@@ -161,7 +163,7 @@ def test_every_change_stays_in_the_log_with_its_reason(sandbox: Sandbox):
     told = (
         log_of(sandbox).sort("release_number").select("release_number", "value_was", "value_is", "why").rows()
     )
-    assert told == [(2, 1.0, 0.0, "corrected"), (3, 0.0, 1.0, "metric changed, map changed")]
+    assert told == [(2, 1.0, 0.0, "late or corrected events"), (3, 0.0, 1.0, "metric changed, map changed")]
 
 
 def test_a_release_that_cannot_be_read_is_passed_over_for_the_one_before(sandbox: Sandbox):
