@@ -207,9 +207,7 @@ def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
         "unlike": _with_grade(row["mix_excess"], row["representation_grade"]),
         "response_mood": _MOODS.get(row["response_grade"], "soft"),
         "mix_mood": _MOODS.get(row["representation_grade"], "soft"),
-        "against": f"who {'lived through it' if against == 'lived' else 'was asked'}"
-        if against
-        else "not known",
+        "against": {"lived": "all there", "asked": "those asked"}.get(against, "not known"),
         "value_text": number(value),
         "adjusted": number(adjusted, value),
         "change_text": number(change, value),
