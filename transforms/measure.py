@@ -214,7 +214,7 @@ def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
 
 
 def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -> Iterator[pl.LazyFrame]:
-    valued = base.with_columns(_observed(metric, codebook))
+    valued = base.with_columns(observed(metric, codebook))
     for index, dimension in enumerate(["", *metric.by]):
         segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
         steps = pl.col("__steps").cast(pl.Int128)
@@ -230,7 +230,7 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
         yield shaped(summed.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
 
 
-def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
+def observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     """What one row adds: whether it counts, whether it is good, its value in steps."""
     no = pl.lit(value=False)
     if metric.estimator in PAIRED:
