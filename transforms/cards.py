@@ -65,7 +65,7 @@ def cards(
 
     Returns:
         card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
-        n, excluded, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
+        n, excluded, outside, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
         verdict, is_below_goal, answers_needed. Only rows of one touchpoint have a goal.
     """
     grain = ["card", *PERIOD_COLUMNS, *KEYS]
@@ -77,7 +77,7 @@ def cards(
         for card, (keys, frame) in _split(periods, scoring).items()
         if card in wanted
     ).cache()
-    columns = [*grain, "metric", "n", "excluded", *ESTIMATED]
+    columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED]
     ordered = pl.concat(
         ordered_values(frame, [*PERIOD_COLUMNS, *keys])
         .with_columns(_keyed(card))
@@ -88,7 +88,9 @@ def cards(
     made = [estimate(sums, scoring.metrics), *estimate_quantiles(ordered, scoring.metrics)]
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
     # selves and their goals: each is made once.
-    rows = pl.concat(frame.select(columns) for frame in made).cache()
+    scaled, *unscaled = made
+    unscaled = [frame.with_columns(outside=pl.lit(0, dtype=pl.Int64)) for frame in unscaled]
+    rows = pl.concat(frame.select(columns) for frame in (scaled, *unscaled)).cache()
     return _judged(_with_previous(rows).cache(), scoring)
 
 
