@@ -4,38 +4,27 @@ Memory is bounded by a partition of months, not by the history; sums of partitio
 of the whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import polars as pl
 
-from contracts.accountability import UNMATCHED, AccountabilityMap, Cases
+from contracts.accountability import UNMATCHED
 from contracts.events import INSTANT, Codebook
-from flows.progress import Tell
+from flows.case_parts import cases_of
+from flows.parts import PARTITION_ROWS, Pass, keys_of, parts_of, put_together
+from flows.progress import Tell, silent
 from flows.workspace import LoadedWorkspace
-from transforms.behind import feeds_of_cases, feeds_of_events
-from transforms.case_tables import with_slots
-from transforms.cases import case_columns, cases, handoffs
+from transforms.behind import feeds_of_cases
 from transforms.credit import named
-from transforms.customers import customer_moves, moves_columns
 from transforms.match import Matcher, match
-from transforms.measure import (
-    answers,
-    case_values,
-    count_events,
-    measure_cases,
-    measure_events,
-    volume,
-)
+from transforms.measure import case_values, measure_cases, volume
 from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.slots import Slots, slots
-from transforms.stakes import disowned_events, recent_events, unmatched_events
+from warehouse.kept import Kept
 from warehouse.store import State
-
-PARTITION_ROWS = 2_000_000
-_ALWAYS = ("feed", "kind", "channel", "customer")
 
 
 @dataclass(frozen=True)
@@ -57,6 +46,7 @@ class Measured:
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
         moves: `MOVES`: events that make or end a customer.
+        read: Events that were read for it; of all others what they gave was kept.
     """
 
     codebook: Codebook
@@ -73,6 +63,7 @@ class Measured:
     unmatched: pl.DataFrame
     behind: pl.DataFrame
     moves: pl.DataFrame
+    read: int = 0
 
     @property
     def slots(self) -> Slots:
@@ -93,53 +84,48 @@ def matcher_of(workspace: LoadedWorkspace, state: State) -> tuple[Matcher, Codeb
     return matcher, codebook, Calendar(min(first, today), today)
 
 
-def measure(workspace: LoadedWorkspace, state: State, tell: Tell) -> Measured:
-    """Match every stored event and sum it up.
+def measure(
+    workspace: LoadedWorkspace, state: State, tell: Tell = silent, kept: Kept | None = None
+) -> Measured:
+    """Match every stored event and sum it up; of months that are as they were, what is kept is read.
 
     Args:
         workspace: Map and clock.
         state: The events.
-        tell: Told of every partition.
+        tell: Told of every month that is computed.
+        kept: Where what months give is kept; in this process alone when absent: everything is computed.
     """
-    atlas = workspace.atlas
     matcher, codebook, calendar = matcher_of(workspace, state)
-    columns = pass_columns(atlas, matcher, codebook)
-    parts: list[list[pl.DataFrame]] = []
-    subjects: list[pl.DataFrame] = []
-    partitions = list(pass_partitions(state))
-    for done, months in enumerate(partitions, start=1):
-        matched = match(state.scan(columns, months), matcher).collect()
-        parts.append(pl.collect_all(_plans(matched.lazy(), atlas, matcher, codebook, calendar)))
-        if atlas.cases:
-            subjects.append(matched.filter(pl.col("subject_id") > 0))
-        tell("measure", done, len(partitions))
-    counted, sums, answered, recent, disowned, unmatched, behind, moves = (
-        pl.concat(part) for part in zip(*parts, strict=True)
-    )
-    found, handed = _cases(subjects, atlas.cases, matcher, codebook)
+    asked = Pass(workspace.atlas, matcher, codebook, calendar, state, Kept() if kept is None else kept)
+    keys = keys_of(asked)
+    summed = put_together(asked, parts_of(asked, keys, tell))
+    told_of_cases = workspace.atlas.cases and keys
+    found, handed = cases_of(asked, keys) if told_of_cases else (_no_cases(), pl.DataFrame())
+    metrics = workspace.atlas.metrics
     case_sums, values, behind_cases = pl.collect_all(
         [
-            measure_cases(found.lazy(), atlas.metrics, codebook),
-            case_values(found.lazy(), atlas.metrics, codebook),
-            feeds_of_cases(found.lazy(), atlas.metrics, codebook),
+            measure_cases(found.lazy(), metrics, codebook),
+            case_values(found.lazy(), metrics, codebook),
+            feeds_of_cases(found.lazy(), metrics, codebook),
         ]
     )
-    volumes = volume(counted.lazy()).collect()
+    volumes = volume(summed["counted"].lazy()).collect()
     return Measured(
         codebook,
         calendar,
         matcher,
-        counted,
-        pl.concat([volumes, sums, case_sums]),
-        answered,
+        summed["counted"],
+        pl.concat([volumes, summed["sums"], case_sums]),
+        summed["answers"],
         values,
         found,
         handed,
-        recent,
-        disowned,
-        unmatched,
-        pl.concat([behind, behind_cases]).unique(maintain_order=True),
-        moves,
+        summed["recent"],
+        summed["disowned"],
+        summed["unmatched"],
+        pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
+        summed["moves"],
+        asked.read.rows,
     )
 
 
@@ -172,54 +158,9 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
     )
 
 
-def _plans(
-    matched: pl.LazyFrame,
-    atlas: AccountabilityMap,
-    matcher: Matcher,
-    codebook: Codebook,
-    calendar: Calendar,
-) -> list[pl.LazyFrame]:
-    metrics = atlas.metrics
-    return [
-        count_events(matched),
-        measure_events(matched, metrics, codebook),
-        answers(matched, metrics, codebook),
-        recent_events(matched, matcher.slots, calendar),
-        disowned_events(matched, matcher.slots),
-        unmatched_events(matched),
-        feeds_of_events(matched, metrics, codebook),
-        customer_moves(matched, atlas.customers, matcher.slots, codebook),
-    ]
-
-
-def _cases(
-    subjects: list[pl.DataFrame], specs: Sequence[Cases], matcher: Matcher, codebook: Codebook
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    if not specs or not subjects:
-        return _no_cases(), pl.DataFrame()
-    told = pl.concat(subjects).lazy()
-    plans = [with_slots(cases(told, spec, codebook), matcher.slots) for spec in specs]
-    handed = [handoffs(told, spec, codebook) for spec in specs]
-    found, moved = pl.collect_all([pl.concat(plans, how="diagonal"), pl.concat(handed)])
-    return found, moved
-
-
 def _no_cases() -> pl.DataFrame:
     slot_columns = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
     return pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns})
-
-
-def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> list[str]:
-    """Stored columns that the pass reads."""
-    wanted = {*matcher.columns, *_ALWAYS}
-    for metric in atlas.metrics:
-        if metric.of == "events":
-            named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
-            wanted |= {codebook.column(name) for name in named}
-    wanted |= moves_columns(atlas.customers, codebook)
-    for spec in atlas.cases:
-        wanted |= set(case_columns(spec, codebook))
-    return sorted(wanted)
 
 
 def pass_partitions(state: State) -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ from flows.validation import sentences
 from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
-from views.terminal import deliveries, findings
+from views.terminal import deliveries, findings, profile
 from warehouse.inbox import Inbox
 from warehouse.ledger import Ledger, has_ledger
 from warehouse.releases import Releases
@@ -51,7 +51,15 @@ def summarize(outcome: Outcome) -> Summary:
         "letters": dict(outcome.letters),
         "validated": sentences(outcome.validated),
         "held": [delivery.reason or delivery.source for delivery in outcome.held],
-        "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
+        "seconds": {name: round(cost.seconds, 3) for name, cost in outcome.costs.items() if cost.seconds},
+        "profile": {
+            name: {
+                "seconds": None if cost.seconds is None else round(cost.seconds, 3),
+                "cpu_seconds": round(cost.cpu_seconds, 3),
+                "rows": cost.rows,
+            }
+            for name, cost in outcome.costs.items()
+        },
     }
 
 
@@ -83,6 +91,11 @@ def print_summary(folder: Path, summary: Summary) -> None:
     out.print(release_line(summary))
     out.print(f"Published: {_shown(Path(summary['path']))}, also as {_shown(releases.root / 'current')}")
     out.print(sentence(releases.frame(release, "gap_waterfall")))
+
+
+def print_profile(summary: Summary) -> None:
+    """Print what every stage cost."""
+    out.print(profile(summary["profile"]))
 
 
 def release_line(summary: Summary) -> str:

@@ -1,6 +1,5 @@
 """One run: the stages in their order, each a method, so that Prefect can schedule them too."""
 
-import time
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surround
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
+from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
 from flows.goals import judged
 from flows.landing import FeedLanding, Setting, land_feed
@@ -71,7 +71,7 @@ class Outcome:
         release: The release it published.
         absorbed: What became of fresh events.
         read: Deliveries that this run read.
-        seconds: Wall time by stage.
+        costs: What every stage cost.
         alerts: What became of alerts.
         letters: Attempts to send letters, by their end; those of earlier runs included.
         validated: What Great Expectations judged, by stream.
@@ -80,7 +80,7 @@ class Outcome:
     release: Release
     absorbed: Absorbed
     read: tuple[Delivery, ...]
-    seconds: dict[str, float]
+    costs: dict[str, Cost]
     alerts: Decided = field(default_factory=Decided)
     letters: Mapping[str, int] = field(default_factory=dict)
     validated: tuple[Validated, ...] = ()
@@ -112,7 +112,7 @@ class Run:
         decision: What was decided by hand about rows in quarantine.
         window: Days whose deliveries are read anew.
         id: The run's id.
-        seconds: Wall time by stage so far.
+        costs: What every stage has cost so far.
     """
 
     workspace: LoadedWorkspace
@@ -121,9 +121,10 @@ class Run:
     decision: Decision | None = None
     window: Window | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    seconds: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.costs[STARTING] = started()
         folder = self.workspace.warehouse
         self.store = EventStore(folder / "store")
         self.releases = Releases(folder / "published")
@@ -167,7 +168,7 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        return self._timed("measure", lambda: measure(self.workspace, state, self.tell))
+        return self._timed("measure", lambda: measure(self.workspace, state, self.tell, self.store.kept))
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures, and say where goals stand on their way."""
@@ -208,7 +209,7 @@ class Run:
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
         validated = tuple(one for landing in landings for one in landing.validated)
-        return Outcome(release, absorbed, read, self.seconds, decided, validated=validated)
+        return Outcome(release, absorbed, read, self.costs, decided, validated=validated)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
@@ -296,12 +297,14 @@ class Run:
         )
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
-        started = time.perf_counter()
+        watch, made = Watch.started(), None
         self.tell(stage, 0, 1)
         try:
-            return work()
+            made = work()
+            return made
         finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+            cost = watch.cost(made)
+            self.costs[stage] = self.costs[stage] + cost if stage in self.costs else cost
             self.tell(stage, 1, 1)
 
 

@@ -12,7 +12,8 @@ from contracts.map_change import SEVERITIES, Gap, GapStatus, MapChange, Rung, Se
 from contracts.map_content import MapContent, Recorded, unversioned
 from contracts.records import MapRecord
 from contracts.tables import FactHandoff
-from flows.passes import declared_attributes, pass_columns, pass_partitions
+from flows.parts import pass_columns
+from flows.passes import declared_attributes, pass_partitions
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings
 from transforms.behind import BEHIND, feeds_of_cases, feeds_of_events

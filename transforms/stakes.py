@@ -23,11 +23,16 @@ def recent_events(matched: pl.LazyFrame, slots: Slots, calendar: Calendar) -> pl
     return _counted(matched.filter(pl.col("slot") >= first), "touchpoint", "rule")
 
 
-def disowned_events(matched: pl.LazyFrame, slots: Slots) -> pl.LazyFrame:
-    """tenure, customer, n: events of a touchpoint while nobody was accountable for it."""
+def ownerless_events(matched: pl.LazyFrame, slots: Slots) -> pl.LazyFrame:
+    """slot, touchpoint, customer, n: events of a touchpoint while nobody was accountable for it."""
     empty = pl.Series([False, *(tenure.person is None for tenure in slots.tenures)])
-    credited = matched.filter(pl.col("touchpoint") > 0).with_columns(slots.credited())
-    return _counted(credited.filter(pl.lit(empty).gather(pl.col("tenure"))), "tenure")
+    owned = matched.filter(pl.col("touchpoint") > 0)
+    return _counted(owned.filter(pl.lit(empty).gather(slots.credited())), "slot", "touchpoint")
+
+
+def disowned_events(ownerless: pl.LazyFrame, slots: Slots) -> pl.LazyFrame:
+    """tenure, customer, n: the same events by the tenure that nobody held."""
+    return ownerless.select(slots.credited(), "customer", "n")
 
 
 def unmatched_events(matched: pl.LazyFrame) -> pl.LazyFrame:

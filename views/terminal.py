@@ -46,6 +46,20 @@ def fitting(frame: pl.DataFrame, limit: int, width: int) -> list[str]:
     return [name for name in frame.columns if name in kept]
 
 
+def profile(costs: Mapping[str, Mapping[str, Any]]) -> Table:
+    """What every stage of a run cost, and all of them together."""
+    table = Table(title="What the run cost", title_justify="left")
+    table.add_column("stage")
+    for name in ("wall s", "CPU s", "rows"):
+        table.add_column(name, justify="right")
+    for stage, cost in costs.items():
+        wall = "" if cost["seconds"] is None else f"{cost['seconds']:.2f}"
+        table.add_row(stage, wall, f"{cost['cpu_seconds']:.2f}", f"{cost['rows']:,}" if cost["rows"] else "")
+    wall, cpu = (sum(cost[name] or 0 for cost in costs.values()) for name in ("seconds", "cpu_seconds"))
+    table.add_row("together", f"{wall:.2f}", f"{cpu:.2f}", "")
+    return table
+
+
 def any_table(frame: pl.DataFrame, title: str, limit: int, hidden: int = 0) -> Table:
     """A frame as a table, its first rows only; `hidden` columns are said to be left out."""
     caption = _caption(frame, limit)

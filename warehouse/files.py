@@ -110,7 +110,9 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
 
 
-def keep(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) -> tuple[Path, str]:
+def keep(
+    folder: Path, prefix: str, suffix: str, write: Callable[[Path], None], *, durable: bool = True
+) -> tuple[Path, str]:
     """Write a file under the name of its content: `<prefix>-<hash><suffix>`.
 
     Args:
@@ -118,6 +120,7 @@ def keep(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) 
         prefix: First part of the name.
         suffix: Last part of the name.
         write: Writes the file at the path it is given.
+        durable: Whether it has to be on the disk before anybody is told; not for what can be made again.
 
     Returns:
         The path, and the SHA-256 of its bytes.
@@ -136,10 +139,12 @@ def keep(folder: Path, prefix: str, suffix: str, write: Callable[[Path], None]) 
                 # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
                 os.utime(intact(path, "Delete it and run again: it is written anew."))
                 return path, found
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
+            if durable:
+                with part.open("rb") as file:
+                    os.fsync(file.fileno())
             part.replace(path)
-            sync_folder(folder)
+            if durable:
+                sync_folder(folder)
         finally:
             part.unlink(missing_ok=True)
     return path, found

@@ -105,8 +105,7 @@ class Releases:
             StoreError: The file cannot be written, or the one of that content is damaged.
         """
         extra = extra or {}
-        name, columns = table.table_name(), ordered_columns(table, extra)
-        checked = _checked(table, frame, extra).select(columns).sort(table.primary_key(), nulls_last=True)
+        name, checked = table.table_name(), as_published(table, frame, extra)
         schema, metadata = arrow_schema(table, extra), parquet_metadata(table, extra)
 
         def write(path: Path) -> None:
@@ -265,6 +264,16 @@ class Releases:
             for path in self.root.glob(".current.*.part"):
                 if is_older(path, older_than):
                     path.unlink(missing_ok=True)
+
+
+def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
+    """A table's rows as its file has them: every promise checked, columns and rows in their order.
+
+    Raises:
+        PromiseError: The rows break the table's contract.
+    """
+    columns = ordered_columns(table, extra)
+    return _checked(table, frame, extra).select(columns).sort(table.primary_key(), nulls_last=True)
 
 
 def _checked(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:

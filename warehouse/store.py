@@ -5,6 +5,7 @@ events/2026-05-<hash>.parquet  a month's events, one row group per bucket of cus
 codes/<column>-<hash>.parquet  what the codes of a column stand for
 identity/<part>-<hash>.parquet who is who
 landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
+kept/<kind>-<key>-<hash>.zip   what was computed from months, see `warehouse.kept`
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from contracts.errors import PromiseError, StoreError
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
 from contracts.identity import Resolution
 from warehouse.files import intact, keep, sweep
+from warehouse.kept import Kept
 from warehouse.manifests import Manifests
 
 BUCKET_ROWS = 65_536
@@ -44,12 +46,14 @@ class Month:
         rows: Events in it.
         first_at: First event.
         last_at: Last event.
+        codes: How many codes of each column were known when it was written: its own are among them.
     """
 
     path: str
     rows: int
     first_at: str
     last_at: str
+    codes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,17 @@ class State:
         last = max(month.last_at for month in self.months.values())
         return datetime.fromisoformat(first), datetime.fromisoformat(last)
 
-    def scan(self, columns: Sequence[str], months: Sequence[str] | None = None) -> pl.LazyFrame:
+    def scan(
+        self, columns: Sequence[str], months: Sequence[str] | None = None, *, as_stored: bool = False
+    ) -> pl.LazyFrame:
         """Stored events of some months, as codes, with customers known to be one under one code.
 
         A month written before an attribute existed has it missing.
+
+        Args:
+            columns: Which columns.
+            months: Which months; all of them when absent.
+            as_stored: Leave customers under the codes they had when the month was written.
 
         Raises:
             StoreError: A month's file is missing or damaged.
@@ -112,7 +123,11 @@ class State:
             return pl.LazyFrame(schema={name: schema[name] for name in columns})
         parts = [self._scan_month(self.months[month], columns, schema) for month in wanted]
         frame = pl.concat(parts)
-        return frame.with_columns(_merged(self.resolution)) if "customer" in columns else frame
+        return frame.with_columns(self.merged()) if "customer" in columns and not as_stored else frame
+
+    def merged(self) -> pl.Expr:
+        """The customer that a stored code stands for today."""
+        return _merged(self.resolution)
 
     def _scan_month(
         self, month: Month, columns: Sequence[str], schema: Mapping[str, pl.DataType]
@@ -166,6 +181,11 @@ class EventStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifests = Manifests(folder / "commits")
+
+    @property
+    def kept(self) -> Kept:
+        """What was computed from its files."""
+        return Kept(self.folder / "kept")
 
     def head(self) -> State:
         """The newest commit.
@@ -247,7 +267,7 @@ class EventStore:
         )
         stays = known.join(goes, on="event_id", how="anti")
         fresh = coded.join(stays, on="event_id", how="anti")
-        months, removed = self._months(grown, fresh, goes, dropped)
+        months, removed = self._months(grown, fresh, goes, dropped, coder.counts())
         after = replace(
             grown,
             months=months,
@@ -266,7 +286,12 @@ class EventStore:
         return found.with_columns(_merged(resolution))
 
     def _months(
-        self, state: State, fresh: pl.DataFrame, goes: pl.DataFrame, dropped: pl.Series
+        self,
+        state: State,
+        fresh: pl.DataFrame,
+        goes: pl.DataFrame,
+        dropped: pl.Series,
+        codes: Mapping[str, int],
     ) -> tuple[dict[str, Month], int]:
         """The month files after, and how many events were taken out; what nothing touches stays as it is."""
         months, removed = dict(state.months), 0
@@ -287,10 +312,10 @@ class EventStore:
             if after.is_empty():
                 months.pop(name, None)
             else:
-                months[name] = self._write_month(name, after)
+                months[name] = self._write_month(name, after, codes)
         return months, removed
 
-    def _write_month(self, name: str, events: pl.DataFrame) -> Month:
+    def _write_month(self, name: str, events: pl.DataFrame, codes: Mapping[str, int]) -> Month:
         buckets = bucket_count(events.height)
         ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
             "__bucket", "customer", "occurred_at", "event_id"
@@ -311,7 +336,7 @@ class EventStore:
         when = events["occurred_at"]
         span = (cast("datetime", when.min()), cast("datetime", when.max()))
         first, last = (moment.astimezone(UTC).isoformat() for moment in span)
-        return Month(str(path.relative_to(self.folder)), events.height, first, last)
+        return Month(str(path.relative_to(self.folder)), events.height, first, last, codes)
 
     def _identity(self, resolution: Resolution) -> dict[str, str]:
         written = {}
@@ -351,7 +376,8 @@ class EventStore:
         gone = self.manifests.sweep(standing, older_than)
         kept = {path for number in self.manifests.numbers() for path in self._state(number).files()}
         folders = ("events", "codes", "identity", "landing")
-        return gone + sum(sweep(self.folder / name, kept, older_than) for name in folders)
+        gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
+        return gone + self.kept.sweep(older_than)
 
 
 def bucket_count(rows: int) -> int:
@@ -423,6 +449,10 @@ class _Coder:
             else:
                 columns.append(pl.Series(name, [_missing(kind)], dtype=kind).new_from_index(0, events.height))
         return pl.DataFrame(columns).with_columns(pl.col("sequence").fill_null(0))
+
+    def counts(self) -> dict[str, int]:
+        """How many codes every column has."""
+        return {column: len(values) for column, values in sorted(self._values.items())}
 
     def codes_of(self, column: str, values: frozenset[str]) -> pl.Series:
         known = self._values.get(column, [])

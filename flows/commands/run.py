@@ -11,7 +11,14 @@ from flows.workspace import LoadedWorkspace, load
 URL = "PREFECT_API_URL"
 
 
-def run(folder: Path = Path(), *, dry_run: bool = False, quiet: bool = False, json_: bool = False) -> None:
+def run(
+    folder: Path = Path(),
+    *,
+    dry_run: bool = False,
+    quiet: bool = False,
+    json_: bool = False,
+    profile: bool = False,
+) -> None:
     """Read what the feeds delivered and publish a release.
 
     Only what is new is read; a run that was killed is simply run again. With PREFECT_API_URL set the
@@ -22,7 +29,8 @@ def run(folder: Path = Path(), *, dry_run: bool = False, quiet: bool = False, js
         folder: The workspace.
         dry_run: Only say which files would be read.
         quiet: No progress bars and no report.
-        json_: Print what happened as JSON.
+        json_: Print what happened as JSON; what every stage cost is part of it.
+        profile: Print what every stage cost: wall time, CPU time, rows.
     """
     workspace = load(folder)
     if dry_run:
@@ -42,6 +50,10 @@ def run(folder: Path = Path(), *, dry_run: bool = False, quiet: bool = False, js
 
             summary = summarize(run_inline(workspace, tell))
     _report(folder, summary, quiet=quiet, json_=json_)
+    if profile and not json_:
+        from flows.report import print_profile  # noqa: PLC0415
+
+        print_profile(summary)
     if summary["held"]:
         raise FeedError.at(
             "held", f"{len(summary['held'])} deliveries were left out.", "\n".join(summary["held"])

@@ -323,7 +323,8 @@ def timed(folder: Path) -> dict[str, object]:
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
         "cpu_s_importing": round(imported, 2),
         "peak_rss_mb": usage.ru_maxrss // 1024,
-        "wall_s_by_stage": {stage: round(seconds, 2) for stage, seconds in run.seconds.items()},
+        "cpu_s_by_stage": {stage: round(cost.cpu_seconds, 2) for stage, cost in run.costs.items()},
+        "events_read": measured.read,
         "rows": sum(table.rows for table in release.tables),
         "release": release.number,
     }

@@ -1,0 +1,319 @@
+"""What the pass makes of each month's events, kept under a hash of all that went into it.
+
+A month's part is made of its file, the rules, the metrics and the instants at which its slots begin, and of
+nothing else: not of who is accountable, which goals stand, what day it is or what other months hold. So a
+part is computed once and read as long as none of these changes, and the parts add up to the whole, to the
+last bit. What hangs on owners and on the day (events of the last 28 days, events of nobody) is a second,
+smaller part. Customers are stored by the codes they had; who they are today is looked up when parts are read.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import transforms
+from contracts.accountability import AccountabilityMap
+from contracts.events import INSTANT, Codebook
+from flows.progress import Tell
+from transforms.behind import BEHIND, feeds_of_events
+from transforms.cases import case_columns
+from transforms.customers import MOVES, customer_moves, moves_columns
+from transforms.match import Matcher, match
+from transforms.measure import SUMS, answers, count_events, measure_events
+from transforms.periods import ROLLING_DAYS, Calendar
+from transforms.slots import microseconds
+from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
+from warehouse.kept import Kept
+from warehouse.store import Month, State, bucket_count
+
+PARTITION_ROWS = 2_000_000
+FACTS, TOLD, STAKES = "facts", "told", "stakes"
+_ALWAYS = ("feed", "kind", "channel", "customer")
+_STAKES_COLUMNS = ("customer",)
+_UNMEASURED = {"id", "name", "unit", "direction"}
+"""What a metric says besides how it is measured."""
+
+Frames = Mapping[str, pl.DataFrame]
+
+_PLACE = {"slot": pl.UInt32(), "touchpoint": pl.UInt16()}
+_N = {"n": pl.Int64()}
+_SIGNATURE = {"feed": pl.UInt16(), "kind": pl.UInt16(), "channel": pl.UInt16()}
+_SUMMED: Mapping[str, Mapping[str, Any]] = {
+    "counted": {"slot": pl.UInt32(), "rule": pl.UInt16(), "touchpoint": pl.UInt16(), **_N},
+    "sums": SUMS,
+    "answers": {**_PLACE, "metric": pl.UInt16(), "score": pl.Int64(), **_N},
+    "unmatched": {**_SIGNATURE, "customer": pl.UInt32(), **_N, "first_at": INSTANT, "last_at": INSTANT},
+    "behind": BEHIND,
+    "moves": MOVES,
+    "recent": {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), "customer": pl.UInt32(), **_N},
+    "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
+}
+"""What the months' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
+
+
+@dataclass
+class Read:
+    """How many events were read."""
+
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What is asked of the events.
+
+    Attributes:
+        atlas: The map.
+        matcher: The compiled map.
+        codebook: What the codes stand for.
+        calendar: The days that are reported on.
+        state: The events.
+        kept: Where parts are kept.
+        read: How many events had to be read so far.
+    """
+
+    atlas: AccountabilityMap
+    matcher: Matcher
+    codebook: Codebook
+    calendar: Calendar
+    state: State
+    kept: Kept
+    read: Read = field(default_factory=Read)
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Stored columns that the pass reads."""
+        return pass_columns(self.atlas, self.matcher, self.codebook)
+
+    @cached_property
+    def told_columns(self) -> list[str]:
+        """Columns of the events that cases are made of."""
+        wanted = {"touchpoint"}
+        for spec in self.atlas.cases:
+            wanted |= set(case_columns(spec, self.codebook))
+        return sorted(wanted)
+
+    @cached_property
+    def asked(self) -> str:
+        """Everything that is asked of every month's events alike."""
+        said = {
+            "code": code_hash(),
+            "touchpoints": list(self.matcher.touchpoints),
+            "rules": [rule.model_dump(mode="json", exclude={"id", "examples"}) for rule in self.atlas.rules],
+            "metrics": [
+                one.model_dump(mode="json", exclude=_UNMEASURED) if one.of == "events" else None
+                for one in self.atlas.metrics
+            ],
+            "customers": [group.model_dump(mode="json") for group in self.atlas.customers],
+            "cases": [spec.model_dump(mode="json") for spec in self.atlas.cases],
+            "columns": {name: self.codebook.is_coded(name) for name in self.columns},
+        }
+        return json.dumps(said, sort_keys=True)
+
+    @cached_property
+    def tested(self) -> list[str]:
+        """Coded columns whose values any condition looks at."""
+        named = {"feed", "kind", "channel", "subject_type"}
+        for one in (*self.atlas.rules, *self.atlas.metrics):
+            named |= set(one.where)
+        for metric in self.atlas.metrics:
+            named |= set(metric.good)
+        for group in self.atlas.customers:
+            named |= {*group.active, *group.left}
+        columns = {self.codebook.column(name) for name in named}
+        return sorted(column for column in columns if self.codebook.is_coded(column))
+
+    @cached_property
+    def since(self) -> int:
+        """Where the last 28 days begin, microseconds since 1970."""
+        later = self.matcher.slots.frame()["date"] >= self.calendar.today - timedelta(days=ROLLING_DAYS)
+        starts = self.matcher.slots.starts[later.to_numpy()]
+        return int(starts[0]) if starts.size else int(np.iinfo(np.int64).max)
+
+    @cached_property
+    def ownerless(self) -> np.ndarray:
+        """Whether nobody is accountable, by touchpoint code and slot."""
+        slots = self.matcher.slots
+        empty = np.array([False, *(tenure.person is None for tenure in slots.tenures)])
+        found = empty[slots.tenure_of]
+        found[0] = False
+        return found
+
+
+@dataclass(frozen=True)
+class MonthKeys:
+    """Under which keys the parts of a month are kept.
+
+    Attributes:
+        month: The month.
+        facts: Key of what is additive.
+        told: Key of the events that cases are made of; None when there are no cases.
+        stakes: Key of what hangs on owners and the day; None when nothing does.
+    """
+
+    month: str
+    facts: str
+    told: str | None
+    stakes: str | None
+
+
+def keys_of(asked: Pass) -> list[MonthKeys]:
+    """The keys of every month, by month."""
+    values = {column: asked.codebook.values.get(column, ()) for column in asked.tested}
+    known = _Known(values)
+    return [_month_keys(asked, name, asked.state.months[name], known) for name in sorted(asked.state.months)]
+
+
+def _month_keys(asked: Pass, name: str, month: Month, known: "_Known") -> MonthKeys:
+    slots = asked.matcher.slots
+    ends = [microseconds(datetime.fromisoformat(at)) for at in (month.first_at, month.last_at)]
+    low, high = np.maximum(np.searchsorted(slots.starts, ends, side="right"), 1) - 1
+    meant = [known.upto(column, month.codes.get(column)) for column in asked.tested]
+    base = [asked.asked, month.path, *meant, slots.starts[low : high + 1].tobytes().hex()]
+    facts = hash_of(base)
+    ownerless = asked.ownerless[:, low : high + 1]
+    is_recent = ends[1] >= asked.since
+    stakes = [str(asked.since) if is_recent else "", ownerless.tobytes().hex() if ownerless.any() else ""]
+    return MonthKeys(
+        name, facts, facts if asked.atlas.cases else None, hash_of([facts, *stakes]) if any(stakes) else None
+    )
+
+
+class _Known:
+    """Hashes of the first so many values of columns: what codes stood for when a file was written."""
+
+    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+        self._values = values
+        self._hashes: dict[tuple[str, int], str] = {}
+
+    def upto(self, column: str, count: int | None) -> str:
+        values = self._values[column]
+        end = len(values) if count is None else min(count, len(values))
+        if (column, end) not in self._hashes:
+            self._hashes[column, end] = hash_of([column, *values[:end]])
+        return self._hashes[column, end]
+
+
+def parts_of(asked: Pass, keys: Sequence[MonthKeys], tell: Tell) -> list[Frames]:
+    """Every month's facts and stakes; what is not kept yet is computed and kept."""
+    facts = {one.month: asked.kept.find(FACTS, one.facts) for one in keys}
+    lacking = [one for one in keys if facts[one.month] is None or not _has_told(asked, one)]
+    stakes = {one.month: asked.kept.find(STAKES, one.stakes) for one in keys if one.stakes}
+    waiting = [one for one in keys if one.stakes and stakes[one.month] is None and one not in lacking]
+    for done, one in enumerate((*lacking, *waiting), start=1):
+        made = _computed(asked, one, stakes=bool(one.stakes), facts=one in lacking)
+        for kind, key, found in ((FACTS, one.facts, facts), (STAKES, one.stakes, stakes)):
+            if key is not None and kind in made:
+                asked.kept.put(kind, key, made[kind])
+                found[one.month] = made[kind]
+        if one.told is not None and TOLD in made:
+            asked.kept.put(TOLD, one.told, made[TOLD])
+        tell("measure", done, len(lacking) + len(waiting))
+    return [frames for found in (facts, stakes) for frames in found.values() if frames]
+
+
+def _has_told(asked: Pass, one: MonthKeys) -> bool:
+    return one.told is None or asked.kept.has(TOLD, one.told)
+
+
+def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
+    """One month's parts, by kind."""
+    matcher, codebook, metrics = asked.matcher, asked.codebook, asked.atlas.metrics
+    columns = asked.columns if facts else sorted({*matcher.columns, *_STAKES_COLUMNS})
+    matched = match(asked.state.scan(columns, [one.month], as_stored=True), matcher).collect()
+    asked.read.rows += matched.height
+    rows = matched.lazy()
+    plans: dict[str, dict[str, pl.LazyFrame]] = {}
+    if facts:
+        plans[FACTS] = {
+            "counted": count_events(rows),
+            "sums": measure_events(rows, metrics, codebook),
+            "answers": answers(rows, metrics, codebook),
+            "unmatched": unmatched_events(rows),
+            "behind": feeds_of_events(rows, metrics, codebook),
+            "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
+        }
+    if stakes:
+        plans[STAKES] = {
+            "recent": recent_events(rows, matcher.slots, asked.calendar),
+            "ownerless": ownerless_events(rows, matcher.slots),
+        }
+    found = iter(pl.collect_all([plan for tables in plans.values() for plan in tables.values()]))
+    starts = pl.lit(pl.Series(matcher.slots.starts))
+    made: dict[str, Frames] = {
+        kind: {name: _cut(next(found), starts) for name in tables} for kind, tables in plans.items()
+    }
+    if facts and one.told is not None:
+        made[TOLD] = _told(matched.filter(pl.col("subject_id") > 0).select(asked.told_columns))
+    return made
+
+
+def told_of(asked: Pass, one: MonthKeys) -> Frames:
+    """A month's events about subjects, as they are told."""
+    return _computed(asked, one, stakes=False, facts=True)[TOLD]
+
+
+def _told(events: pl.DataFrame) -> Frames:
+    """Events about subjects by bucket of subjects, one table each, also for an empty one."""
+    buckets = bucket_count(events.height)
+    split = events.with_columns(__bucket=pl.col("subject_id") % buckets).partition_by(
+        "__bucket", as_dict=True, include_key=False
+    )
+    return {str(bucket): split.get((bucket,), events.clear()) for bucket in range(buckets)}
+
+
+def _cut(frame: pl.DataFrame, starts: pl.Expr) -> pl.DataFrame:
+    """Rows with the instant at which their slot begins: slots are numbered anew whenever owners change."""
+    if "slot" not in frame.columns:
+        return frame
+    return frame.with_columns(cut=starts.gather(pl.col("slot"))).drop("slot")
+
+
+def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame]:
+    """The months' parts as a whole: with slots, and customers as they are known today."""
+    slots, merged = asked.matcher.slots, asked.state.merged()
+    whole: dict[str, pl.LazyFrame] = {}
+    for name, schema in _SUMMED.items():
+        frames = [tables[name].lazy() for tables in parts if name in tables]
+        frame = pl.concat(frames) if frames else pl.LazyFrame(schema=dict(schema))
+        if "slot" in schema and frames:
+            frame = frame.with_columns(slot=slots.find(pl.col("cut")))
+        whole[name] = frame.with_columns(merged) if "customer" in schema else frame
+        whole[name] = whole[name].select(list(schema))
+    whole["disowned"] = disowned_events(whole.pop("ownerless"), slots)
+    return dict(zip(whole, pl.collect_all(list(whole.values())), strict=True))
+
+
+def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook) -> list[str]:
+    """Stored columns that the pass reads."""
+    wanted = {*matcher.columns, *_ALWAYS}
+    for metric in atlas.metrics:
+        if metric.of == "events":
+            named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
+            wanted |= {codebook.column(name) for name in named}
+    wanted |= moves_columns(atlas.customers, codebook)
+    for spec in atlas.cases:
+        wanted |= set(case_columns(spec, codebook))
+    return sorted(wanted)
+
+
+def code_hash() -> str:
+    """A hash of the code that parts are made by: whoever changes it has everything computed anew."""
+    made_by = [*sorted(Path(transforms.__file__).parent.glob("*.py")), Path(__file__)]
+    found = hashlib.sha256(pl.__version__.encode())
+    for path in made_by:
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def hash_of(said: Sequence[str]) -> str:
+    """A hash of texts."""
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:24]

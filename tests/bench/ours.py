@@ -1,0 +1,170 @@
+"""Our side of the curve: one job in a process of its own.
+
+python -m tests.bench.ours tables FOLDER OUT    the day, week and month tables alone, nothing kept
+python -m tests.bench.ours run FOLDER OUT       all published tables, from what is kept of months
+python -m tests.bench.ours anew FOLDER OUT      the same, once everything that is kept is forgotten
+python -m tests.bench.ours owners FOLDER OUT    the same, with ten touchpoints in other hands for 90 days
+python -m tests.bench.ours batch FOLDER OUT     10,000 new events, most of yesterday, absorbed and published
+python -m tests.bench.ours verify FOLDER OUT    the release against everything computed anew
+"""
+
+import json
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import yaml
+
+from contracts.tables import MeasureDaily, ScorecardTouchpoint
+from flows.passes import Measured, measure
+from flows.run import Run
+from flows.stages import scoring_of
+from flows.verifying import verified
+from flows.workspace import LoadedWorkspace, load
+from tests.bench.million import DAYS, SEED, START, drawn_events
+from transforms.cards import by_period, cards, values_by_period
+from transforms.credit import credited_daily, named
+from transforms.score import measure_daily
+from warehouse.store import State
+
+BATCH = 10_000
+
+
+def tables(folder: Path, out: Path) -> dict[str, object]:
+    """The day, week and month tables, with the intervals that ours always have."""
+    run = Run(load(folder))
+    state = run.store.head()
+    measured = measure(run.workspace, state)
+    scoring = scoring_of(run.workspace, measured, state)
+    daily = credited_daily(measured.sums.lazy(), scoring).collect()
+    periods, values = pl.collect_all(
+        [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
+    )
+    held = pl.col("period").cast(pl.String).is_in(["week", "month"])
+    plans = [
+        cards(periods.lazy().filter(held), values.lazy().filter(held), scoring, wanted=("touchpoint",)),
+        measure_daily(daily.lazy(), scoring),
+    ]
+    judged, by_day = pl.collect_all(plans)
+    names = {
+        "touchpoint_id": named("touchpoint", scoring.touchpoints),
+        "metric": named("metric", scoring.metric_ids),
+    }
+    judged.with_columns(**names).write_parquet(out / "scorecard_touchpoint.parquet")
+    by_day.write_parquet(out / "measure_daily.parquet")
+    return {"events_read": measured.read, "rows": judged.height + by_day.height}
+
+
+def whole(run: Run, out: Path, state: State) -> dict[str, object]:
+    """Every stage after absorbing; the two tables that rivals have too are put into `out`."""
+    measured = run.measure(state)
+    scored = run.score(state, measured)
+    audits = run.audit(state, measured, scored)
+    _, alerts = run.alert(measured, scored, audits)
+    release = run.publish(state, measured, scored, audits, alerts)
+    for table in (MeasureDaily, ScorecardTouchpoint):
+        name = table.table_name()
+        run.releases.frame(release, name).write_parquet(out / f"{name}.parquet")
+    return {
+        **_costs(run, measured),
+        "rows": sum(one.rows for one in release.tables),
+        "tables": len(release.tables),
+    }
+
+
+def _costs(run: Run, measured: Measured) -> dict[str, object]:
+    spent = {stage: round(cost.cpu_seconds, 2) for stage, cost in run.costs.items()}
+    return {"events_read": measured.read, "cpu_s_by_stage": spent}
+
+
+def published(folder: Path, out: Path, *, forget: bool = False) -> dict[str, object]:
+    """A run without anything new."""
+    run = Run(load(folder))
+    with run.underway():
+        if forget:
+            run.store.kept.forget()
+        return whole(run, out, run.store.head())
+
+
+def owners(folder: Path, out: Path) -> dict[str, object]:
+    """Ten touchpoints answered for by another seat since 90 days; the map in `folder` stays as it is."""
+    run = Run(_with_other_owners(load(folder)))
+    with run.underway():
+        return whole(run, out, run.store.head())
+
+
+def _with_other_owners(workspace: LoadedWorkspace) -> LoadedWorkspace:
+    document = yaml.safe_load((workspace.root / "map/map.yaml").read_text())
+    since = (workspace.now - timedelta(days=90)).date()
+    for number, touchpoint in enumerate(document["touchpoints"][:10]):
+        seat = touchpoint["accountable"]
+        other = f"s{(number + 17) % 40:02d}"
+        touchpoint["accountable"] = [{"seat": seat, "until": since}, {"seat": other, "from": since}]
+    changed = workspace.root.parent / f"{workspace.root.name}-owners"
+    for path in (
+        "answerable.yaml",
+        "contract.odcs.yaml",
+        *(f"feeds/{f.name}" for f in (workspace.root / "feeds").iterdir()),
+    ):
+        target = changed / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((workspace.root / path).read_bytes())
+    (changed / "map").mkdir(exist_ok=True)
+    (changed / "map/map.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    return replace(load(changed), root=workspace.root)
+
+
+def batch(folder: Path, out: Path) -> dict[str, object]:
+    """10,000 events: 80 % of the last day, 15 % of the last month, 5 % of the last half-year."""
+    run = Run(load(folder))
+    with run.underway():
+        before = run.store.head()
+        events = _batch(before)
+        absorbed = run._timed(  # noqa: SLF001 - the stage without deliveries, timed like any other
+            "absorb", lambda: run.store.absorb(before, events, before.deliveries, before.resolution)
+        )
+        return {**whole(run, out, absorbed.state), "new": absorbed.new}
+
+
+def _batch(state: State) -> pl.DataFrame:
+    number = state.number
+    drawn = drawn_events(BATCH, max(state.rows // 20, 1000)).sample(BATCH, seed=number, shuffle=True)
+    draw = np.random.default_rng([SEED, number])
+    age = np.concatenate(
+        [draw.uniform(0, span, count) for span, count in ((1, 8000), (30, 1500), (182, 500))]
+    )
+    end = START + timedelta(days=DAYS)
+    at = pl.Series("occurred_at", [end - timedelta(days=float(days)) for days in age])
+    return drawn.with_columns(
+        at.cast(pl.Datetime("us", "UTC")),
+        event_id=pl.format("bench|batch{}|{}", pl.lit(number), pl.col("row")),
+        recorded_at=pl.lit(datetime.fromisoformat(end.isoformat())).cast(pl.Datetime("us", "UTC")),
+    )
+
+
+def checked(folder: Path, _out: Path) -> dict[str, object]:
+    """The release against everything computed anew."""
+    found = verified(load(folder))
+    return {"cells": found.cells, "differing": found.differing, "events_read": found.events}
+
+
+def main() -> None:
+    """One job."""
+    job, folder, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    out.mkdir(parents=True, exist_ok=True)
+    jobs = {
+        "tables": tables,
+        "run": published,
+        "anew": lambda one, other: published(one, other, forget=True),
+        "owners": owners,
+        "batch": batch,
+        "verify": checked,
+    }
+    sys.stdout.write(json.dumps(jobs[job](folder, out)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What is kept of months gives what computing everything anew gives, whatever came, went or changed."""
+
+import os
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows.passes import Measured, measure
+from flows.stages import score
+from tests.properties.drawn_history import History
+
+SEQUENCES = int(os.environ.get("ANSWERABLE_SEQUENCES", "3"))
+BATCHES = 6
+SEED = 20_261_128
+_KEYS = {
+    "counted": ["slot", "rule", "touchpoint"],
+    "sums": ["slot", "touchpoint", "metric", "dimension", "segment"],
+    "answers": ["slot", "touchpoint", "metric", "score"],
+    "recent": ["touchpoint", "rule", "customer"],
+    "disowned": ["tenure", "customer"],
+}
+
+
+def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
+    """The passes' outcome with parts added up and rows in one order."""
+    made = {}
+    for name, keys in _KEYS.items():
+        frame: pl.DataFrame = getattr(measured, name)
+        made[name] = frame.group_by(keys).agg(pl.exclude(keys).sum()).sort(keys)
+    unmatched = ["feed", "kind", "channel", "customer"]
+    made["unmatched"] = (
+        measured.unmatched.group_by(unmatched)
+        .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
+        .sort(unmatched)
+    )
+    for name in ("values", "cases", "handoffs", "behind", "moves"):
+        frame = getattr(measured, name)
+        made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
+    return made
+
+
+def differing(one: Measured, other: Measured) -> list[str]:
+    """Names of what the two do not have alike."""
+    first, second = canonical(one), canonical(other)
+    return [name for name in first if not first[name].equals(second[name])]
+
+
+@pytest.mark.parametrize("sequence", range(SEQUENCES))
+def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(tmp_path: Path, sequence: int):
+    history = History(tmp_path, random.Random(SEED + sequence))
+    for _ in range(BATCHES):
+        history.batch()
+        done = [history.change_map() for _ in range(history.chance.randint(0, 2))]
+        workspace, state = history.workspace(), history.state
+        assert state.rows == len(history.events)
+        kept = measure(workspace, state, kept=history.store.kept)
+        fresh = measure(workspace, state)
+        assert differing(kept, fresh) == [], f"after {done}"
+    found, anew = (score(workspace, one, state) for one in (kept, fresh))
+    for table, frame in found.items():
+        keys = table.primary_key()
+        assert frame.sort(keys).equals(anew[table].select(frame.columns).sort(keys)), table.table_name()

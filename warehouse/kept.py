@@ -1,0 +1,116 @@
+"""What was computed from files that never change, kept under a hash of all that went into it.
+
+kept/<kind>-<key>-<hash>.zip    tables as Parquet, one member each
+
+Nothing refers to these files and nothing is lost with them: whoever misses one, finds it damaged or made of
+something else computes it again. So they need no manifest, and a run that is killed leaves nothing to mend.
+"""
+
+import io
+import os
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from contracts.errors import StoreError
+from warehouse.files import intact, keep, sweep
+
+_DAMAGED = "Delete it: it is computed again."
+Frames = Mapping[str, pl.DataFrame]
+
+
+class Kept:
+    """The kept tables of one folder; or of this process alone, without one."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._held: dict[str, Frames] = {}
+        self._paths = {} if folder is None else {_prefix(path): path for path in sorted(folder.glob("*.zip"))}
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether tables are kept under a key; they may still turn out to be damaged."""
+        return f"{kind}-{key}" in self._paths or f"{kind}-{key}" in self._held
+
+    def find(self, kind: str, key: str, names: Collection[str] | None = None) -> Frames | None:
+        """The tables kept under a key; None when there are none, or when they are damaged.
+
+        Args:
+            kind: What they are.
+            key: What they were made of.
+            names: Which of them; all when absent. Those that there are not are left out.
+        """
+        name = f"{kind}-{key}"
+        path = self._paths.get(name)
+        if path is None:
+            held = self._held.get(name)
+            return held if held is None or names is None else {n: held[n] for n in names if n in held}
+        try:
+            # It counts as young again: what is in use is not swept.
+            os.utime(intact(path, _DAMAGED))
+            with zipfile.ZipFile(path) as parts:
+                there = [n for n in parts.namelist() if names is None or n in names]
+                return {n: pl.read_parquet(io.BytesIO(parts.read(n))) for n in there}
+        except (StoreError, OSError):
+            path.unlink(missing_ok=True)
+            del self._paths[name]
+            return None
+
+    def names(self, kind: str, key: str) -> list[str]:
+        """Names of the tables kept under a key; none when there are none."""
+        path = self._paths.get(f"{kind}-{key}")
+        if path is None:
+            return list(self._held.get(f"{kind}-{key}", ()))
+        try:
+            with zipfile.ZipFile(path) as parts:
+                return parts.namelist()
+        except (OSError, zipfile.BadZipFile):
+            return []
+
+    def put(self, kind: str, key: str, tables: Frames) -> None:
+        """Keep tables under a key.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        if self.folder is None:
+            self._held[f"{kind}-{key}"] = tables
+            return
+        path, _ = keep(self.folder, f"{kind}-{key}", ".zip", lambda to: _write(to, tables), durable=False)
+        self._paths[f"{kind}-{key}"] = path
+
+    def keys(self, kind: str) -> list[str]:
+        """Keys of a kind, the one used last first."""
+        found = [path for name, path in self._paths.items() if name.startswith(f"{kind}-")]
+        return [_prefix(path).rpartition("-")[2] for path in sorted(found, key=_used_at, reverse=True)]
+
+    def forget(self) -> None:
+        """Delete everything that is kept."""
+        for path in self._paths.values():
+            path.unlink(missing_ok=True)
+        self._paths, self._held = {}, {}
+
+    def sweep(self, older_than: float) -> int:
+        """Delete what was last used before an instant (seconds since 1970); returns how many files."""
+        return sweep(self.folder, set(), older_than) if self.folder is not None else 0
+
+
+def _prefix(path: Path) -> str:
+    return path.stem.rpartition("-")[0]
+
+
+def _used_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _write(path: Path, tables: Frames) -> None:
+    with zipfile.ZipFile(path, "w") as parts:
+        for name, frame in tables.items():
+            content = io.BytesIO()
+            frame.write_parquet(content, compression="zstd", compression_level=1, statistics=False)
+            # Without the clock: the same tables are the same bytes.
+            parts.writestr(zipfile.ZipInfo(name), content.getvalue())
