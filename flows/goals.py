@@ -7,13 +7,22 @@ import polars as pl
 from contracts.map_content import Recorded
 from contracts.map_parts import former_ids
 from contracts.tables import FactGoalPacing, GoalHistory, MeasureDaily, ProcessBehaviour, ScorecardTouchpoint
-from flows.stages import Tables
+from flows.map_history import map_history
+from flows.passes import Measured
+from flows.stages import Tables, score
 from flows.workspace import LoadedWorkspace
 from transforms.behaviour import process_behaviour
 from transforms.goal_history import goal_history, moved_goals
 from transforms.map_tables import dim_goal
 from transforms.pacing import Pacing, aspects, fact_goal_pacing, goal_weeks
 from transforms.periods import Calendar
+from warehouse.store import State
+
+
+def scored_and_judged(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
+    """Everything that scoring makes, and where goals stand on their way."""
+    scored = score(workspace, measured, state)
+    return {**scored, **judged(workspace, scored, measured.calendar, map_history(workspace))}
 
 
 def judged(

@@ -16,12 +16,13 @@ import polars as pl
 from contracts.errors import PromiseError, QuestionError
 from contracts.tables.base import Table
 from flows.auditing import audited
+from flows.goals import scored_and_judged
 from flows.landing import FeedLanding
 from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
 from flows.restated import COMPARED, Difference, differences
-from flows.stages import absorb, score
+from flows.stages import absorb
 from flows.workspace import LoadedWorkspace
 from warehouse.files import part_of
 from warehouse.releases import Release, Releases
@@ -85,7 +86,7 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
         ).state
         tell("absorb", 1, 1)
         measured = measure(then, state, tell)
-        tables = score(then, measured, state)
+        tables = scored_and_judged(then, measured, state)
         tables |= {**audited(then, measured, state, tables), **mapped(then)}
         tell("score", 1, 1)
         found = differences(

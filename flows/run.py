@@ -28,9 +28,8 @@ from flows.beliefs import actor
 from flows.beside import beside
 from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
-from flows.goals import judged
+from flows.goals import scored_and_judged
 from flows.landing import FeedLanding, Setting, land_feed
-from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.pouring import pour
@@ -38,7 +37,7 @@ from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
-from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put, score
+from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put
 from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
@@ -172,7 +171,7 @@ class Run:
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures, and say where goals stand on their way."""
-        return self._timed("score", lambda: self._scored(state, measured))
+        return self._timed("score", lambda: scored_and_judged(self.workspace, measured, state))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
@@ -215,11 +214,6 @@ class Run:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
-
-    def _scored(self, state: State, measured: Measured) -> Tables:
-        scored = score(self.workspace, measured, state)
-        recorded = map_history(self.workspace)
-        return {**scored, **judged(self.workspace, scored, measured.calendar, recorded)}
 
     def _hold(self, lease: Lease) -> None:
         """From here on nothing is committed that the lease does not cover."""
