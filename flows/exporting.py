@@ -46,7 +46,7 @@ def export_feeds(workspace: LoadedWorkspace, folder: Path) -> list[Path]:
     """
     written = []
     for contract in contracts_of(workspace).values():
-        written.append(_yaml(folder / f"{file_name(contract)}.odcs.yaml", _as_odcs(contract)))
+        written.append(_yaml(folder / f"{file_name(contract)}.odcs.yaml", as_odcs(contract)))
         for shape in contract.schema_:
             name = f"{file_name(contract)}.{shape.name}"
             written.append(_json(folder / f"{name}.schema.json", feed_json_schema(contract, shape)))
@@ -54,7 +54,7 @@ def export_feeds(workspace: LoadedWorkspace, folder: Path) -> list[Path]:
     return written
 
 
-def _as_odcs(contract: DataContract) -> dict[str, Any]:
+def as_odcs(contract: DataContract) -> dict[str, Any]:
     """A contract's values; types that are left out are said, as readers of the standard take none for granted."""
     values = plain(contract)
     for shape in values["schema"]:

@@ -223,3 +223,16 @@ def test_two_missing_values_are_no_repetition(sandbox: Sandbox):
     found = only(sandbox)
     assert fared(found) == {"about.unique": (1, "failed")}
     assert rejects(sandbox.root, found)["line"].to_list() == [6]
+
+
+def test_a_poison_row_comes_back_once_its_rule_is_mended(sandbox: Sandbox):
+    query = "SELECT COUNT(*) FROM ${object} WHERE CAST(about AS INTEGER) > 5"
+    with_quality(sandbox, f"{{id: small, type: sql, query: '{query}', mustBe: 0}}")
+    sandbox.answers(row("a", about="1"), row("b", about="poison"), row("c", about="9"), row("d", about="2"))
+    assert only(sandbox).rows_quarantined == 2
+    sandbox.replace("contracts/survey.odcs.yaml", "CAST(", "TRY_CAST(")
+    found = take(sandbox)
+    mended = found.deliveries[0]
+    assert (mended.rows_read, mended.rows_accepted, mended.rows_quarantined) == (4, 3, 1)
+    assert (mended.event_count, found.absorbed.state.rows) == (3, 3)
+    assert fared(mended) == {"small": (1, "failed")}
