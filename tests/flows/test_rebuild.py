@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from flows.passes import Measured, measure
+from flows.restated import HISTORIES
 from flows.run import Outcome
 from tests.conftest import Call, Sandbox
 from warehouse.kept import Kept
@@ -34,7 +35,9 @@ def _kept(sandbox: Sandbox) -> list[Path]:
 
 
 def _hashes(outcome: Outcome) -> dict[str, str]:
-    return {table.table: table.sha256 for table in outcome.release.tables}
+    """Of every table but histories: an alert that wrong sums raised was raised."""
+    histories = {table.table_name() for table in HISTORIES}
+    return {table.table: table.sha256 for table in outcome.release.tables if table.table not in histories}
 
 
 @pytest.fixture
