@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test gate bench docs lock clean
+.PHONY: demo test gate bench bench-full docs lock clean
 
 demo: .venv/runtime.stamp ## generate a synthetic company, run it, compare planted and found
 	$(BIN)/answerable demo
@@ -19,8 +19,12 @@ gate: .venv/dev.stamp ## lint, types, layers, spelling, dependencies, generated 
 	$(BIN)/deptry .
 	$(BIN)/python -m flows.docs --check
 
-bench: .venv/dev.stamp ## benchmarks: CPU seconds and memory, not asserted
+bench: .venv/dev.stamp ## our job against DuckDB's over 10 million events, all cells compared; writes docs/benchmarks.md
+	$(BIN)/python -m tests.bench.curve build/bench 1e7 1
+
+bench-full: .venv/dev.stamp ## every benchmark; the curve over 1 and 10 million events, twice each
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc -s
+	$(BIN)/python -m tests.bench.curve build/bench 1e6,1e7 2
 
 docs: .venv/dev.stamp ## write the generated pages
 	$(BIN)/python -m flows.docs

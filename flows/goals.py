@@ -19,10 +19,10 @@ from transforms.periods import Calendar
 from warehouse.store import State
 
 
-def scored_and_judged(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
-    """Everything that scoring makes, and where goals stand on their way."""
-    scored = score(workspace, measured, state)
-    return {**scored, **judged(workspace, scored, measured.calendar, map_history(workspace))}
+def scored(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
+    """Scorecards, cases and daily measures, and where goals stand on their way."""
+    made = score(workspace, measured, state)
+    return {**made, **judged(workspace, made, measured.calendar, map_history(workspace))}
 
 
 def judged(

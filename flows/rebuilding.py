@@ -16,7 +16,7 @@ import polars as pl
 from contracts.errors import PromiseError, QuestionError
 from contracts.tables.base import Table
 from flows.auditing import audited
-from flows.goals import scored_and_judged
+from flows.goals import scored
 from flows.landing import FeedLanding
 from flows.mapped import mapped
 from flows.passes import measure
@@ -86,7 +86,7 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
         ).state
         tell("absorb", 1, 1)
         measured = measure(then, state, tell)
-        tables = scored_and_judged(then, measured, state)
+        tables = scored(then, measured, state)
         tables |= {**audited(then, measured, state, tables), **mapped(then)}
         tell("score", 1, 1)
         found = differences(

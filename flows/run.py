@@ -28,7 +28,7 @@ from flows.beliefs import actor
 from flows.beside import beside
 from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
-from flows.goals import scored_and_judged
+from flows.goals import scored
 from flows.landing import FeedLanding, Setting, land_feed
 from flows.mapped import mapped
 from flows.passes import Measured, measure
@@ -171,7 +171,7 @@ class Run:
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures, and say where goals stand on their way."""
-        return self._timed("score", lambda: scored_and_judged(self.workspace, measured, state))
+        return self._timed("score", lambda: scored(self.workspace, measured, state))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""

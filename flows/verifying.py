@@ -9,7 +9,7 @@ import polars as pl
 from contracts.errors import QuestionError
 from contracts.tables import FactCase, Table
 from flows.auditing import audited
-from flows.goals import scored_and_judged
+from flows.goals import scored
 from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
@@ -65,8 +65,8 @@ class Verified:
 def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     """Compute the newest release anew from events alone, by its own clock, and compare all of its tables.
 
-    Nothing that was kept is read, nothing is written. `fact_alert`, `fact_notification` and `goal_history` are
-    left out: they tell what became known when.
+    Nothing that was kept is read, nothing is written. `fact_alert` and `fact_notification` are left out:
+    they tell what became known when.
 
     Raises:
         QuestionError: There is no release, or map or events have changed since.
@@ -76,8 +76,8 @@ def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     release, as_of = _comparable(workspace, releases, state.number)
     then = load(workspace.root, as_of)
     measured = measure(then, state, tell)
-    scored = scored_and_judged(then, measured, state)
-    anew = {**scored, **audited(then, measured, state, scored), **mapped(then)}
+    tables = scored(then, measured, state)
+    anew = {**tables, **audited(then, measured, state, tables), **mapped(then)}
     extra = case_attributes(then, measured)
     checks = []
     for table, frame in anew.items():

@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from contracts.tables import GapFinding, GapWaterfall
 from flows.auditing import audited
-from flows.goals import scored_and_judged
+from flows.goals import scored
 from flows.heavy.again import parameters_of
 from flows.heavy.artifacts import Progress, show_gaps
 from flows.passes import Measured, measure
@@ -77,7 +77,7 @@ def audit_map(folder: str, crashed: str | None = None) -> dict[str, int]:
     state = EventStore(workspace.warehouse / "store").head()
     measured = look(workspace, state)
     progress.step()
-    tables = audited(workspace, measured, state, scored_and_judged(workspace, measured, state))
+    tables = audited(workspace, measured, state, scored(workspace, measured, state))
     progress.step()
     show_gaps(tables[GapFinding])
     counts = dict(open_findings(tables[GapFinding])["severity"].value_counts().iter_rows())
