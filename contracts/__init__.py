@@ -6,6 +6,8 @@ another package of ours.
     workspace.py        the folder a user keeps in git, and what stands in `answerable.yaml`
     feeds.py            a feed: where its files are, how to read them, which events they tell of
     odcs.py             a feed's contract: the part of ODCS v3.2 that we keep
+    contract_suite.py   that contract as a suite of Great Expectations: plain values, without importing it
+    contract_export.py  contracts of feeds and tables as ODCS, JSON Schema and suites
     accountability.py   the map: stages, touchpoints, seats, people, rules, metrics, goals
     map_checks.py       the map held against itself: every contradiction at once
     predicates.py       the small language of `where:`, shared by rules and metrics

@@ -7,7 +7,7 @@ between any two neither loses nor doubles it: its row names the file, the file i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -23,7 +23,7 @@ Kept = Literal["accepted", "known", "other"]
 PUT_MAX = 500
 """Deliveries that one statement takes: databases limit the number of its values."""
 
-_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,10 @@ class Inbox:
         if name not in _INSERTS:
             known = " or ".join(_INSERTS)
             raise StoreError.at("the inbox", f"cannot be kept in {name}.", f"Use {known}.")
-        self._insert = _INSERTS[name]
+        table = cast("sa.Table", InboxRow.__table__)
+        # Made once: compiling it anew would take longer than all the rest of a request.
+        made = _INSERTS[name](table).on_conflict_do_nothing()
+        self._insert = made.returning(table.c.feed, table.c.delivery_id)
 
     def put(self, deliveries: Sequence[Pushed]) -> list[Kept]:
         """Keep deliveries, in one transaction that is on the disk when this returns.
@@ -84,9 +87,7 @@ class Inbox:
 
     def _put(self, session: Session, deliveries: Sequence[Pushed]) -> list[Kept]:
         rows = [_values(one) for one in deliveries]
-        made = self._insert(InboxRow).values(rows).on_conflict_do_nothing()
-        rows_made = session.execute(made.returning(InboxRow.feed, InboxRow.delivery_id))
-        fresh = {(feed, id_) for feed, id_ in rows_made}
+        fresh = {(feed, id_) for feed, id_ in session.connection().execute(self._insert, rows)}
         hashes: dict[tuple[str, str], str] = {}
         if len(fresh) < len(deliveries):
             key = sa.tuple_(InboxRow.feed, InboxRow.delivery_id)

@@ -15,7 +15,7 @@ from warehouse.inbox import Inbox
 from warehouse.ledger import Ledger
 from warehouse.store import EventStore
 
-KILLS = int(os.environ.get("ANSWERABLE_SERVE_KILLS", "4"))
+KILLS = int(os.environ.get("ANSWERABLE_SERVE_KILLS", "2"))
 
 
 @pytest.mark.slow

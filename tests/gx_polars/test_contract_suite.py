@@ -17,7 +17,7 @@ from tests.gx_polars.contracts_drawn import drawn
 from transforms.judge import FORMER, judge, row_rules
 from transforms.spelled import DELIVERED
 
-CONTRACTS = int(os.environ.get("ANSWERABLE_SUITE_CONTRACTS", "60"))
+CONTRACTS = int(os.environ.get("ANSWERABLE_SUITE_CONTRACTS", "32"))
 SEED = os.environ.get("ANSWERABLE_PARITY_SEED", "20261128")
 PARTS = 4
 
