@@ -35,9 +35,9 @@ def _kept(sandbox: Sandbox) -> list[Path]:
 
 
 def _hashes(outcome: Outcome) -> dict[str, str]:
-    """Of every table but histories: an alert that wrong sums raised was raised."""
+    """Of every table but those of what became known when, which have a history of their own."""
     histories = {table.table_name() for table in HISTORIES}
-    return {table.table: table.sha256 for table in outcome.release.tables if table.table not in histories}
+    return {one.table: one.sha256 for one in outcome.release.tables if one.table not in histories}
 
 
 @pytest.fixture
