@@ -325,7 +325,21 @@ class Rule(Declaration):
     examples: tuple[Example, ...] = ()
 
 
-Estimator = Literal["nps", "csat", "ces", "share", "mean", "sum", "count", "quantile"]
+Estimator = Literal[
+    "nps",
+    "csat",
+    "ces",
+    "ces_1",
+    "share",
+    "mean",
+    "sum",
+    "count",
+    "rate",
+    "followed",
+    "repeat",
+    "fcr",
+    "quantile",
+]
 Milestone = Literal["opened", "resolved", "closed"]
 
 
@@ -335,8 +349,9 @@ class Metric(Declaration):
     Attributes:
         id: Stable name; goals and scorecards use it.
         name: What people call it.
-        estimator: nps, csat, ces (share of scores from `top` up), share (of `good`), mean, sum,
-            count, quantile.
+        estimator: nps, csat, ces (2.0: share of scores from `top` up), ces_1 (1.0: mean effort, low is good),
+            share (of `good`), mean, sum, count, rate (per so much exposure), followed (share that something
+            follows), repeat (share that another one like it follows), fcr (first contact resolution), quantile.
         of: Judged over events, or over cases (a ticket from opening to closing).
         at: Which moment of a case counts: its day and the owner in force then.
         where: Which events (or cases) are in the base.
@@ -346,6 +361,17 @@ class Metric(Declaration):
         low: Lowest score of the scale; anything outside the scale is excluded and counted.
         high: Highest score of the scale.
         quantile: For `quantile`: which one, in 0..1.
+        open_cases: For `quantile`: whether cases that are still open count as longer than until now
+            (Kaplan-Meier; type 7 where none is open), or are left out and counted as excluded.
+        exposure: For `rate`: the events that it is counted against.
+        per: For `rate`: against how many of them, e.g. complaints per 1,000 orders.
+        touchpoint: For `rate`: where both are counted, wherever they match; where each matches when absent.
+        followed_by: For `followed`: what has to follow, of the same customer.
+        same: For followed, repeat and fcr: what both have in common besides the customer: attributes, or
+            `touchpoint`.
+        after_days: For `followed`: how much later at the earliest.
+        within_days: For followed, repeat and fcr: how much later at the latest. What is younger than that is
+            not known yet and counts as excluded.
         step: For mean and sum: the smallest difference kept (sums are exact in whole steps).
         unit: Unit of the value: points, share, hours, minutes, count or a currency code.
         direction: Which way is better.
@@ -370,6 +396,14 @@ class Metric(Declaration):
     low: int | None = None
     high: int | None = None
     quantile: float | None = Field(default=None, gt=0, lt=1)
+    open_cases: Literal["censored", "left_out"] = "censored"
+    exposure: Where = Field(default_factory=dict)
+    per: float = Field(default=1000.0, gt=0)
+    touchpoint: str | None = None
+    followed_by: Where = Field(default_factory=dict)
+    same: Annotated[Names, Field(max_length=2)] = ()
+    after_days: float = Field(default=0, ge=0)
+    within_days: float | None = Field(default=None, gt=0)
     step: float = Field(default=0.001, gt=0)
     unit: str = "share"
     direction: Literal["higher", "lower"] = "higher"
@@ -403,6 +437,8 @@ class Metric(Declaration):
                 f"Write 'windows' from the shortest to the longest, each once, not {list(self.windows)}."
             )
             raise ValueError(message)
+        if flaw := _flaw_of_pairs(self):
+            raise ValueError(flaw)
         return self
 
     @property
@@ -422,18 +458,48 @@ FORMULA = (
     "low",
     "high",
     "quantile",
+    "open_cases",
+    "exposure",
+    "per",
+    "touchpoint",
+    "followed_by",
+    "same",
+    "after_days",
+    "within_days",
     "step",
     "unit",
     "direction",
 )
 """Parts of a metric that make its number. Whoever changes one raises `version`."""
 
+
+def _flaw_of_pairs(metric: Metric) -> str:
+    """What is wrong with a metric of one thing against another; empty when nothing is."""
+    kind = metric.estimator
+    if kind == "rate" and (not metric.exposure or metric.of != "events"):
+        return "A rate is over events and needs 'exposure': the events that it is counted against."
+    if kind == "followed" and (not metric.followed_by or metric.of != "events"):
+        return "'followed' is over events and needs 'followed_by': what has to follow."
+    if kind == "fcr" and metric.of != "cases":
+        return "First contact resolution is 'of: cases'."
+    if kind in ("followed", "repeat", "fcr") and (metric.within_days or 0) <= metric.after_days:
+        return "Write 'within_days': how much later at the latest, more than 'after_days'."
+    if kind in ("followed", "repeat") and metric.of == "events" and len(metric.by) > MOST_DIMENSIONS:
+        return f"It is published by {MOST_DIMENSIONS} dimensions at most. Leave some out."
+    return ""
+
+
+MOST_DIMENSIONS = 2
 _SCORE = {"value": "score"}
 _DEFAULTS: dict[str, dict[str, object]] = {
     "nps": {**_SCORE, "low": 0, "high": 10, "unit": "points"},
     "csat": {**_SCORE, "low": 1, "high": 5, "top": 4},
     "ces": {**_SCORE, "low": 1, "high": 7, "top": 5},
+    "ces_1": {**_SCORE, "low": 1, "high": 5, "step": 1, "unit": "points", "direction": "lower"},
     "count": {"unit": "count"},
+    "rate": {"direction": "lower", "unit": "per 1,000"},
+    "repeat": {"direction": "lower", "within_days": 7},
+    "fcr": {"at": "resolved", "within_days": 7},
     "quantile": {"unit": "hours", "direction": "lower"},
 }
 

@@ -258,7 +258,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
                 *_each("stages", item.stages, "stages"),
             ]
         case "metrics":
-            return [_one("metrics", item.counter_metric, "counter_metric")]
+            counter = _one("metrics", item.counter_metric, "counter_metric")
+            return [counter, _one("touchpoints", item.touchpoint, "touchpoint")]
         case "waivers":
             return [_one("people", item.approver, "approver")]
         case "decision_rights":

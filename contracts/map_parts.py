@@ -22,6 +22,10 @@ def resolved(parts: Mapping[str, Any]) -> dict[str, Any]:
         **parts,
         "touchpoints": tuple(_in_its_stage(one, stages, now) for one in touchpoints),
         "rules": tuple(_renamed(one, now) for one in parts["rules"]),
+        "metrics": tuple(
+            one.model_copy(update={"touchpoint": now[one.touchpoint]}) if one.touchpoint in now else one
+            for one in parts["metrics"]
+        ),
         "reviews": tuple(_renamed(one, now) for one in parts["reviews"]),
         "waivers": tuple(_renamed(one, now) for one in parts["waivers"]),
         "decision_rights": tuple(_renamed(one, now) for one in parts["decision_rights"]),

@@ -26,6 +26,7 @@ from flows.progress import Tell
 from transforms.behind import BEHIND, feeds_of_events
 from transforms.cases import case_columns
 from transforms.customers import MOVES, customer_moves, moves_columns
+from transforms.followed import FOLLOWED, followed_events
 from transforms.match import Matcher, match
 from transforms.measure import SUMS, answers, count_events, measure_events
 from transforms.periods import ROLLING_DAYS, Calendar
@@ -53,6 +54,7 @@ _SUMMED: Mapping[str, Mapping[str, Any]] = {
     "unmatched": {**_SIGNATURE, "customer": pl.UInt32(), **_N, "first_at": INSTANT, "last_at": INSTANT},
     "behind": BEHIND,
     "moves": MOVES,
+    "ahead": FOLLOWED,
     "recent": {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), "customer": pl.UInt32(), **_N},
     "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
 }
@@ -125,7 +127,7 @@ class Pass:
         for one in (*self.atlas.rules, *self.atlas.metrics):
             named |= set(one.where)
         for metric in self.atlas.metrics:
-            named |= set(metric.good)
+            named |= {*metric.good, *metric.exposure, *metric.followed_by}
         for group in self.atlas.customers:
             named |= {*group.active, *group.left}
         columns = {self.codebook.column(name) for name in named}
@@ -235,11 +237,12 @@ def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict
     if facts:
         plans[FACTS] = {
             "counted": count_events(rows),
-            "sums": measure_events(rows, metrics, codebook),
+            "sums": measure_events(rows, metrics, codebook, matcher.touchpoints),
             "answers": answers(rows, metrics, codebook),
             "unmatched": unmatched_events(rows),
             "behind": feeds_of_events(rows, metrics, codebook),
             "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
+            "ahead": followed_events(rows, metrics, codebook),
         }
     if stakes:
         plans[STAKES] = {
@@ -297,7 +300,15 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
     wanted = {*matcher.columns, *_ALWAYS}
     for metric in atlas.metrics:
         if metric.of == "events":
-            named = [*metric.where, *metric.good, *metric.by, *([metric.value] if metric.value else [])]
+            named = [
+                *metric.where,
+                *metric.good,
+                *metric.exposure,
+                *metric.followed_by,
+                *metric.by,
+                *(name for name in metric.same if name != "touchpoint"),
+                *([metric.value] if metric.value else []),
+            ]
             wanted |= {codebook.column(name) for name in named}
     wanted |= moves_columns(atlas.customers, codebook)
     for spec in atlas.cases:

@@ -18,6 +18,7 @@ from flows.progress import Tell, silent
 from flows.workspace import LoadedWorkspace
 from transforms.behind import feeds_of_cases
 from transforms.credit import named
+from transforms.followed import measure_followed
 from transforms.match import Matcher, match
 from transforms.measure import case_values, measure_cases, volume
 from transforms.periods import Calendar
@@ -102,10 +103,11 @@ def measure(
     told_of_cases = workspace.atlas.cases and keys
     found, handed = cases_of(asked, keys) if told_of_cases else (_no_cases(), pl.DataFrame())
     metrics = workspace.atlas.metrics
-    case_sums, values, behind_cases = pl.collect_all(
+    case_sums, followed_sums, values, behind_cases = pl.collect_all(
         [
-            measure_cases(found.lazy(), metrics, codebook),
-            case_values(found.lazy(), metrics, codebook),
+            measure_cases(found.lazy(), metrics, codebook, workspace.now),
+            measure_followed(summed["ahead"].lazy(), metrics, workspace.now),
+            case_values(found.lazy(), metrics, codebook, workspace.now),
             feeds_of_cases(found.lazy(), metrics, codebook),
         ]
     )
@@ -115,7 +117,7 @@ def measure(
         calendar,
         matcher,
         summed["counted"],
-        pl.concat([volumes, summed["sums"], case_sums]),
+        pl.concat([volumes, summed["sums"], case_sums, followed_sums]),
         summed["answers"],
         values,
         found,

@@ -1,7 +1,7 @@
 """What a change of the map would do to the events in the store: one pass, then questions to its cube."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import polars as pl
@@ -171,7 +171,7 @@ def cube_of(comparison: Comparison, codebook: Codebook, state: State) -> Cube:
             subjects.append(matched.filter(pl.col("subject_id") > 0))
     counted, sums, customers, behind, *unmatched = (pl.concat(part) for part in zip(*parts, strict=True))
     named_events = _with_metric_ids(behind, comparison.metrics)
-    made = {name: _cases(subjects, side, codebook) for name, side in comparison.sides.items()}
+    made = {name: _cases(subjects, side, codebook, comparison.now) for name, side in comparison.sides.items()}
     return Cube(
         pairs,
         counted,
@@ -202,7 +202,7 @@ def _passes(matched: pl.LazyFrame, comparison: Comparison, codebook: Codebook) -
 
 
 def _cases(
-    subjects: Sequence[pl.DataFrame], side: Side, codebook: Codebook
+    subjects: Sequence[pl.DataFrame], side: Side, codebook: Codebook, now: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """One map's cases: sums, observations of quantiles, handoffs, feeds behind them, how many are open."""
     told = pl.concat(subjects).lazy() if subjects else None
@@ -211,7 +211,7 @@ def _cases(
         none = pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **_NO_SLOTS}).lazy()
         plain = [metric for metric in side.atlas.metrics if metric.of == "events"]
         sums, values = pl.collect_all(
-            [measure_cases(none, plain, codebook), case_values(none, plain, codebook)]
+            [measure_cases(none, plain, codebook, now), case_values(none, plain, codebook, now)]
         )
         return sums, values, pl.DataFrame(), _with_metric_ids(pl.DataFrame(schema=BEHIND), ()), _open(None)
     plans = [with_slots(cases(told, spec, codebook), side.slots) for spec in specs]
@@ -221,8 +221,8 @@ def _cases(
     metrics = side.atlas.metrics
     sums, values, behind = pl.collect_all(
         [
-            measure_cases(found.lazy(), metrics, codebook),
-            case_values(found.lazy(), metrics, codebook),
+            measure_cases(found.lazy(), metrics, codebook, now),
+            case_values(found.lazy(), metrics, codebook, now),
             feeds_of_cases(found.lazy(), metrics, codebook),
         ]
     )

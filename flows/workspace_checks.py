@@ -463,6 +463,13 @@ def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
         named = f"metric {metric.id!r}"
         yield from _conditions(where, f"{named}, where", metric.where, columns, seen)
         yield from _conditions(where, f"{named}, good", metric.good, columns, seen)
+        yield from _conditions(where, f"{named}, exposure", metric.exposure, columns, seen)
+        yield from _conditions(where, f"{named}, followed_by", metric.followed_by, columns, seen)
+        for name in metric.same:
+            yield from _known(where, f"{named}, same", name, {"touchpoint", *segments}, seen)
+            if columns.get(name) == "number":
+                what = f"{named}, same: {name!r} is a number."
+                yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
         yield from _value(where, metric, columns, seen)
         for name in metric.by:
             if name in segments and columns.get(name) == "number":

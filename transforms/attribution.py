@@ -153,12 +153,15 @@ _ABOVE = {
     "ces": pl.col("good"),
     "share": pl.col("good"),
     "mean": pl.col("total"),
+    "ces_1": pl.col("total"),
+    **dict.fromkeys(("rate", "followed", "repeat", "fcr"), pl.col("good")),
 }
 """What stands above the line, by estimator; the others are no quotients of observations."""
 
 
 def _scale(metric: Metric) -> float:
-    return {"nps": 100.0, "mean": metric.step}.get(metric.estimator, 1.0)
+    scales = {"nps": 100.0, "mean": metric.step, "ces_1": metric.step, "rate": metric.per}
+    return scales.get(metric.estimator, 1.0)
 
 
 def _by_metric(metrics: Sequence[Metric], of: Callable[[Metric], object], kind: type[pl.DataType]) -> pl.Expr:

@@ -13,7 +13,14 @@ from transforms.credit import PARTS, Scoring, named
 from transforms.estimate import ESTIMATED, estimate
 from transforms.measure import ADDITIVE
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
-from transforms.quantiles import estimate_quantiles, ordered_values, quantile_families
+from transforms.quantiles import (
+    estimate_quantiles,
+    estimate_waiting,
+    is_censored,
+    ordered_values,
+    quantile_families,
+    waiting_curves,
+)
 from transforms.verdict import answers_needed, below_goal, frozen, verdict
 
 KEYS = ("touchpoint", "owner", "team", "stage", "dimension", "segment")
@@ -45,11 +52,11 @@ def values_by_period(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     """Every quantile's observations, once for each period they belong to.
 
     Args:
-        values: slot, touchpoint, metric, dimension, segment, value.
+        values: slot, touchpoint, metric, dimension, segment, value, is_event.
         scoring: What they are credited by.
     """
     # Every card sorts its lists of values; what comes in order is sorted in a third of the time.
-    credited = scoring.credited(values).select("date", *PARTS, "value").sort("value")
+    credited = scoring.credited(values).select("date", *PARTS, "value", "is_event").sort("value", "is_event")
     return credited.join(scoring.calendar.day_table(), on="date", maintain_order="left").drop("date")
 
 
@@ -79,20 +86,46 @@ def cards(
         if card in wanted
     ).cache()
     columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED]
+    complete = values.filter(~pl.col("metric").is_in(_censored(scoring)))
     ordered = pl.concat(
         ordered_values(frame, [*PERIOD_COLUMNS, *keys])
         .with_columns(_keyed(card))
         .select(*grain, "metric", "n", "excluded", "ordered")
-        for card, (keys, frame) in _split(values, scoring).items()
+        for card, (keys, frame) in _split(complete, scoring).items()
         if card in wanted
     ).cache()
-    made = [estimate(sums, scoring.metrics), *estimate_quantiles(ordered, scoring.metrics)]
+    made = [
+        estimate(sums, scoring.metrics),
+        *estimate_quantiles(ordered, scoring.metrics),
+        *_waiting(values, scoring, wanted, grain),
+    ]
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
     # selves and their goals: each is made once.
     scaled, *unscaled = made
     unscaled = [frame.with_columns(outside=pl.lit(0, dtype=pl.Int64)) for frame in unscaled]
     rows = pl.concat(frame.select(columns) for frame in (scaled, *unscaled)).cache()
     return _judged(_with_previous(rows).cache(), scoring)
+
+
+def _censored(scoring: Scoring) -> list[int]:
+    """Numbers of the families of quantiles that count open cases."""
+    families = quantile_families(scoring.metrics)
+    return [number for number in families if is_censored(scoring.metrics[number - 1])]
+
+
+def _waiting(
+    values: pl.LazyFrame, scoring: Scoring, wanted: Collection[str], grain: Sequence[str]
+) -> list[pl.LazyFrame]:
+    """Quantiles that count open cases."""
+    numbers = _censored(scoring)
+    if not numbers:
+        return []
+    parts = [
+        frame.select(*PERIOD_COLUMNS, *_keyed(card), "metric", "value", "is_event")
+        for card, (_, frame) in _split(values.filter(pl.col("metric").is_in(numbers)), scoring).items()
+        if card in wanted
+    ]
+    return estimate_waiting(waiting_curves(pl.concat(parts), list(grain)).cache(), scoring.metrics)
 
 
 def touchpoint_counts(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:

@@ -314,7 +314,7 @@ def _credited(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
 
 def _observed(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
     values = comparison.sides[name].scoring.credited(_lately(side_values(cube, name), comparison))
-    return values.with_columns(_period(comparison)).select(*PERIOD_COLUMNS, *PARTS, "value")
+    return values.with_columns(_period(comparison)).select(*PERIOD_COLUMNS, *PARTS, "value", "is_event")
 
 
 def _lately(frame: pl.LazyFrame, comparison: Comparison) -> pl.LazyFrame:

@@ -50,7 +50,7 @@ class Estimate:
     method: str
     numerator: pl.Expr
     has_denominator: bool
-    scale: float
+    scale: float | pl.Expr
     ends: Callable[[float], intervals.Ends]
 
 
@@ -93,6 +93,12 @@ def _of(
     return Estimate(method, numerator, not adds_only, scale, ends)
 
 
+def _rate(confidence: float) -> intervals.Ends:
+    low, high = intervals.byar(pl.col("good"), intervals.z_of(confidence))
+    return _per * low / _n, _per * high / _n
+
+
+_per = pl.col("__per")
 _net = pl.col("promoters") - pl.col("detractors")
 ESTIMATES: Mapping[str, Estimate] = {
     "nps": _of("adjusted_wald", _net, _nps, scale=100),
@@ -101,8 +107,37 @@ ESTIMATES: Mapping[str, Estimate] = {
     "share": _of("wilson", pl.col("good"), _proportion),
     "mean": _of("student_t", pl.col("sum"), _mean),
     "sum": _of("compound_poisson", pl.col("sum"), _sum),
+    "ces_1": _of("student_t", pl.col("sum"), _mean),
+    "followed": _of("wilson", pl.col("good"), _proportion),
+    "repeat": _of("wilson", pl.col("good"), _proportion),
+    "fcr": _of("wilson", pl.col("good"), _proportion),
     "count": _of("byar", _n, _count),
+    "rate": Estimate("byar", pl.col("good"), has_denominator=True, scale=_per, ends=_rate),
 }
+_COUNTED = ("count", "share", "rate", "followed", "repeat", "fcr")
+"""Estimators that count and do not add values up."""
+
+FORMULAS: Mapping[str, str] = {
+    "nps": "100 x (promoters - detractors) / answers",
+    "csat": "answers from {top} up / answers from {low} to {high}",
+    "ces": "answers from {top} up / answers from {low} to {high}",
+    "ces_1": "sum of answers from {low} to {high} / how many",
+    "share": "good / all in the base",
+    "mean": "sum of {value} / how many have one",
+    "sum": "sum of {value}",
+    "count": "how many",
+    "rate": "{per:g} x events / exposure",
+    "followed": "followed within {within_days:g} days / old enough to be",
+    "repeat": "followed by another within {within_days:g} days / old enough to be",
+    "fcr": "resolved, not reopened, handed on or repeated within {within_days:g} days / resolved and old enough",
+    "quantile": "the {quantile:g} quantile of {value}",
+}
+"""How every estimator's value is computed, with the declaration's own words in it."""
+
+
+def formula(metric: Metric) -> str:
+    """How a metric's value is computed."""
+    return FORMULAS[metric.estimator].format_map(metric.model_dump())
 
 
 def estimate(sums: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
@@ -117,8 +152,11 @@ def estimate(sums: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
     """
     every = [EVENTS, *metrics]
     per_unit = pl.lit(pl.Series([round(1 / metric.step, 9) for metric in every])).gather(pl.col("metric"))
+    per = pl.lit(pl.Series([metric.per for metric in every])).gather(pl.col("metric"))
     in_units = sums.with_columns(
-        sum=pl.col("total") / per_unit, sum_of_squares=pl.col("squares").cast(pl.Float64) / per_unit**2
+        __per=per,
+        sum=pl.col("total") / per_unit,
+        sum_of_squares=pl.col("squares").cast(pl.Float64) / per_unit**2,
     )
     parts = []
     for name, how in ESTIMATES.items():
@@ -134,18 +172,22 @@ def _estimated(rows: pl.LazyFrame, how: Estimate, estimator: str) -> pl.LazyFram
     denominator = _n.cast(pl.Float64) if how.has_denominator else pl.lit(None, dtype=pl.Float64)
     low, high = how.ends(CONFIDENCE)
     bound_low, bound_high = how.ends(ONE_SIDED)
-    is_nps, has_sum = pl.lit(estimator == "nps"), pl.lit(estimator not in ("count", "share"))
-    return rows.with_columns(
-        numerator=numerator,
-        denominator=denominator,
-        value=pl.when(known).then(how.scale * numerator / denominator.fill_null(1.0)),
-        value_low=pl.when(known).then(low),
-        value_high=pl.when(known).then(high),
-        bound_low=pl.when(known).then(bound_low),
-        bound_high=pl.when(known).then(bound_high),
-        interval_method=pl.lit(how.method, dtype=METHOD),
-        passives=pl.when(is_nps).then(_n - pl.col("promoters") - pl.col("detractors")),
-    ).with_columns(
-        pl.when(has_sum).then(pl.col("sum", "sum_of_squares")).name.keep(),
-        pl.when(is_nps).then(pl.col("promoters", "detractors")).name.keep(),
+    is_nps, has_sum = pl.lit(estimator == "nps"), pl.lit(estimator not in _COUNTED)
+    return (
+        rows.with_columns(
+            numerator=numerator,
+            denominator=denominator,
+            value=pl.when(known).then(how.scale * numerator / denominator.fill_null(1.0)),
+            value_low=pl.when(known).then(low),
+            value_high=pl.when(known).then(high),
+            bound_low=pl.when(known).then(bound_low),
+            bound_high=pl.when(known).then(bound_high),
+            interval_method=pl.lit(how.method, dtype=METHOD),
+            passives=pl.when(is_nps).then(_n - pl.col("promoters") - pl.col("detractors")),
+        )
+        .with_columns(
+            pl.when(has_sum).then(pl.col("sum", "sum_of_squares")).name.keep(),
+            pl.when(is_nps).then(pl.col("promoters", "detractors")).name.keep(),
+        )
+        .drop("__per")
     )

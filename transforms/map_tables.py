@@ -21,6 +21,8 @@ from contracts.tables import (
     Table,
 )
 from contracts.tenures import LATEST, Tenure, in_force, seated
+from transforms.estimate import formula
+from transforms.quantiles import is_censored
 
 _SAID = {
     "why",
@@ -33,7 +35,16 @@ _SAID = {
 }
 """Parts of a goal that are published as they are written."""
 
-_METRIC_SAID = {"estimator", "of", "unit", "direction", "counter_metric", "minimum_trust", "tolerance"}
+_METRIC_SAID = {
+    "estimator",
+    "of",
+    "unit",
+    "direction",
+    "counter_metric",
+    "minimum_trust",
+    "tolerance",
+    "within_days",
+}
 """Parts of a metric that are published as they are written."""
 
 
@@ -83,6 +94,9 @@ def map_tables(
                 {
                     "metric": metric.id,
                     "metric_name": metric.name,
+                    "formula": formula(metric) + (", open cases counted" if is_censored(metric) else ""),
+                    "per": metric.per if metric.estimator == "rate" else None,
+                    "after_days": metric.after_days if metric.estimator == "followed" else None,
                     "metric_version": metric.version,
                     "windows": ", ".join(map(str, metric.windows)),
                     **metric.model_dump(include=_METRIC_SAID),

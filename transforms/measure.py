@@ -5,15 +5,19 @@ same events give the same bytes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from contracts.accountability import Metric
 from contracts.events import Codebook
+from transforms.durations import HOUR, in_units
 from transforms.predicates import where_coded
-from transforms.quantiles import quantile_families
+from transforms.quantiles import is_censored, quantile_families
 
-SCORED = ("nps", "csat", "ces")
+SCORED = ("nps", "csat", "ces", "ces_1")
+PAIRED = ("followed", "repeat", "fcr")
+"""Estimators that look ahead, to what follows."""
 
 SUMS: Mapping[str, pl.DataType] = {
     "slot": pl.UInt32(),
@@ -49,17 +53,23 @@ def count_events(matched: pl.LazyFrame) -> pl.LazyFrame:
 def volume(counted: pl.LazyFrame) -> pl.LazyFrame:
     """Counted events as sums of metric 0."""
     summed = counted.group_by("slot", "touchpoint").agg(pl.col("n").sum())
-    zeros = [pl.lit(0).alias(name) for name in SUMS if name not in ("slot", "touchpoint", "n")]
-    return _shaped(summed.with_columns(zeros))
+    return shaped(summed)
 
 
-def measure_events(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+def measure_events(
+    matched: pl.LazyFrame,
+    metrics: Sequence[Metric],
+    codebook: Codebook,
+    touchpoints: Sequence[str] = (),
+) -> pl.LazyFrame:
     """Sums of every metric over events.
 
     Args:
         matched: Stored events with `slot` and `touchpoint`; those without a touchpoint are left out.
-        metrics: The map's metrics; those over cases are skipped here.
+        metrics: The map's metrics; those over cases, and those that look ahead, are skipped here.
         codebook: What the stored codes stand for.
+        touchpoints: Ids of touchpoints, the first of which has number 1: for rates that are counted at one.
+            A rate whose touchpoint is not among them is skipped.
 
     Returns:
         `SUMS`, unsorted; sums of parts of the events may be concatenated and added up.
@@ -68,13 +78,32 @@ def measure_events(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: C
     made = [
         part
         for number, metric in enumerate(metrics, start=1)
-        if metric.of == "events" and metric.estimator != "quantile"
+        if metric.of == "events" and metric.estimator not in ("quantile", "rate", *PAIRED)
         for part in _sums(owned.filter(where_coded(metric.where, codebook)), metric, number, codebook)
     ]
+    for number, metric in enumerate(metrics, start=1):
+        if metric.estimator == "rate" and metric.touchpoint is None:
+            made += _rate(owned, metric, number, codebook)
+        elif metric.estimator == "rate" and metric.touchpoint in touchpoints:
+            place = pl.lit(touchpoints.index(metric.touchpoint) + 1, dtype=pl.UInt16)
+            made += _rate(matched.with_columns(touchpoint=place), metric, number, codebook)
     return pl.concat(made) if made else pl.LazyFrame(schema=dict(SUMS))
 
 
-def measure_cases(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+def _rate(told: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -> Iterator[pl.LazyFrame]:
+    """What is counted adds to `good`, what it is counted against to `n`."""
+    for where, column in ((metric.where, "good"), (metric.exposure, "n")):
+        base = told.filter(where_coded(where, codebook))
+        for index, dimension in enumerate(["", *metric.by]):
+            segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
+            summed = base.group_by("slot", "touchpoint", segment.cast(pl.UInt32).alias("segment"))
+            counted = summed.agg(pl.len().alias(column))
+            yield shaped(counted.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
+
+
+def measure_cases(
+    cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook, now: datetime
+) -> pl.LazyFrame:
     """Sums of every metric over cases, except quantiles.
 
     Args:
@@ -82,24 +111,55 @@ def measure_cases(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Code
             it has not come to that).
         metrics: The map's metrics; those over events are skipped here.
         codebook: What the codes of attributes stand for.
+        now: The instant it is: what follows a case may not be known yet.
     """
     made = [
         part
         for number, metric in enumerate(metrics, start=1)
         if metric.of == "cases" and metric.estimator != "quantile"
-        for part in _sums(judged_cases(cases, metric, codebook), metric, number, codebook)
+        for part in _sums(
+            judged_cases(_looked_ahead(cases, metric, codebook, now), metric, codebook),
+            metric,
+            number,
+            codebook,
+        )
     ]
     return pl.concat(made) if made else pl.LazyFrame(schema=dict(SUMS))
 
 
-def case_values(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
-    """Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
+def _looked_ahead(cases: pl.LazyFrame, metric: Metric, codebook: Codebook, now: datetime) -> pl.LazyFrame:
+    """Cases with whether the same customer opened another one like it soon after, for metrics that ask."""
+    if metric.estimator not in PAIRED:
+        return cases
+    same = ["customer", *(name if name == "touchpoint" else codebook.column(name) for name in metric.same)]
+    within = timedelta(days=metric.within_days or 0)
+    opened = pl.col("opened_at")
+    alike = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in same)
+    # Only the order within the same matters: cases opened at one instant are all repeated but one.
+    return cases.sort(*same, "opened_at", maintain_order=True).with_columns(
+        __known=(pl.col("customer") > 0) & (opened + within <= now),
+        __repeated=(alike & (opened.shift(-1) - opened <= within)).fill_null(value=False),
+    )
 
-    Quantiles of the same values share them, under the number of the first of their family.
+
+def case_values(
+    cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook, now: datetime
+) -> pl.LazyFrame:
+    """Observations of quantiles: slot, touchpoint, metric, dimension, segment, value, is_event.
+
+    Quantiles of the same values share them, under the number of the first of their family. A case that is
+    still open now has its age for a duration, without the event, where the metric counts open cases.
     """
     made = []
     for number in quantile_families(metrics):
         metric = metrics[number - 1]
+        value = pl.col(codebook.column(metric.value or "")).cast(pl.Float64)
+        if is_censored(metric):
+            still = pl.col("closed_at").is_null()
+            age = in_units((pl.lit(now) - pl.col("opened_at")).dt.total_microseconds(), HOUR)
+            so_far = pl.coalesce(value, pl.when(still).then(age))
+        else:
+            so_far = value
         base = judged_cases(cases, metric, codebook)
         for index, dimension in enumerate(["", *metric.by]):
             segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
@@ -110,12 +170,15 @@ def case_values(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebo
                     metric=pl.lit(number, dtype=pl.UInt16),
                     dimension=pl.lit(index, dtype=pl.UInt8),
                     segment=segment.cast(pl.UInt32),
-                    value=pl.col(codebook.column(metric.value or "")).cast(pl.Float64),
+                    value=so_far,
+                    is_event=value.is_not_null(),
                 )
             )
     keys = ("slot", "touchpoint", "metric", "dimension", "segment")
     return (
-        pl.concat(made) if made else pl.LazyFrame(schema={**{k: SUMS[k] for k in keys}, "value": pl.Float64})
+        pl.concat(made)
+        if made
+        else pl.LazyFrame(schema={**{k: SUMS[k] for k in keys}, "value": pl.Float64, "is_event": pl.Boolean})
     )
 
 
@@ -167,7 +230,7 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
             promoters=pl.col("__promoter").sum(),
             detractors=pl.col("__detractor").sum(),
         )
-        yield _shaped(summed.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
+        yield shaped(summed.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
 
 
 def _outside(metric: Metric, codebook: Codebook) -> pl.Expr:
@@ -180,6 +243,8 @@ def _outside(metric: Metric, codebook: Codebook) -> pl.Expr:
 def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     """What one row adds: whether it counts, whether it is good, its value in steps."""
     no = pl.lit(value=False)
+    if metric.estimator in PAIRED:
+        return _observed_ahead(metric)
     value, valid = _value(metric, codebook), in_scale(metric, codebook)
     steps = pl.when(valid).then((value / metric.step).round()).cast(pl.Int64).fill_null(0)
     is_nps, is_scored = metric.estimator == "nps", metric.estimator in ("csat", "ces")
@@ -191,6 +256,19 @@ def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
         steps.alias("__steps"),
         ((valid & (value >= 9)) if is_nps else no).fill_null(value=False).alias("__promoter"),
         ((valid & (value <= 6)) if is_nps else no).fill_null(value=False).alias("__detractor"),
+    ]
+
+
+def _observed_ahead(metric: Metric) -> list[pl.Expr]:
+    """What a case adds to a metric that looks ahead."""
+    known, repeated, no = pl.col("__known"), pl.col("__repeated"), pl.lit(value=False)
+    clean = ~repeated & (pl.col("reopened_count") == 0) & (pl.col("handoff_count") == 0)
+    return [
+        known.alias("__valid"),
+        (known & (clean if metric.estimator == "fcr" else repeated)).alias("__good"),
+        pl.lit(0, dtype=pl.Int64).alias("__steps"),
+        no.alias("__promoter"),
+        no.alias("__detractor"),
     ]
 
 
@@ -209,5 +287,9 @@ def in_scale(metric: Metric, codebook: Codebook) -> pl.Expr:
     return inside.fill_null(value=False)
 
 
-def _shaped(summed: pl.LazyFrame) -> pl.LazyFrame:
-    return summed.select(pl.col(name).cast(kind) for name, kind in SUMS.items())
+def shaped(summed: pl.LazyFrame) -> pl.LazyFrame:
+    """Sums with every column of `SUMS`; those that are not there are 0."""
+    there = summed.collect_schema().names()
+    return summed.select(
+        (pl.col(name) if name in there else pl.lit(0).alias(name)).cast(kind) for name, kind in SUMS.items()
+    )

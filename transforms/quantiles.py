@@ -30,6 +30,88 @@ def ordered_values(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     )
 
 
+_ENDS = tuple(f"{prefix}_{end}" for prefix in ("value", "bound") for end in ("low", "high"))
+
+
+def waiting_curves(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """As `ordered_values`, with open cases: how many are still waiting after every time, and its intervals.
+
+    Returns:
+        keys, metric, n, excluded, open (cases without the event), `ordered` and lists beside it: survival,
+        curve_value_low, curve_value_high, curve_bound_low, curve_bound_high (log-log ends of its 95 % and
+        90 % intervals).
+    """
+    event = pl.col("is_event").cast(pl.Float64)
+    at_risk = (pl.len() - pl.int_range(pl.len())).cast(pl.Float64)
+    survival = (1 - event / at_risk).cum_prod()
+    # Tied events one after the other give the same products and sums as all at once.
+    grown = pl.when(at_risk > 1).then(event / (at_risk * (at_risk - 1))).otherwise(float("inf")).cum_sum()
+    ends: dict[str, pl.Expr] = {}
+    for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
+        stretch = intervals.z_of(confidence) * grown.sqrt() / survival.log()
+        inside = (survival > 0) & (survival < 1)
+        ends[f"curve_{prefix}_low"] = pl.when(inside).then(survival ** (-stretch).exp())
+        ends[f"curve_{prefix}_high"] = pl.when(inside).then(survival ** stretch.exp())
+    counted = values.group_by(*keys, "metric").agg(excluded=pl.col("value").null_count().cast(pl.Int64))
+    curves = (
+        values.filter(pl.col("value").is_not_null())
+        .sort("value", pl.col("is_event").not_())
+        .group_by(*keys, "metric")
+        .agg(
+            n=pl.len().cast(pl.Int64),
+            open=pl.col("is_event").not_().sum().cast(pl.Int64),
+            ordered=pl.col("value"),
+            survival=survival,
+            **ends,
+        )
+    )
+    return counted.join(curves, on=[*keys, "metric"], how="left").with_columns(
+        pl.col("n", "open").fill_null(0)
+    )
+
+
+def estimate_waiting(curves: pl.LazyFrame, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
+    """Quantiles of durations of which some are not over, with their intervals.
+
+    The time by which a share has come to it: smallest t with S(t) <= 1 - q, after Kaplan and Meier 1958, its
+    interval after Brookmeyer and Crowley 1982; null where too many are open to tell. Where none is open,
+    as `estimate_quantiles`.
+
+    Args:
+        curves: What `waiting_curves` returned.
+        metrics: The map's metrics, from number 1.
+    """
+    made = []
+    for first, members in quantile_families(metrics).items():
+        if not is_censored(metrics[first - 1]):
+            continue
+        family = curves.filter(pl.col("metric") == first)
+        for number in members:
+            quantile = metrics[number - 1].quantile or 0.5
+            complete = _with_ranks(family, quantile, number)
+            line = 1 - quantile + 1e-12
+            is_open = pl.col("open") > 0
+            curves_of = {"value": "survival"} | {name: f"curve_{name}" for name in _ENDS}
+            told = (
+                pl.when(is_open).then(_first_at(curve, line)).otherwise(name).alias(name)
+                for name, curve in curves_of.items()
+            )
+            method = pl.when(is_open).then(pl.lit("brookmeyer_crowley", dtype=METHOD))
+            made.append(
+                complete.with_columns(
+                    *told, method.otherwise("interval_method").alias("interval_method")
+                ).drop("ordered", *curves_of.values(), "open")
+            )
+    return made
+
+
+def _first_at(curve: str, line: float) -> pl.Expr:
+    """The first time at which a curve is at the line or below it; null where it never is."""
+    below = pl.col(curve).list.eval((pl.element() <= line).fill_null(value=False))
+    place = pl.when(below.list.any()).then(below.list.arg_max())
+    return pl.col("ordered").list.get(place, null_on_oob=True)
+
+
 def estimate_quantiles(ordered: pl.LazyFrame, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
     """Quantiles of cases with their intervals.
 
@@ -42,10 +124,22 @@ def estimate_quantiles(ordered: pl.LazyFrame, metrics: Sequence[Metric]) -> list
         interpolates linearly (Hyndman and Fan's type 7).
     """
     return [
-        _with_ranks(ordered.filter(pl.col("metric") == first), metrics[number - 1].quantile or 0.5, number)
+        _with_ranks(
+            ordered.filter(pl.col("metric") == first), metrics[number - 1].quantile or 0.5, number
+        ).drop("ordered")
         for first, members in quantile_families(metrics).items()
+        if not is_censored(metrics[first - 1])
         for number in members
     ]
+
+
+DURATIONS = ("first_response_hours", "resolution_hours", "closing_hours")
+
+
+def is_censored(metric: Metric) -> bool:
+    """Whether a quantile counts open cases: of a duration, of cases that count where they were opened."""
+    counts = metric.estimator == "quantile" and metric.open_cases == "censored"
+    return counts and metric.at == "opened" and metric.value in DURATIONS
 
 
 def quantile_families(metrics: Sequence[Metric]) -> dict[int, list[int]]:
@@ -53,7 +147,8 @@ def quantile_families(metrics: Sequence[Metric]) -> dict[int, list[int]]:
     families: dict[tuple[object, ...], list[int]] = {}
     for number, metric in enumerate(metrics, start=1):
         if metric.estimator == "quantile":
-            base = (metric.value, metric.at, tuple(sorted(metric.where.items())), metric.by)
+            open_cases = is_censored(metric)
+            base = (metric.value, metric.at, tuple(sorted(metric.where.items())), metric.by, open_cases)
             families.setdefault(base, []).append(number)
     return {members[0]: members for members in families.values()}
 
@@ -71,7 +166,7 @@ def _with_ranks(ranked: pl.LazyFrame, quantile: float, number: int) -> pl.LazyFr
     empty += [pl.lit(None, dtype=pl.Int64).alias(c) for c in ("promoters", "passives", "detractors")]
     method = pl.lit("order_statistic", dtype=METHOD).alias("interval_method")
     numbered = ranked.with_columns(metric=pl.lit(number, dtype=pl.UInt16))
-    return numbered.with_columns(**ends).with_columns(method, *empty).drop("ordered")
+    return numbered.with_columns(**ends).with_columns(method, *empty)
 
 
 def interpolated(ordered: ExprListNameSpace, quantile: float) -> pl.Expr:

@@ -41,7 +41,9 @@ def window_sums(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
 
 def window_values(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     """Observations of quantiles in every window, as `cards.values_by_period` has them."""
-    credited = scoring.credited(values).filter(pl.col("dimension") == 0).select("date", *PARTS, "value")
+    credited = (
+        scoring.credited(values).filter(pl.col("dimension") == 0).select("date", *PARTS, "value", "is_event")
+    )
     return pl.concat([one.named(credited) for one in _windows(scoring)]).drop("date")
 
 

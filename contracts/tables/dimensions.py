@@ -144,6 +144,10 @@ class DimMetric(Table):
     minimum_trust = one_of(("A", "B", "C", "D"), "Weakest grade of trust at which it may be relied on.")
     windows = text("Lengths in weeks of the windows it may be told over, separated by `, `.")
     tolerance = number("Half the widest interval that is still useful, when declared.", "metric's unit")
+    formula = text("How its value is computed.")
+    per = number("Of a rate: against how many of its exposure it is counted.", "exposures")
+    after_days = number("How much later at the earliest what follows counts.", "days")
+    within_days = number("How much later at the latest; what is younger is not known yet.", "days")
 
 
 class DimGoal(Table):

@@ -17,6 +17,7 @@ METHODS = (
     "byar",
     "compound_poisson",
     "order_statistic",
+    "brookmeyer_crowley",
     "none",
 )
 

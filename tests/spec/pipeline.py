@@ -19,6 +19,7 @@ from transforms.cards import by_period, cards, touchpoint_counts, values_by_peri
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 from transforms.credit import Scoring, credited_daily
+from transforms.followed import followed_events, measure_followed
 from transforms.map_tables import dim_goal
 from transforms.match import Matcher, match
 from transforms.measure import answers, case_values, count_events, measure_cases, measure_events, volume
@@ -142,8 +143,11 @@ def score(
     found = with_slots(cases(matched, spec, codebook), days).collect()
     parts = [
         volume(count_events(matched)),
-        measure_events(matched, atlas.metrics, codebook),
-        measure_cases(found.lazy(), atlas.metrics, codebook),
+        measure_events(matched, atlas.metrics, codebook, names),
+        measure_followed(
+            followed_events(matched, atlas.metrics, codebook), atlas.metrics, now.astimezone(UTC)
+        ),
+        measure_cases(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC)),
     ]
     segments = _segments(atlas, codebook)
     behind = pl.concat(
@@ -168,7 +172,7 @@ def score(
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()
-    observed = case_values(found.lazy(), atlas.metrics, codebook)
+    observed = case_values(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC))
     values = values_by_period(observed, scoring).collect().lazy()
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()

@@ -164,7 +164,7 @@ def test_a_quantile_lies_between_its_neighbours():
     lines.append("2026-03-02 08:00 | ticket | open | ticket.opened")
     text = "\n".join(lines)
     for quantile, value in ((0.5, 2.5), (0.9, 7.9)):
-        metric = f"{{id: q, name: Q, estimator: quantile, quantile: {quantile}, of: cases, value: resolution_hours}}"
+        metric = f"{{id: q, name: Q, estimator: quantile, quantile: {quantile}, of: cases, value: resolution_hours, open_cases: left_out}}"
         row = whole(score(text, a_map(metric)), "q")
         assert row["value"] == pytest.approx(value)
         assert (row["n"], row["excluded_count"]) == (4, 1), "an open ticket has no resolution time yet"

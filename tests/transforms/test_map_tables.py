@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from contracts.tables import BridgeAssignment, DimGoal, DimSeat, DimTeam, DimTouchpoint
+from contracts.tables import BridgeAssignment, DimGoal, DimMetric, DimSeat, DimTeam, DimTouchpoint
 from contracts.tenures import tenures
 from tests.contracts.test_map import a_map
 from transforms.map_tables import map_tables
@@ -85,3 +85,24 @@ def test_a_goal_tells_where_it_began_and_which_way_it_goes():
         ("csat", 0.7, date(2026, 1, 1), "linear", "s", "u", "ada", "two", "ces"),
         ("ces", None, None, "waypoints", None, None, None, None, None),
     ]
+
+
+def test_a_metric_says_how_it_is_computed():
+    written = """
+metrics:
+  - {id: easy, name: E, estimator: ces, version: 2}
+  - {id: rate, name: R, estimator: rate, exposure: {kind: x}, per: 100}
+  - {id: back, name: B, estimator: repeat, within_days: 7}
+  - {id: slow, name: S, estimator: quantile, quantile: 0.9, of: cases, value: resolution_hours}
+  - {id: done, name: D, estimator: quantile, quantile: 0.9, of: cases, value: resolution_hours, at: resolved}
+"""
+    atlas = a_map(written)
+    made = map_tables(atlas, [], NOW)[DimMetric]
+    assert dict(made.select("metric", "formula").iter_rows()) == {
+        "easy": "answers from 5 up / answers from 1 to 7",
+        "rate": "100 x events / exposure",
+        "back": "followed by another within 7 days / old enough to be",
+        "slow": "the 0.9 quantile of resolution_hours, open cases counted",
+        "done": "the 0.9 quantile of resolution_hours",
+    }
+    assert made.filter(metric="easy")["metric_version"].to_list() == [2]
