@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -40,7 +41,7 @@ def demo(folder: Path = Path("build/demo"), *, scale: float = 1.0, inline: bool 
         inline: Run in this process instead of as a Prefect flow on its embedded server.
     """
     with progress() as tell:
-        _prepare(folder, scale, lambda what: tell(what, 0, 1))
+        make_company(folder, scale, lambda what: tell(what, 0, 1))
         if inline:
             from flows.report import summarize  # noqa: PLC0415
             from flows.run import run_inline  # noqa: PLC0415
@@ -85,7 +86,8 @@ def print_scorecard(card: pl.DataFrame) -> None:
     out.print(scorecard(shown.sort(pl.col("waits").fill_null(value=False), order, "touchpoint_name"), title))
 
 
-def _prepare(folder: Path, scale: float, tell: found.Callable[[str], None]) -> None:
+def make_company(folder: Path, scale: float, tell: Callable[[str], None]) -> None:
+    """Put the company's workspace and what its feeds delivered into a folder; data of the same scale is reused."""
     from examples.larkspur.generate import generate  # noqa: PLC0415 - loaded when needed
 
     folder.mkdir(parents=True, exist_ok=True)
