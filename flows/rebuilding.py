@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from contracts.errors import PromiseError, QuestionError
+from contracts.tables import Restatement, ScorecardTouchpoint
 from contracts.tables.base import Table
 from flows.landing import FeedLanding
 from flows.passes import measure
@@ -22,6 +23,7 @@ from flows.restated import COMPARED, Difference, differences
 from flows.run import Run
 from flows.stages import absorb
 from flows.workspace import LoadedWorkspace
+from transforms.restatement import with_restated
 from warehouse.files import part_of
 from warehouse.releases import Release, Releases
 from warehouse.store import EventStore, State
@@ -87,6 +89,8 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
         run = Run(then)
         scored = run.score(state, measured)
         tables = {**scored, **run.audit(state, measured, scored)}
+        log = releases.frame(release, Restatement.table_name())
+        tables[ScorecardTouchpoint] = with_restated(tables[ScorecardTouchpoint], log)
         tell("score", 1, 1)
         found = differences(
             lambda table: _published(releases, release, table), lambda table: _typed(tables, table)

@@ -216,7 +216,7 @@ def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
 
 
 def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -> Iterator[pl.LazyFrame]:
-    valued = base.with_columns(_observed(metric, codebook))
+    valued = base.with_columns(observed(metric, codebook))
     for index, dimension in enumerate(["", *metric.by]):
         segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
         steps = pl.col("__steps").cast(pl.Int128)
@@ -240,7 +240,7 @@ def _outside(metric: Metric, codebook: Codebook) -> pl.Expr:
     return (_value(metric, codebook).is_not_null() & ~pl.col("__valid")).sum()
 
 
-def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
+def observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     """What one row adds: whether it counts, whether it is good, its value in steps."""
     no = pl.lit(value=False)
     if metric.estimator in PAIRED:

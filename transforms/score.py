@@ -165,6 +165,8 @@ def _touchpoint_names(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         owner_id=pl.lit(owned["owner_id"]).gather(tenure),
         owner_name=pl.lit(names).gather(tenure),
         seat_id=pl.lit(owned["seat_id"]).gather(tenure),
+        # What was published before is held against it when it is published.
+        is_restated=pl.lit(value=False),
     )
 
 

@@ -159,6 +159,10 @@ class ScorecardTouchpoint(Scorecard):
         "(`inherited` in answerable.yaml); null when none stood.",
         nullable=True,
     )
+    is_restated = flag(
+        "Whether the value or its n was changed after a release had published it as final; see restatement. "
+        "What a release said is history: it cannot be made anew from deliveries."
+    )
 
     @dy.rule()
     def stale_is_not_judged(cls) -> pl.Expr:
