@@ -219,7 +219,16 @@ def _evidence(  # noqa: PLR0913, PLR0917 - what the audit looks at comes from ev
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
         goal_history=scored[GoalHistory],
         formula_changes=unversioned_changes(map_history(workspace)),
+        grades=_grades(found[MetricTrust]),
     )
+
+
+def _grades(trust: pl.DataFrame) -> dict[Pair, tuple[str, str | None]]:
+    """Grade of the last 28 days and its weakest part, by touchpoint and metric."""
+    windows = trust.filter(pl.col("period") == "rolling_28d")
+    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
+    told = last.select("touchpoint_id", "metric", pl.col("grade", "weakest").cast(pl.String))
+    return {(touchpoint, metric): (grade, weakest) for touchpoint, metric, grade, weakest in told.iter_rows()}
 
 
 def _best(workspace: LoadedWorkspace, card: pl.DataFrame) -> dict[Pair, float]:

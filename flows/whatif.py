@@ -69,6 +69,7 @@ NEEDS_RELEASE = frozenset(
     {
         "too_few_answers",
         "goal_beyond_reach",
+        "metric_below_its_trust",
         "unmatched_share_missed",
         "internal_customer",
         "rule_gone_quiet",

@@ -59,6 +59,7 @@ class Evidence:
         shared_tokens: How many e-mails, phones and ids are shared by too many people.
         goal_history: GoalHistory.
         formula_changes: Metrics whose formula changed without their version.
+        grades: Grade of trust over the last 28 days, and its weakest part, by (touchpoint, metric).
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
 
@@ -86,6 +87,7 @@ class Evidence:
     shared_tokens: int = 0
     goal_history: pl.DataFrame = field(default_factory=GoalHistory.empty)
     formula_changes: Sequence[FormulaChange] = ()
+    grades: Mapping[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
     found: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
