@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from contracts.documents import Declaration, Moment
 from contracts.predicates import Where
+from contracts.sampling import Hands, Names, Sample, hands
 
 NOBODY = "nobody"
 UNMATCHED = "unmatched"
@@ -23,19 +24,8 @@ Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """A stable, opaque name: it never changes once events have been credited to it."""
 
 
-def _one_or_many(written: object) -> object:
-    return [written] if isinstance(written, str) else written
-
-
 Account = Annotated[str, Field(pattern=r"^@[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=80)]
 """A person's or a group's public name where changes are reviewed: `@ada` or `@acme/customer-office`."""
-
-Names = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_one_or_many),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-"""One name or a list of names."""
 
 
 class Stage(Declaration):
@@ -382,6 +372,8 @@ class Metric(Declaration):
         windows: Lengths in weeks of the windows it may be told over, the shortest first.
         tolerance: Half the widest interval that is still useful, in its unit; the shortest window with no
             wider one is told. Without one a twentieth of a share, 10 points, a tenth of other values.
+        sample: Whom it asks.
+        independence: Who has it in hand: who wants to know, collects, analyses and reports.
     """
 
     id: Id
@@ -413,6 +405,8 @@ class Metric(Declaration):
     minimum_trust: Literal["A", "B", "C", "D"] = "D"
     windows: tuple[Annotated[int, Field(ge=1, le=104)], ...] = Field(default=(1, 4, 13, 26, 52), min_length=1)
     tolerance: float | None = Field(default=None, gt=0)
+    sample: Sample | None = None
+    independence: Annotated[tuple[Hands, ...], BeforeValidator(hands)] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -428,6 +422,11 @@ class Metric(Declaration):
             raise ValueError(message)
         if self.estimator == "quantile" and (self.quantile is None or self.of != "cases"):
             message = "A quantile needs 'quantile: 0.5' and 'of: cases'."
+            raise ValueError(message)
+        if self.sample and (self.of != "events" or self.estimator not in _ASKING):
+            message = (
+                f"'sample' is for means and shares of events: a {self.estimator} of {self.of} asks nobody."
+            )
             raise ValueError(message)
         if self.estimator == "share" and not self.good:
             message = "Add 'good': the conditions that make one count as good."
@@ -447,6 +446,8 @@ class Metric(Declaration):
         return self.model_dump(mode="json", include=set(FORMULA))
 
 
+_ASKING = ("nps", "csat", "ces", "share", "mean")
+"""Estimators of metrics that can have a sample."""
 FORMULA = (
     "estimator",
     "of",

@@ -24,6 +24,7 @@ from contracts.accountability import (
 from contracts.documents import Declaration, Document, bind
 from contracts.errors import MapError, Problem, did_you_mean
 from contracts.map_goals import counters_and_rebaselines_fit, paths_lead_to_goals
+from contracts.map_measuring import hands_judge_there, named_by_metric
 from contracts.map_parts import nested, renamed_once, resolved
 from contracts.map_places import Placed, PlacedItem, backward, between, once, said
 from contracts.map_rights import nobody_judges_themselves, waived_once
@@ -112,6 +113,7 @@ def examine(
         stands_in,
         paths_lead_to_goals,
         counters_and_rebaselines_fit,
+        hands_judge_there,
         waived_once,
         nobody_judges_themselves,
     )
@@ -259,7 +261,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
             ]
         case "metrics":
             counter = _one("metrics", item.counter_metric, "counter_metric")
-            return [counter, _one("touchpoints", item.touchpoint, "touchpoint")]
+            place = _one("touchpoints", item.touchpoint, "touchpoint")
+            return [counter, place, *named_by_metric(item)]
         case "waivers":
             return [_one("people", item.approver, "approver")]
         case "decision_rights":

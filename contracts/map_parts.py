@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from contracts.accountability import AccountabilityMap, DecisionRight, Review, Rule, Touchpoint, Waiver
+from contracts.accountability import (
+    AccountabilityMap,
+    DecisionRight,
+    Metric,
+    Review,
+    Rule,
+    Touchpoint,
+    Waiver,
+)
 from contracts.errors import Problem
 from contracts.map_places import Placed, once
 
@@ -22,10 +30,7 @@ def resolved(parts: Mapping[str, Any]) -> dict[str, Any]:
         **parts,
         "touchpoints": tuple(_in_its_stage(one, stages, now) for one in touchpoints),
         "rules": tuple(_renamed(one, now) for one in parts["rules"]),
-        "metrics": tuple(
-            one.model_copy(update={"touchpoint": now[one.touchpoint]}) if one.touchpoint in now else one
-            for one in parts["metrics"]
-        ),
+        "metrics": tuple(_renamed(one, now) for one in parts["metrics"]),
         "reviews": tuple(_renamed(one, now) for one in parts["reviews"]),
         "waivers": tuple(_renamed(one, now) for one in parts["waivers"]),
         "decision_rights": tuple(_renamed(one, now) for one in parts["decision_rights"]),
@@ -95,7 +100,7 @@ def _in_its_stage(one: Touchpoint, stages: Mapping[str, str], now: Mapping[str, 
     return one.model_copy(update={"stage": stages[one.id], "parent": parent})
 
 
-def _renamed(one: Rule | Review | Waiver | DecisionRight, now: Mapping[str, str]) -> Any:  # noqa: ANN401 - the same kind
+def _renamed(one: Rule | Metric | Review | Waiver | DecisionRight, now: Mapping[str, str]) -> Any:  # noqa: ANN401 - the same kind
     """The declaration with the touchpoints that it names by their ids of now."""
     if not now:
         return one
@@ -107,9 +112,17 @@ def _renamed(one: Rule | Review | Waiver | DecisionRight, now: Mapping[str, str]
             )
             touchpoint = now.get(one.touchpoint, one.touchpoint)
             return one.model_copy(update={"touchpoint": touchpoint, "examples": examples})
+        case Metric():
+            held = tuple(_renamed_in(part, now) for part in one.independence)
+            named = now.get(one.touchpoint or "", one.touchpoint)
+            return one.model_copy(update={"independence": held, "touchpoint": named})
         case Waiver():
             # The audit names parts of a touchpoint as `touchpoint.part`.
             name, dot, part = one.object.partition(".")
             return one.model_copy(update={"object": f"{now.get(name, name)}{dot}{part}"})
         case _:
-            return one.model_copy(update={"touchpoints": tuple(now.get(n, n) for n in one.touchpoints)})
+            return _renamed_in(one, now)
+
+
+def _renamed_in(one: Any, now: Mapping[str, str]) -> Any:  # noqa: ANN401 - the same kind
+    return one.model_copy(update={"touchpoints": tuple(now.get(n, n) for n in one.touchpoints)})

@@ -29,6 +29,11 @@ def map_schema() -> dict[str, Any]:
     touchpoint = parts["Touchpoint"]["properties"]
     seats = {"type": "array", "items": {"$ref": "#/$defs/Assignment"}, "minItems": 1}
     touchpoint["accountable"] = {"title": "Accountable", "anyOf": [{"type": "string"}, seats]}
+    held = {"$ref": "#/$defs/Hands"}
+    parts["Metric"]["properties"]["independence"] = {
+        "title": "Independence",
+        "anyOf": [held, {"type": "array", "items": held}],
+    }
     for model in _models(MapFile):
         _describe(schema if model is MapFile else parts[model.__name__], model)
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Accountability map"}

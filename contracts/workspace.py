@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from contracts.alert_settings import Alerts
 from contracts.documents import Declaration, Moment
@@ -35,10 +35,11 @@ class Identity(Declaration):
 
 
 class Retention(Declaration):
-    """How long unreferenced files and old releases are kept."""
+    """How long unreferenced files and old releases are kept, and how long it is told what was restated."""
 
     releases: int = Field(default=30, ge=2)
     grace_hours: int = Field(default=24, ge=1)
+    restatement_days: int = Field(default=800, ge=1)
 
 
 class Limits(Declaration):
@@ -62,6 +63,41 @@ class Limits(Declaration):
     consulted_per_touchpoint: int = Field(default=5, ge=0)
     validation_days: int = Field(default=180, ge=1)
     waiver_notice_days: int = Field(default=14, ge=0)
+
+
+Ends = tuple[float, float, float]
+"""Where A, B and C end; what is worse is D."""
+
+
+class Grades(Declaration):
+    """Where the grades of trust end: of A, of B, of C; what is worse is D.
+
+    Attributes:
+        n: Fewest observations.
+        half_width: Widest half interval, as a share of the scale.
+        quarantine_share: Largest share of rows in quarantine.
+        response_rate: Smallest share of those asked who answered.
+        mix_excess: Largest share of answers that would have to come from other kinds of customers.
+    """
+
+    n: Ends = (100, 30, 10)
+    half_width: Ends = (0.05, 0.10, 0.20)
+    quarantine_share: Ends = (0.01, 0.05, 0.10)
+    response_rate: Ends = (0.30, 0.15, 0.05)
+    mix_excess: Ends = (0.05, 0.10, 0.20)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Grades":
+        for name, rises in (("n", True), ("response_rate", True), *((name, False) for name in _FALLING)):
+            ends: Ends = getattr(self, name)
+            if list(ends) != sorted(ends, reverse=rises):
+                way = "the largest first" if rises else "the smallest first"
+                message = f"The ends of {name!r} are where A, B and C end: {way}."
+                raise ValueError(message)
+        return self
+
+
+_FALLING = ("half_width", "quarantine_share", "mix_excess")
 
 
 class Inherited(Declaration):
@@ -95,6 +131,7 @@ class Workspace(Declaration):
         clock: A fixed "now", for data that has stopped; the real time when absent.
         warehouse: Folder, relative to the workspace, that holds everything the product makes.
         limits: Where the audit begins to warn.
+        grades: Where the grades of trust end.
         expect_future_minutes: An event further in the future than this is rejected.
         attestation_days: How long the word of an accountable person counts before they are asked again.
         validation: What judges deliveries by their contracts.
@@ -107,6 +144,7 @@ class Workspace(Declaration):
     identity: Identity = Identity()
     retention: Retention = Retention()
     limits: Limits = Limits()
+    grades: Grades = Grades()
     inherited: Inherited = Inherited()
     warehouse: str = "warehouse"
     expect_future_minutes: int = Field(default=60, ge=0)

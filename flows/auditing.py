@@ -18,6 +18,7 @@ from contracts.tables import (
     GapWaterfall,
     GoalHistory,
     GoalLint,
+    Independence,
     MeasureDaily,
     MetricStanding,
     MetricTrust,
@@ -26,12 +27,15 @@ from contracts.tables import (
     Quarantine,
     QuarantineReason,
     RuleHit,
+    SampleMix,
     ScorecardCompany,
     ScorecardTouchpoint,
     UnmatchedShare,
+    WhoAnswered,
 )
 from flows.map_history import map_history
 from flows.passes import Measured
+from flows.sampling import Sampled, sampled
 from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
@@ -41,9 +45,10 @@ from transforms.found import events_unmatched, rule_hits
 from transforms.goal_history import unversioned_changes
 from transforms.goal_lint import goal_lint
 from transforms.in_force import Standing
+from transforms.independence import conflicted, independence
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.load import person_load
-from transforms.metric_trust import metric_trust
+from transforms.metric_trust import Known, metric_trust, sample_doubts
 from transforms.observed import observed_accountability
 from transforms.quality import dq_rule_results, quarantine
 from transforms.stakes import together
@@ -81,11 +86,14 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
     """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map."""
     seen = _seen(workspace, measured, scored)
     limits = workspace.settings.limits
-    found = {**_matching(workspace, measured, scored), **_trust(workspace, measured, state, scored, seen)}
+    delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
+    samples = sampled(workspace, measured, delivered)
+    found = {**_matching(workspace, measured, scored), **samples.tables, DataTrust: delivered}
+    found |= _trust(workspace, measured, state, scored, seen, found)
     found |= _ladder(seen, found[MetricStanding])
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
-    evidence = _evidence(workspace, measured, state, scored, seen, found)
+    evidence = _evidence(workspace, measured, state, scored, seen, found, samples)
     return {
         **found,
         GapFinding: audit(evidence),
@@ -122,9 +130,9 @@ def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) ->
 
 
 def _trust(
-    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen
+    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
 ) -> Tables:
-    delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
+    delivered, ledger = found[DataTrust], independence(seen.standing)
     judged = [(one.id, metric) for one in workspace.atlas.touchpoints for metric in one.metrics]
     told = measured.behind.filter(pl.col("metric") > 0).select(
         touchpoint_id=named("touchpoint", [UNMATCHED, *measured.matcher.touchpoints]),
@@ -140,13 +148,18 @@ def _trust(
         "metric": [EVENTS.id, *(metric.id for metric in workspace.atlas.metrics)],
         "feed": measured.codebook.series("feed").to_list(),
     }
+    known = Known(
+        measured.behind, delivered, called, found[SampleMix], found[WhoAnswered], conflicted(ledger)
+    )
     card = scored[ScorecardTouchpoint].lazy()
+    graded = metric_trust(card, known, workspace.settings.grades).collect()
+    doubts = sample_doubts(graded)
     return {
-        DataTrust: delivered,
-        MetricTrust: metric_trust(card, measured.behind, delivered, called).collect(),
+        Independence: ledger,
+        MetricTrust: graded,
         DqRuleResults: dq_rule_results(workspace.feeds, state.deliveries, workspace.settings.zone),
         Quarantine: quarantine(state.deliveries, state.landed),
-        MetricStanding: metric_standing(judged, feeds, seen.observations, delivered, enough),
+        MetricStanding: metric_standing(judged, feeds, seen.observations, delivered, enough, doubts),
     }
 
 
@@ -164,8 +177,14 @@ def _ladder(seen: Seen, trust: pl.DataFrame) -> Tables:
     return {AccountabilityLadder: ladder, GapWaterfall: gap_waterfall(ladder, seen.recent, stages)}
 
 
-def _evidence(
-    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
+def _evidence(  # noqa: PLR0913, PLR0917 - what the audit looks at comes from everywhere
+    workspace: LoadedWorkspace,
+    measured: Measured,
+    state: State,
+    scored: Tables,
+    seen: Seen,
+    found: Tables,
+    samples: Sampled,
 ) -> Evidence:
     touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
     recent, disowned = pl.collect_all(
@@ -194,11 +213,22 @@ def _evidence(
         trust=found[DataTrust],
         metric_standing=found[MetricStanding],
         load=found[PersonLoad],
+        drifts=samples.drifts,
+        who_answered=found[WhoAnswered],
         resolved_by=found[ObservedAccountability],
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
         goal_history=scored[GoalHistory],
         formula_changes=unversioned_changes(map_history(workspace)),
+        grades=_grades(found[MetricTrust]),
     )
+
+
+def _grades(trust: pl.DataFrame) -> dict[Pair, tuple[str, str | None]]:
+    """Grade of the last 28 days and its weakest part, by touchpoint and metric."""
+    windows = trust.filter(pl.col("period") == "rolling_28d")
+    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
+    told = last.select("touchpoint_id", "metric", pl.col("grade", "weakest").cast(pl.String))
+    return {(touchpoint, metric): (grade, weakest) for touchpoint, metric, grade, weakest in told.iter_rows()}
 
 
 def _best(workspace: LoadedWorkspace, card: pl.DataFrame) -> dict[Pair, float]:

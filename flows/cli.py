@@ -30,6 +30,7 @@ _SECTIONS = {
         "doctor": "Look for what is wrong with the installation and a workspace, and say what to do.",
     },
     "Operate": {
+        "up": "Keep a Prefect server, a worker and the serve lane running as one.",
         "deploy": "Put the workspace's deployments, schedules and automations onto a Prefect server.",
         "backfill": "Read the deliveries of a stretch of days anew, and say what that restates.",
         "rebuild": "Make every table anew from kept deliveries, and hold it against the release, cell by cell.",

@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import httpx
+
 from contracts.errors import StoreError, WorkspaceError
+from flows.emitting import headers
 
 ROOT = Path(__file__).parent.parent
 """Where `prefect.yaml` is: the checkout that is installed."""
 
 POOL = "answerable"
-_SECONDS = 600
+_SECONDS, _ASK_SECONDS = 600, 30
 
 Told = Callable[[str], object]
 
@@ -40,8 +43,9 @@ def deploy(folder: Path, environment: Mapping[str, str], tell: Told = lambda _: 
         )
     home = {"ANSWERABLE_HOME": str(ROOT), "ANSWERABLE_WORKSPACE": str(folder.resolve())}
     around = {**environment, **home}
-    tell("work pool")
-    _prefect(around, "work-pool", "create", "--type", "process", "--overwrite", POOL)
+    if not _has_pool(environment):
+        tell("work pool")
+        _prefect(around, "work-pool", "create", "--type", "process", POOL)
     tell("deployments")
     _prefect(around, "--no-prompt", "deploy", "--all")
     tell("automations")
@@ -51,6 +55,17 @@ def deploy(folder: Path, environment: Mapping[str, str], tell: Told = lambda _: 
 def prefect_command() -> str:
     """Prefect's command line, of the same installation."""
     return str(Path(sys.executable).parent / "prefect")
+
+
+def _has_pool(environment: Mapping[str, str]) -> bool:
+    """Whether the pool is there; what somebody set in it stays."""
+    url = f"{environment.get('PREFECT_API_URL', '')}/work_pools/{POOL}"
+    try:
+        return (
+            httpx.get(url, headers=headers(environment), timeout=_ASK_SECONDS).status_code == httpx.codes.OK
+        )
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
 
 
 def _prefect(environment: Mapping[str, str], *words: str) -> str:

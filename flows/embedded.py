@@ -6,11 +6,12 @@ from pathlib import Path
 STARTUP_SECONDS = "180"
 """The default of 20 s is too short for a first start on a busy machine: it migrates a database."""
 
-_QUIET = {
+QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
+"""Calls nobody, advertises nothing."""
 
 
 def prepare(home: Path) -> None:
@@ -20,7 +21,7 @@ def prepare(home: Path) -> None:
     """
     for name in ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE"):
         os.environ.pop(name, None)
-    os.environ.update(_QUIET)
+    os.environ.update(QUIET)
     os.environ.update(
         {
             "PREFECT_HOME": str(home),

@@ -30,6 +30,7 @@ from transforms.followed import FOLLOWED, followed_events
 from transforms.match import Matcher, match
 from transforms.measure import SUMS, answers, count_events, measure_events
 from transforms.periods import ROLLING_DAYS, Calendar
+from transforms.sampling import asked_and_answered, sample_columns, sample_schemas
 from transforms.slots import microseconds
 from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
 from warehouse.kept import Kept
@@ -39,7 +40,7 @@ PARTITION_ROWS = 2_000_000
 FACTS, TOLD, STAKES = "facts", "told", "stakes"
 _ALWAYS = ("feed", "kind", "channel", "customer")
 _STAKES_COLUMNS = ("customer",)
-_UNMEASURED = {"id", "name", "unit", "direction"}
+_UNMEASURED = {"id", "name", "unit", "direction", "independence"}
 """What a metric says besides how it is measured."""
 
 Frames = Mapping[str, pl.DataFrame]
@@ -128,6 +129,8 @@ class Pass:
             named |= set(one.where)
         for metric in self.atlas.metrics:
             named |= {*metric.good, *metric.exposure, *metric.followed_by}
+            if metric.sample:
+                named |= {*metric.sample.asked, *metric.sample.bounced, *metric.sample.lived}
         for group in self.atlas.customers:
             named |= {*group.active, *group.left}
         columns = {self.codebook.column(name) for name in named}
@@ -235,7 +238,10 @@ def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict
     rows = matched.lazy()
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
     if facts:
+        told, lived = asked_and_answered(rows, metrics, codebook)
         plans[FACTS] = {
+            "told": told,
+            "lived": lived,
             "counted": count_events(rows),
             "sums": measure_events(rows, metrics, codebook, matcher.touchpoints),
             "answers": answers(rows, metrics, codebook),
@@ -284,7 +290,7 @@ def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame
     """The months' parts as a whole: with slots, and customers as they are known today."""
     slots, merged = asked.matcher.slots, asked.state.merged()
     whole: dict[str, pl.LazyFrame] = {}
-    for name, schema in _SUMMED.items():
+    for name, schema in {**_SUMMED, **sample_schemas(asked.atlas.metrics)}.items():
         frames = [tables[name].lazy() for tables in parts if name in tables]
         frame = pl.concat(frames) if frames else pl.LazyFrame(schema=dict(schema))
         if "slot" in schema and frames:
@@ -310,7 +316,7 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
                 *([metric.value] if metric.value else []),
             ]
             wanted |= {codebook.column(name) for name in named}
-    wanted |= moves_columns(atlas.customers, codebook)
+    wanted |= moves_columns(atlas.customers, codebook) | sample_columns(atlas.metrics, codebook)
     for spec in atlas.cases:
         wanted |= set(case_columns(spec, codebook))
     return sorted(wanted)

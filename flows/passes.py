@@ -47,6 +47,8 @@ class Measured:
         unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
         moves: `MOVES`: events that make or end a customer.
+        told: Who was asked and who answered, see `transforms.sampling`.
+        lived: Sums of those who could have been asked.
         read: Events that were read for it; of all others what they gave was kept.
     """
 
@@ -64,6 +66,8 @@ class Measured:
     unmatched: pl.DataFrame
     behind: pl.DataFrame
     moves: pl.DataFrame
+    told: pl.DataFrame
+    lived: pl.DataFrame
     read: int = 0
 
     @property
@@ -127,6 +131,8 @@ def measure(
         summed["unmatched"],
         pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
         summed["moves"],
+        summed["told"],
+        summed["lived"],
         asked.read.rows,
     )
 

@@ -14,16 +14,16 @@ from pathlib import Path
 import polars as pl
 
 from contracts.errors import PromiseError, QuestionError
+from contracts.tables import Restatement, ScorecardTouchpoint
 from contracts.tables.base import Table
-from flows.auditing import audited
-from flows.goals import scored
 from flows.landing import FeedLanding
-from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
 from flows.restated import COMPARED, Difference, differences
+from flows.run import Run
 from flows.stages import absorb
 from flows.workspace import LoadedWorkspace
+from transforms.restatement import with_restated
 from warehouse.files import part_of
 from warehouse.releases import Release, Releases
 from warehouse.store import EventStore, State
@@ -86,8 +86,11 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
         ).state
         tell("absorb", 1, 1)
         measured = measure(then, state, tell)
-        tables = scored(then, measured, state)
-        tables |= {**audited(then, measured, state, tables), **mapped(then)}
+        run = Run(then)
+        scored = run.score(state, measured)
+        tables = {**scored, **run.audit(state, measured, scored)}
+        log = releases.frame(release, Restatement.table_name())
+        tables[ScorecardTouchpoint] = with_restated(tables[ScorecardTouchpoint], log)
         tell("score", 1, 1)
         found = differences(
             lambda table: _published(releases, release, table), lambda table: _typed(tables, table)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from contracts.tables import TABLES, FactAlert, FactNotification
+from contracts.tables import TABLES, FactAlert, FactNotification, GoalHistory, Restatement
 from contracts.tables.base import Table
 
-HISTORIES = (FactAlert, FactNotification)
+HISTORIES = (FactAlert, FactNotification, GoalHistory, Restatement)
 """Tables with a history of their own: they tell what became known when, and are not made anew."""
 
 COMPARED: tuple[type[Table], ...] = tuple(table for table in TABLES if table not in HISTORIES)

@@ -36,6 +36,7 @@ from flows.pouring import pour
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
+from flows.restating import restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put
 from flows.validation import Validated
@@ -270,7 +271,6 @@ class Run:
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
         extra = case_attributes(self.workspace, measured)
         every = {table: frame for part in tables for table, frame in part.items()}
-        files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
         facts = {
             "run": self.id,
             "occasion": self.occasion,
@@ -281,6 +281,8 @@ class Run:
             "code_version": CODE_VERSION,
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
+        every = restated(self.workspace, self.releases, self._follows or 0, every, facts)
+        files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
         return self.releases.publish(tuple(files), facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:

@@ -22,7 +22,7 @@ STOP_SECONDS = 30.0
 _BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Seconds to wait before a child is begun again, the longer the sooner it ended."""
 
-_SETTLED_SECONDS = 60.0
+_SETTLED_SECONDS = 30.0
 """A child that lived so long begins again without having to wait longer than the first time."""
 
 
@@ -37,6 +37,7 @@ class Child:
         log: Where what it says goes.
         is_well: Asked now and then: whether it does its work; a child that is ill for long is ended and begun again.
         ill_seconds: How long it may be ill.
+        folder: Where it runs; here when absent.
         process: The process; None before it is begun.
         begun: How often it was begun.
     """
@@ -47,6 +48,7 @@ class Child:
     log: Path
     is_well: Callable[[], bool] = lambda: True
     ill_seconds: float = 120.0
+    folder: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     begun: int = 0
     _quick_ends: int = 0
@@ -59,12 +61,13 @@ class Child:
         """Whether the process is there."""
         return self.process is not None and self.process.poll() is None
 
-    def begin(self) -> None:
+    def begin(self, now: float | None = None) -> None:
         """Begin the process, in a session of its own."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own commands; see _as_child
                 list(self.command),
                 env=dict(self.environment),
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -72,7 +75,7 @@ class Child:
                 preexec_fn=_as_child,  # noqa: PLW1509 - nothing of ours has begun a thread
             )
         self.begun += 1
-        self._begun_at = self._well_at = time.monotonic()
+        self._begun_at = self._well_at = time.monotonic() if now is None else now
 
     def look(self, now: float) -> str | None:
         """Begin again what has ended, end what is ill; what was done, in words."""
@@ -94,7 +97,7 @@ class Child:
             return f"{self.name} ended with {self.process.returncode} and begins again in {wait:.0f} s"
         if now >= self._not_before:
             self._not_before = 0.0
-            self.begin()
+            self.begin(now)
         return None
 
 

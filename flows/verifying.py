@@ -7,7 +7,7 @@ from datetime import datetime
 import polars as pl
 
 from contracts.errors import QuestionError
-from contracts.tables import FactCase, Table
+from contracts.tables import FactCase, Restatement, ScorecardTouchpoint, Table
 from flows.auditing import audited
 from flows.goals import scored
 from flows.mapped import mapped
@@ -16,6 +16,7 @@ from flows.progress import Tell, silent
 from flows.restated import HISTORIES
 from flows.stages import case_attributes
 from flows.workspace import LoadedWorkspace, load
+from transforms.restatement import with_restated
 from warehouse.releases import Release, Releases, as_published
 from warehouse.store import EventStore
 
@@ -65,8 +66,8 @@ class Verified:
 def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     """Compute the newest release anew from events alone, by its own clock, and compare all of its tables.
 
-    Nothing that was kept is read, nothing is written. `fact_alert` and `fact_notification` are left out:
-    they tell what became known when.
+    Nothing that was kept is read, nothing is written. Tables of what became known when are left out; what
+    was restated is taken from the published log.
 
     Raises:
         QuestionError: There is no release, or map or events have changed since.
@@ -78,6 +79,8 @@ def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     measured = measure(then, state, tell)
     tables = scored(then, measured, state)
     anew = {**tables, **audited(then, measured, state, tables), **mapped(then)}
+    log = releases.frame(release, Restatement.table_name())
+    anew[ScorecardTouchpoint] = with_restated(anew[ScorecardTouchpoint], log)
     extra = case_attributes(then, measured)
     checks = []
     for table, frame in anew.items():

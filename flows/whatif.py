@@ -14,6 +14,7 @@ from contracts.records import MapRecord
 from contracts.tables import FactHandoff
 from flows.parts import pass_columns
 from flows.passes import declared_attributes, pass_partitions
+from flows.sampling import published_doubts
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings
 from transforms.behind import BEHIND, feeds_of_cases, feeds_of_events
@@ -68,6 +69,7 @@ NEEDS_RELEASE = frozenset(
     {
         "too_few_answers",
         "goal_beyond_reach",
+        "metric_below_its_trust",
         "unmatched_share_missed",
         "internal_customer",
         "rule_gone_quiet",
@@ -75,6 +77,7 @@ NEEDS_RELEASE = frozenset(
         "bus_factor_of_one",
         "late_feed",
         "declared_not_observed",
+        "sampling_drift",
         "waiver_of_nothing",
     }
 )
@@ -339,6 +342,7 @@ def _waterfall(
         {(t, m): n for t, m, _, n in whole.iter_rows()},
         data_trust(workspace.feeds, state.deliveries, comparison.now),
         workspace.settings.limits.answers,
+        {(side.atlas.current(t), m): said for (t, m), said in published_doubts(workspace).items()},
     )
     climb = Climb(
         standing=Standing(side.atlas, side.tenures, settled_at(comparison.differing, comparison.now)),

@@ -476,8 +476,25 @@ def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
                 what = f"{named}, by: {name!r} is a number."
                 yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
             yield from _known(where, f"{named}, by", name, segments, seen)
+        yield from _sample(where, metric, seen)
         if is_case and not atlas.cases and examined.names["cases"] is not None:
             yield Problem(where, f"{named} is over cases, but the map has no 'cases'.", "Add the section.")
+
+
+def _sample(where: str, metric: Metric, seen: _Seen) -> Iterator[Problem]:
+    """What a metric's `sample` names, of events."""
+    if metric.sample is None:
+        return
+    columns = seen.of_events
+    for part in ("asked", "bounced", "lived"):
+        named = f"metric {metric.id!r}, sample.{part}"
+        yield from _conditions(where, named, getattr(metric.sample, part), columns, seen)
+    for name in metric.sample.dimensions:
+        named = f"metric {metric.id!r}, sample.{'by' if name in metric.sample.by else 'watch'}"
+        if columns.get(name) == "number":
+            what = f"{named}: {name!r} is a number."
+            yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+        yield from _known(where, named, name, {"channel", *seen.declared}, seen)
 
 
 def _customer_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:

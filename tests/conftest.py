@@ -228,7 +228,7 @@ class Company:
 
     Attributes:
         root: Its workspace.
-        outcome: What its first run did.
+        outcome: What the run did that read the late file; one before it had published without.
     """
 
     root: Path
@@ -243,10 +243,13 @@ class Company:
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
     """The synthetic company at a small scale, run inline."""
     from examples.larkspur.generate import generate
+    from examples.larkspur.late import held_back
 
     root = tmp_path_factory.mktemp("larkspur")
     copy_company(root)
     generate(root, scale=LARKSPUR_SCALE)
+    with held_back(root):
+        run_inline(load(root))
     return Company(root, run_inline(load(root)))
 
 

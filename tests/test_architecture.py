@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
+from contracts.accountability import FORMULA, Metric
 from contracts.dictionary import HEADINGS, column_notes, sections
-from contracts.tables import TABLES, Scorecard
+from contracts.tables import TABLES, FactGoalPacing, MetricWindow, Scorecard
 from contracts.tables.base import Table
 from flows.cli import app
 from flows.docs import stale
@@ -62,9 +63,28 @@ def test_every_table_class_is_published():
 
 def test_no_scorecard_without_its_components():
     needed = {"n", "numerator", "denominator", "value_low", "value_high", "interval_method", "excluded_count"}
+    reasons = {"excluded_missing_count", "excluded_outside_count"}
     for table in TABLES:
         if issubclass(table, Scorecard):
-            assert needed <= set(table.column_names())
+            assert needed | reasons <= set(table.column_names())
+            assert not any(table.columns()[name].nullable for name in ("n", "interval_method", *reasons))
+    for table in (FactGoalPacing, MetricWindow):
+        assert needed <= set(table.column_names())
+
+
+def test_every_part_of_a_metric_is_part_of_its_formula_or_is_not():
+    """Whoever adds a part to Metric decides whether another value of it asks for another version."""
+    said_elsewhere = {
+        "id",
+        "name",
+        "by",
+        "version",
+        "counter_metric",
+        "minimum_trust",
+        "windows",
+        "tolerance",
+    }
+    assert set(Metric.model_fields) == {*FORMULA, *said_elsewhere}
 
 
 def test_generated_pages_are_current():

@@ -73,7 +73,7 @@ def cards(
 
     Returns:
         card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
-        n, excluded, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
+        n, excluded, outside, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
         verdict, is_below_goal, answers_needed. Only rows of one touchpoint have a goal.
     """
     grain = ["card", *PERIOD_COLUMNS, *KEYS]
@@ -85,7 +85,7 @@ def cards(
         for card, (keys, frame) in _split(periods, scoring).items()
         if card in wanted
     ).cache()
-    columns = [*grain, "metric", "n", "excluded", *ESTIMATED]
+    columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED]
     complete = values.filter(~pl.col("metric").is_in(_censored(scoring)))
     ordered = pl.concat(
         ordered_values(frame, [*PERIOD_COLUMNS, *keys])
@@ -101,7 +101,9 @@ def cards(
     ]
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
     # selves and their goals: each is made once.
-    rows = pl.concat(frame.select(columns) for frame in made).cache()
+    scaled, *unscaled = made
+    unscaled = [frame.with_columns(outside=pl.lit(0, dtype=pl.Int64)) for frame in unscaled]
+    rows = pl.concat(frame.select(columns) for frame in (scaled, *unscaled)).cache()
     return _judged(_with_previous(rows).cache(), scoring)
 
 

@@ -1,12 +1,13 @@
 """The map as tables."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from contracts.accountability import NOBODY, AccountabilityMap, Goal, Touchpoint
+from contracts.accountability import NOBODY, AccountabilityMap, Goal, Metric, Touchpoint
 from contracts.attestations import Attested
 from contracts.map_content import ALWAYS
 from contracts.tables import (
@@ -97,6 +98,7 @@ def map_tables(
                     "formula": formula(metric) + (", open cases counted" if is_censored(metric) else ""),
                     "per": metric.per if metric.estimator == "rate" else None,
                     "after_days": metric.after_days if metric.estimator == "followed" else None,
+                    "definition": _definition(metric),
                     "metric_version": metric.version,
                     "windows": ", ".join(map(str, metric.windows)),
                     **metric.model_dump(include=_METRIC_SAID),
@@ -106,6 +108,11 @@ def map_tables(
         ),
         DimGoal: goals,
     }
+
+
+def _definition(metric: Metric) -> str:
+    """A hash of everything that decides on the metric's value."""
+    return hashlib.sha256(repr(sorted(metric.formula.items())).encode()).hexdigest()[:16]
 
 
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:

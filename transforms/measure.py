@@ -27,6 +27,7 @@ SUMS: Mapping[str, pl.DataType] = {
     "segment": pl.UInt32(),
     "n": pl.Int64(),
     "excluded": pl.Int64(),
+    "outside": pl.Int64(),
     "good": pl.Int64(),
     "total": pl.Int64(),
     "squares": pl.Int128(),
@@ -37,10 +38,11 @@ SUMS: Mapping[str, pl.DataType] = {
 
 metric: number of the metric, from 1; 0 is `events`, the count of what happened. dimension: number of
 the dimension in the metric's `by`, from 1; 0 for the whole. segment: code of the dimension's value.
+outside: of the excluded ones those outside the scale; the others have no value, or none that is known yet.
 total, squares: in steps of the metric and their squares.
 """
 
-ADDITIVE = ("n", "excluded", "good", "total", "squares", "promoters", "detractors")
+ADDITIVE = ("n", "excluded", "outside", "good", "total", "squares", "promoters", "detractors")
 
 
 def count_events(matched: pl.LazyFrame) -> pl.LazyFrame:
@@ -214,13 +216,14 @@ def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
 
 
 def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -> Iterator[pl.LazyFrame]:
-    valued = base.with_columns(_observed(metric, codebook))
+    valued = base.with_columns(observed(metric, codebook))
     for index, dimension in enumerate(["", *metric.by]):
         segment = pl.col(codebook.column(dimension)) if dimension else pl.lit(0)
         steps = pl.col("__steps").cast(pl.Int128)
         summed = valued.group_by("slot", "touchpoint", segment.cast(pl.UInt32).alias("segment")).agg(
             n=pl.col("__valid").sum(),
             excluded=(~pl.col("__valid")).sum(),
+            outside=_outside(metric, codebook),
             good=pl.col("__good").sum(),
             total=pl.col("__steps").sum(),
             squares=(steps * steps).sum(),
@@ -230,7 +233,14 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
         yield shaped(summed.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
 
 
-def _observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
+def _outside(metric: Metric, codebook: Codebook) -> pl.Expr:
+    """How many rows have a value outside the metric's scale."""
+    if metric.low is None or metric.high is None:
+        return pl.lit(0)
+    return (_value(metric, codebook).is_not_null() & ~pl.col("__valid")).sum()
+
+
+def observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     """What one row adds: whether it counts, whether it is good, its value in steps."""
     no = pl.lit(value=False)
     if metric.estimator in PAIRED:

@@ -71,7 +71,7 @@ def measure_daily(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         owner_id=named("owner", scoring.owners),
         team_id=named("team", scoring.teams),
         metric=named("metric", scoring.metric_ids),
-        excluded_count=pl.col("excluded"),
+        **excluded(),
     )
     return named_sums.select(MeasureDaily.column_names())
 
@@ -90,6 +90,15 @@ def score_distribution(answers: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return counted.with_columns(
         touchpoint_id=named("touchpoint", scoring.touchpoints), metric=named("metric", scoring.metric_ids)
     ).select(ScoreDistribution.column_names())
+
+
+def excluded() -> dict[str, pl.Expr]:
+    """Observations left out, and why."""
+    return {
+        "excluded_count": pl.col("excluded"),
+        "excluded_missing_count": pl.col("excluded") - pl.col("outside"),
+        "excluded_outside_count": pl.col("outside"),
+    }
 
 
 def _of(frame: pl.LazyFrame, card: str) -> pl.LazyFrame:
@@ -156,6 +165,8 @@ def _touchpoint_names(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         owner_id=pl.lit(owned["owner_id"]).gather(tenure),
         owner_name=pl.lit(names).gather(tenure),
         seat_id=pl.lit(owned["seat_id"]).gather(tenure),
+        # What was published before is held against it when it is published.
+        is_restated=pl.lit(value=False),
     )
 
 
@@ -220,6 +231,6 @@ def _published(card: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return card.with_columns(
         unit=named("metric", units),
         metric=named("metric", scoring.metric_ids),
-        excluded_count=pl.col("excluded"),
+        **excluded(),
         is_final=pl.col("period_end") <= scoring.calendar.today,
     )

@@ -30,12 +30,31 @@ def quarantine_reasons(deliveries: Sequence[Delivery]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=QuarantineReason.published_schema(), orient="row")
 
 
+def by_feed(trust: pl.DataFrame) -> pl.DataFrame:
+    """What a number's feeds mean for it, one row a feed; metric_trust and metric_standing both rest on it.
+
+    Returns:
+        feed, quarantine_share, has_promise (of freshness), is_late, age_hours, has_held (a delivery),
+        newest_event_at.
+    """
+    read = pl.col("rows_read").sum()
+    return trust.group_by("feed").agg(
+        quarantine_share=pl.when(read > 0).then(pl.col("rows_quarantined").sum() / read),
+        has_promise=pl.col("age_max_hours").is_not_null().any(),
+        is_late=pl.col("is_late").any(),
+        age_hours=pl.col("age_hours").max(),
+        has_held=(pl.col("held_file_count") > 0).any(),
+        newest_event_at=pl.col("newest_event_at").max(),
+    )
+
+
 def metric_standing(
     judged: Iterable[tuple[str, str]],
     feeds: Mapping[tuple[str, str], Sequence[str]],
     observations: Mapping[tuple[str, str], int],
     trust: pl.DataFrame,
     enough: int,
+    doubts: Mapping[tuple[str, str], Sequence[str]] | None = None,
 ) -> pl.DataFrame:
     """MetricStanding: whether each metric of each touchpoint can be believed.
 
@@ -45,30 +64,36 @@ def metric_standing(
         observations: A pair's observations in the last 28 whole days.
         trust: DataTrust.
         enough: Fewest observations.
+        doubts: Why a pair's sample cannot be believed, see `metric_trust.sample_doubts`.
     """
-    late = dict(trust.filter("is_late").select("feed", "age_hours").iter_rows())
-    held = set(trust.filter(pl.col("held_file_count") > 0)["feed"])
-    newest = dict(trust.select("feed", "newest_event_at").iter_rows())
+    known = {row["feed"]: row for row in by_feed(trust).iter_rows(named=True)}
     rows = []
     for pair in judged:
         names, n = sorted(feeds.get(pair, ())), observations.get(pair, 0)
+        behind = [known[name] for name in names if name in known]
+        late, held = [one for one in behind if one["is_late"]], [one for one in behind if one["has_held"]]
+        unlike = (doubts or {}).get(pair, ())
         lacks = [] if names else ["was never observed"]
-        lacks += [f"feed {name} {_behind(late[name])}" for name in names if name in late]
-        lacks += [f"feed {name} has a delivery held" for name in names if name in held]
+        lacks += [f"feed {one['feed']} {_behind(one['age_hours'])}" for one in late]
+        lacks += [f"feed {one['feed']} has a delivery held" for one in held]
         if names and n < enough:
             lacks.append(f"{n} of the {enough} observations that it takes in 28 days")
+        lacks += unlike
         rows.append(
             {
                 "touchpoint_id": pair[0],
                 "metric": pair[1],
                 "feeds": ", ".join(names) or None,
                 "n": n,
-                "is_fresh": not any(name in late for name in names),
-                "keeps_contract": not any(name in held for name in names),
+                "is_fresh": not late,
+                "keeps_contract": not held,
                 "has_enough": n >= enough,
+                "is_sampled_well": not unlike,
                 "is_trusted": not lacks,
                 "why_not": f"{pair[1]}: {', '.join(lacks)}" if lacks else None,
-                "newest_event_at": min((newest[name] for name in names if newest.get(name)), default=None),
+                "newest_event_at": min(
+                    (one["newest_event_at"] for one in behind if one["newest_event_at"]), default=None
+                ),
             }
         )
     return pl.DataFrame(rows, schema=MetricStanding.published_schema())

@@ -7,9 +7,20 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contracts.tables.findings import GRADES
+from views.trust import answered, drifts, hands, number, restated
 
-QUALITY_TABLES = ("data_trust", "dq_rule_results", "metric_trust")
+QUALITY_TABLES = (
+    "data_trust",
+    "dq_rule_results",
+    "metric_trust",
+    "who_answered",
+    "sampling_sentinel",
+    "independence",
+    "restatement",
+)
 """Tables that the page is made of."""
+_RESTATED = 15
+"""Restated values that are shown, the newest."""
 _COLOURS = dict(zip(GRADES, ("#0b6e4f", "#5aa469", "#e0a100", "#b3261e"), strict=True))
 _MOODS = {
     "A": "good",
@@ -57,6 +68,7 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
         graded=graded.height,
         grade_sentence=_grade_sentence(graded),
         trust=[_graded(row) for row in graded.iter_rows(named=True)],
+        **_samples(frames),
     )
 
 
@@ -169,12 +181,63 @@ def _grade_sentence(graded: pl.DataFrame) -> str:
     return f"{graded.height} numbers: {said}." if graded.height else ""
 
 
+def _samples(frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+    """Who was asked and answered, whose hands numbers go through, what was restated."""
+    whose = hands(frames["independence"])
+    count, newest = restated(frames["restatement"], _RESTATED)
+    conflicts = sum(row["is_conflict"] for row in whose)
+    return {
+        "answered": [_answered(row) for row in answered(frames).iter_rows(named=True)],
+        "drifts": [_drift(row) for row in drifts(frames["sampling_sentinel"])],
+        "hands": whose,
+        "conflicts": f"Conflicts: {conflicts}." if conflicts else "No conflict is declared.",
+        "restated_count": count,
+        "restated": [
+            {**row, "was": number(row["value_was"]), "now": number(row["value_is"])} for row in newest
+        ],
+    }
+
+
+def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
+    value, adjusted, change = row["value"], row["adjusted_value"], row["change"]
+    against = row["held_against"]
+    return {
+        **row,
+        "rate": _with_grade(row["response_rate"], row["response_grade"]),
+        "unlike": _with_grade(row["mix_excess"], row["representation_grade"]),
+        "response_mood": _MOODS.get(row["response_grade"], "soft"),
+        "mix_mood": _MOODS.get(row["representation_grade"], "soft"),
+        "against": {"lived": "all there", "asked": "those asked"}.get(against, "not known"),
+        "value_text": number(value),
+        "adjusted": number(adjusted, value),
+        "change_text": number(change, value),
+        "who": number(row["change_by_who"], value),
+    }
+
+
+def _drift(row: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: number(row[of]) for name, of in _DRIFT.items()}
+    return {**row, **shown, "since": row["drift_since_date"]}
+
+
+_DRIFT = {"now": "value", "usual": "usual", "low": "usual_low", "high": "usual_high"}
+
+
+def _with_grade(share: float | None, grade: str | None) -> str:
+    return "not known" if share is None else f"{share:.1%} ({grade})"
+
+
 def _graded(row: Mapping[str, Any]) -> dict[str, Any]:
     half, share = row["half_width"], row["quarantine_share"]
+    conflict = row["is_conflicted"]
     return {
         **row,
         "mood": _MOODS[row["grade"]],
         "half": "-" if half is None else f"{half:.1%}",
         "share": "-" if share is None else share_text(share),
+        "rate": _with_grade(row["response_rate"], row["response_grade"]),
+        "unlike": _with_grade(row["mix_excess"], row["representation_grade"]),
+        "hands": "not said" if conflict is None else "conflict" if conflict else "yes",
+        "hands_mood": "soft" if conflict is None else "bad" if conflict else "good",
         "weakest": "" if row["grade"] == "A" else row["weakest"],
     }

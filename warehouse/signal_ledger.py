@@ -91,6 +91,12 @@ class SignalLedger:
             wanted = sa.select(SignalRow.id).where(SignalRow.state == "emitted")
             return list(session.scalars(wanted.order_by(SignalRow.number).limit(limit)))
 
+    def has_work(self) -> bool:
+        """Whether any is due or has yet to be read back."""
+        with self.ledger.reading() as session:
+            waits = SignalRow.state.in_(("due", "emitted"))
+            return session.scalar(sa.select(sa.exists().where(waits))) or False
+
     def expire(self, now: datetime) -> None:
         """Give up signals that are too old to wake anybody, and forget the oldest."""
         is_done = SignalRow.state.in_(("confirmed", "expired"))

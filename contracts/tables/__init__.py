@@ -50,6 +50,7 @@ from contracts.tables.scorecards import (
     ScorecardTeam,
     ScorecardTouchpoint,
 )
+from contracts.tables.trust import Independence, Restatement, SampleMix, SamplingSentinel, WhoAnswered
 
 TABLES: tuple[type[Table], ...] = (
     ScorecardTouchpoint,
@@ -85,6 +86,11 @@ TABLES: tuple[type[Table], ...] = (
     DataTrust,
     MetricTrust,
     MetricStanding,
+    WhoAnswered,
+    SampleMix,
+    SamplingSentinel,
+    Independence,
+    Restatement,
     DqRuleResults,
     Quarantine,
     QuarantineReason,
@@ -130,6 +136,7 @@ __all__ = [
     "GapWaterfall",
     "GoalHistory",
     "GoalLint",
+    "Independence",
     "MeasureDaily",
     "MetricStanding",
     "MetricTrust",
@@ -139,7 +146,10 @@ __all__ = [
     "ProcessBehaviour",
     "Quarantine",
     "QuarantineReason",
+    "Restatement",
     "RuleHit",
+    "SampleMix",
+    "SamplingSentinel",
     "ScoreDistribution",
     "Scorecard",
     "ScorecardCompany",
@@ -150,4 +160,5 @@ __all__ = [
     "ScorecardTouchpoint",
     "Table",
     "UnmatchedShare",
+    "WhoAnswered",
 ]

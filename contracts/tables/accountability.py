@@ -80,10 +80,11 @@ class MetricStanding(Table):
 
     Grain: touchpoint, metric.
     Scope: metrics that the map judges the touchpoint by. Trusted: no feed that ever gave it an observation
-        is late, none has a delivery held for breaking its contract, and the last 28 whole days gave at
-        least `limits.answers` observations.
+        is late, none has a delivery held for breaking its contract, the last 28 whole days gave at least
+        `limits.answers` observations, and their sample is not graded D in metric_trust (response rate,
+        representation). Freshness and deliveries are those that metric_trust grades.
     Late data: every run rewrites every row.
-    Known limits: says nothing about who was asked or who answered.
+    Known limits: of a metric that does not say whom it asks nothing is known about who answered.
     Used by: accountability_ladder; the gap audit.
     """
 
@@ -94,6 +95,9 @@ class MetricStanding(Table):
     is_fresh = flag("Whether none of the feeds is late.")
     keeps_contract = flag("Whether none of them has a delivery held.")
     has_enough = flag("Whether there are enough observations.")
+    is_sampled_well = flag(
+        "Whether neither response rate nor representation is graded D; true when not known."
+    )
     is_trusted = flag("All of it, and at least one feed.")
     why_not = text("What is in the way; null when it is trusted.", nullable=True)
     newest_event_at = instant("Newest event of the feed that is furthest behind.", nullable=True)

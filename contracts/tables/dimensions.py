@@ -148,6 +148,7 @@ class DimMetric(Table):
     per = number("Of a rate: against how many of its exposure it is counted.", "exposures")
     after_days = number("How much later at the earliest what follows counts.", "days")
     within_days = number("How much later at the latest; what is younger is not known yet.", "days")
+    definition = text("Changes with what the map says is counted and how; the same while that is the same.")
 
 
 class DimGoal(Table):

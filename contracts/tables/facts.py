@@ -26,7 +26,11 @@ class MeasureDaily(Table):
     team_id = key("Team of their seat, or `nobody`.")
     metric = key("Metric; `events` counts what happened.")
     n = count("Observations.", "observations")
-    excluded_count = count("Observations left out: no score, or one outside its scale.", "observations")
+    excluded_count = count("Observations left out; the next two columns say why.", "observations")
+    excluded_missing_count = count(
+        "Left out because there is no value, or none that is known yet.", "observations"
+    )
+    excluded_outside_count = count("Left out because the score is outside its scale.", "observations")
     numerator = number("Sum above the line.", "metric's unit x n")
     denominator = number("Sum below the line.", "observations")
     sum = number("Sum of the observed values.", "metric's unit x n")

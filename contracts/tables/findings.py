@@ -6,7 +6,7 @@ from contracts.tables.base import Table, count, day, flag, instant, key, number,
 from contracts.tables.scorecards import PERIODS
 
 GRADES = ("A", "B", "C", "D")
-COMPONENTS = ("n", "precision", "freshness", "quarantine")
+COMPONENTS = ("n", "precision", "freshness", "quarantine", "response", "representation")
 SEVERITIES = ("critical", "warning", "info")
 STATES = ("open", "waived", "reopened")
 
@@ -141,11 +141,11 @@ class MetricTrust(Table):
 
     Grain: period, touchpoint, metric.
     Scope: every metric but `events`. The grade is that of the weakest component; what is not known (a
-        feed that promises no freshness) is not graded.
+        feed that promises no freshness, a metric that does not say whom it asks) is not graded.
     Late data: every run rewrites every row.
-    Known limits: response rate and representativeness are not graded yet, because no feed says whom
-        it asked; the quarantine share is that of all deliveries, not of the period's.
-    Used by: whoever reads a number; reviews; alerts, which a D does not raise.
+    Known limits: the ends of the grades stand under `grades` in answerable.yaml. The quarantine share is
+        that of all deliveries, not of the period's. Independence is shown, not graded.
+    Used by: whoever reads a number; reviews; metric_standing.
     """
 
     period = one_of(PERIODS, "Length of the period.", primary_key=True)
@@ -166,6 +166,38 @@ class MetricTrust(Table):
     quarantine_share = number("Rows in quarantine of the worst feed behind it.", "share")
     quarantine_grade = one_of(
         GRADES, "A up to 1 %, B up to 5 %, C up to 10 %; null when unknown.", nullable=True
+    )
+    asked_count = count(
+        "People asked in the period whose time to answer is over, bounces left out; null when the map does "
+        "not say whom the metric asks.",
+        "people asked",
+        nullable=True,
+    )
+    answered_count = count("Those of them who answered in time.", "people asked", nullable=True)
+    response_rate = number(
+        "Share of those asked who answered: AAPOR's RR1, everybody asked in the base but bounces.",
+        "share",
+        min=0,
+        max=1,
+    )
+    response_grade = one_of(
+        GRADES, "A from 30 %, B from 15 %, C from 5 %; null when nobody asked is known.", nullable=True
+    )
+    mix_excess = number(
+        "Share of the answers that would have to come from other kinds of customers for those who answered to "
+        "look like those who were there, beyond chance; of the worst dimension.",
+        "share",
+        min=0,
+        max=1,
+    )
+    mix_dimension = text("That dimension.", nullable=True)
+    held_against = text("Those who were there: `lived` through it, or were `asked`.", nullable=True)
+    representation_grade = one_of(
+        GRADES, "A up to 0.05, B up to 0.10, C up to 0.20; null when nobody there is known.", nullable=True
+    )
+    is_conflicted = flag(
+        "Whether the judged select who is asked, or analyse or report alone; null when the map does not say.",
+        nullable=True,
     )
     feeds = text("Feeds behind it, joined by `, `.")
 

@@ -31,7 +31,11 @@ class Scorecard(Table):
     metric = key("Metric; `events` counts what happened.")
     unit = text("Unit of the value.")
     n = count("Observations the value rests on.", "observations")
-    excluded_count = count("Observations left out: no score, or one outside its scale.", "observations")
+    excluded_count = count("Observations left out; the next two columns say why.", "observations")
+    excluded_missing_count = count(
+        "Left out because there is no value, or none that is known yet.", "observations"
+    )
+    excluded_outside_count = count("Left out because the score is outside its scale.", "observations")
     numerator = number("Sum above the line. Add these, never the values.", "metric's unit x n")
     denominator = number("Sum below the line.", "observations")
     sum = number("Sum of the observed values.", "metric's unit x n")
@@ -58,6 +62,28 @@ class Scorecard(Table):
     def value_needs_observations(cls) -> pl.Expr:
         """A value rests on at least one observation."""
         return pl.col("value").is_null() | (pl.col("n") > 0)
+
+    @dy.rule()
+    def exclusions_add_up(cls) -> pl.Expr:
+        """Every observation that is left out is left out for one reason."""
+        reasons = pl.col("excluded_missing_count") + pl.col("excluded_outside_count")
+        return pl.col("excluded_count") == reasons
+
+    @dy.rule()
+    def value_has_its_interval(cls) -> pl.Expr:
+        """What rests on a share of observations has the interval that its method names."""
+        always = pl.col("interval_method").cast(pl.String).is_in(["wilson", "adjusted_wald", "byar"])
+        known = pl.col("value_low").is_not_null() & pl.col("value_high").is_not_null()
+        return pl.col("value").is_null() | ~always | known
+
+    @dy.rule()
+    def quotient_has_its_parts(cls) -> pl.Expr:
+        """A value that is a quotient stands beside what it is made of."""
+        is_quotient = (
+            pl.col("interval_method").cast(pl.String).is_in(["wilson", "adjusted_wald", "student_t"])
+        )
+        parts = pl.col("numerator").is_not_null() & pl.col("denominator").eq_missing(pl.col("n"))
+        return pl.col("value").is_null() | ~is_quotient | parts
 
     @dy.rule()
     def answers_add_up(cls) -> pl.Expr:
@@ -132,6 +158,10 @@ class ScorecardTouchpoint(Scorecard):
         "Whether that breach began before the owner took over, and they are still in their days of grace "
         "(`inherited` in answerable.yaml); null when none stood.",
         nullable=True,
+    )
+    is_restated = flag(
+        "Whether the value or its n was changed after a release had published it as final; see restatement. "
+        "What a release said is history: it cannot be made anew from deliveries."
     )
 
     @dy.rule()

@@ -6,7 +6,7 @@ yet is "not looked for yet", and a gap that was found but not planted is reporte
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -154,6 +154,8 @@ GAPS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "nobody_responsible": ("responsible_missing", lambda where: where["touchpoint"]),
     "no_review": ("touchpoint_without_review", lambda where: where["touchpoint"]),
     "few_answers": ("too_few_answers", lambda where: where["touchpoint"]),
+    "judged_collect": ("judged_select_who_is_asked", lambda where: where["touchpoint"]),
+    "sampling_drift": ("sampling_drift", lambda where: where["touchpoint"]),
     "goal_incomplete": ("goal_incomplete", lambda where: f"{where['touchpoint']}.nps"),
     "stale_validation": ("validation_too_old", lambda where: where["touchpoint"]),
     "waived_gap": ("never_validated_by_frontline", lambda where: where["touchpoint"]),
@@ -312,6 +314,30 @@ def _quarantined(tables: Tables) -> dict[str, int]:
     return dict(counted.iter_rows())
 
 
+_LATE = {"late events", "late or corrected events"}
+"""Why late rows restate: they are observations, or what follows one."""
+
+
+def _late_rows(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    """Every late row is in a restated month, for the reason that it came late."""
+    month = _instant(truth["when"]["from"]).date()
+    log = tables("restatement").filter(pl.col("scorecard") == "scorecard_touchpoint")
+    counted = log.filter(
+        pl.col("metric") == "events",
+        pl.col("period").cast(pl.String) == "month",
+        pl.col("period_start") == month,
+    )
+    came = int((counted["n_is"] - counted["n_was"]).sum())
+    reasons = sorted(log["why"].unique())
+    flagged = tables("scorecard_touchpoint").filter("is_restated").height
+    said = (
+        f"{came:,} events came after {month:%B} had been published: {log.height:,} values restated "
+        f"({', '.join(reasons)})"
+    )
+    is_found = came == truth["expect"]["rows"] and set(reasons) <= _LATE and flagged == log.height
+    return is_found, said
+
+
 _ANSWERED = ("csat", "ces", "nps")
 """Metrics that the survey feed stands behind."""
 
@@ -332,6 +358,38 @@ def _late_feed(truth: Truth, tables: Tables) -> tuple[bool, str]:
     return is_found, f"{gap['sentence']} {answers.filter(waits).height} verdicts wait for it."
 
 
+_ENOUGH_ASKED = 1_000
+"""Invitations since the drift from which on its weeks can tell; fewer are told by the quarter alone."""
+
+
+def _sampling(truth: Truth, tables: Tables) -> tuple[bool, str]:
+    """The quarters before and after, and at full scale the finding of the audit and the week it began."""
+    where, turn = truth["where"], _instant(truth["when"]).astimezone(BERLIN).date()
+    quarters = tables("who_answered").filter(
+        pl.col("touchpoint_id") == where["touchpoint"],
+        pl.col("metric") == "csat",
+        pl.col("period").cast(pl.String) == "quarter",
+    )
+    before = quarters.filter(pl.col("period_end") == turn).row(0, named=True)
+    after = quarters.filter(pl.col("period_start") == turn).row(0, named=True)
+    is_found = before["mix_excess"] < _UNLIKE < after["mix_excess"]
+    said = (
+        f"{after['mix_excess']:.0%} of the quarter's answers would have to come from others; "
+        f"{after['change_by_who']:+.1%} of its change of {after['change']:+.1%} is who answered."
+    )
+    if truth["expect"]["invitations"]["after"]["all"] < _ENOUGH_ASKED:
+        return is_found, said
+    gap = _gap(truth, tables)
+    if gap is None:
+        return False, "no such gap"
+    began = gap["since_at"].astimezone(BERLIN).date()
+    is_found = is_found and began <= turn < began + timedelta(days=7)
+    return is_found, f"{gap['sentence']} {said}"
+
+
+_UNLIKE = 0.1
+"""Share of answers that would have to come from others, above chance, from which on a sample is no picture."""
+
 FINDERS: Mapping[str, Callable[[Truth, Tables], tuple[bool, str]]] = {
     "owner_change": _owner_change,
     "vacancy": _vacancy,
@@ -345,11 +403,14 @@ FINDERS: Mapping[str, Callable[[Truth, Tables], tuple[bool, str]]] = {
     "healthy_noise": _noise,
     "broken_rows": _broken,
     "duplicate_rows": _duplicates,
+    "late_rows": _late_rows,
     "late_feed": _late_feed,
     "shared_identifiers": _named_gap,
     "nobody_responsible": _named_gap,
     "no_review": _named_gap,
     "few_answers": _named_gap,
+    "judged_collect": _named_gap,
+    "sampling_drift": _sampling,
     "goal_incomplete": _named_gap,
     "stale_validation": _named_gap,
     "waived_gap": _waiver,

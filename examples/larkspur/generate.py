@@ -28,7 +28,9 @@ from examples.larkspur.writing import FileCount
 SEED = 20_261_101
 
 CUSTOMER_COLUMNS = "customer_id,full_name,email,phone,segment,region,registered_at"
-HISTORY_COLUMNS = "history_id,customer_id,stage,changed_at,channel,order_id,amount_eur,elapsed_minutes"
+HISTORY_COLUMNS = (
+    "history_id,customer_id,stage,changed_at,channel,segment,order_id,amount_eur,elapsed_minutes"
+)
 INVITATION_COLUMNS = "invitation_id;survey;email;sent_at;channel;reference;segment"
 ANSWER_COLUMNS = "answer_id;invitation_id;survey;email;answered_at;channel;nps;csat;ces;comment"
 

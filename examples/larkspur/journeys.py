@@ -154,7 +154,7 @@ def written(history: pl.DataFrame, people: People) -> pl.DataFrame:
 
     Returns:
         The same rows with at, customer, stage and channel as they were, and as text:
-        customer_id, changed_at (Berlin time), order_id, amount_eur, elapsed_minutes.
+        customer_id, segment, changed_at (Berlin time), order_id, amount_eur, elapsed_minutes.
 
     """
     cents = pl.col("cents")
@@ -165,6 +165,7 @@ def written(history: pl.DataFrame, people: People) -> pl.DataFrame:
         "stage",
         "channel",
         people.table["customer_id"].gather(history["customer"]),
+        people.table["segment"].gather(history["customer"]),
         when.wall_text().alias("changed_at"),
         pl.format("O{}", pl.col("order").cast(pl.String).str.zfill(7)).alias("order_id"),
         pl.format("{}.{}", cents // 100, part).alias("amount_eur"),

@@ -95,7 +95,7 @@ def _sampling_drift(facts: Facts) -> Truth:
         "sampling_drift",
         "From 1 July 2026 the registration survey goes mostly to plus customers, who rate higher.",
         "sampling",
-        where={"survey": "registration", "segment": segment},
+        where={"touchpoint": "account_registration", "survey": "registration", "segment": segment},
         when=plan.REGISTRATION_DRIFTS.isoformat(),
         expect={
             "true_shares": plan.REGISTRATION_SHARES,

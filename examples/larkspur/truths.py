@@ -125,6 +125,11 @@ def _of_the_map() -> list[Truth]:
         _open_end("no_review", "No review looks at closing the account.", "account_closure"),
         _open_end("few_answers", "Too few answer about closing the account to judge it.", "account_closure"),
         _open_end(
+            "judged_collect",
+            "The shop selects whom to ask about opening an account, by which it is judged.",
+            "account_registration",
+        ),
+        _open_end(
             "goal_incomplete",
             "The goal for living with Larkspur does not say where it started.",
             "relationship",

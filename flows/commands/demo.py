@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from examples.larkspur import found
 from flows.console import out, progress
 from flows.embedded import prepare
 from flows.passes import credited_events
+from flows.progress import Tell
 from flows.report import print_summary
 from flows.workspace import LoadedWorkspace, load
 from views.terminal import planted_and_found, scorecard
@@ -40,7 +42,8 @@ def demo(folder: Path = Path("build/demo"), *, scale: float = 1.0, inline: bool 
         inline: Run in this process instead of as a Prefect flow on its embedded server.
     """
     with progress() as tell:
-        _prepare(folder, scale, lambda what: tell(what, 0, 1))
+        make_company(folder, scale, lambda what: tell(what, 0, 1))
+        _publish_before_the_late_file(folder, tell)
         if inline:
             from flows.report import summarize  # noqa: PLC0415
             from flows.run import run_inline  # noqa: PLC0415
@@ -85,7 +88,8 @@ def print_scorecard(card: pl.DataFrame) -> None:
     out.print(scorecard(shown.sort(pl.col("waits").fill_null(value=False), order, "touchpoint_name"), title))
 
 
-def _prepare(folder: Path, scale: float, tell: found.Callable[[str], None]) -> None:
+def make_company(folder: Path, scale: float, tell: Callable[[str], None]) -> None:
+    """Put the company's workspace and what its feeds delivered into a folder; data of the same scale is reused."""
     from examples.larkspur.generate import generate  # noqa: PLC0415 - loaded when needed
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,6 +100,17 @@ def _prepare(folder: Path, scale: float, tell: found.Callable[[str], None]) -> N
     if not made.exists() or json.loads(made.read_text())["scale"] != scale:
         shutil.rmtree(folder / "inbox", ignore_errors=True)
         generate(folder, scale=scale, progress=tell)
+
+
+def _publish_before_the_late_file(folder: Path, tell: Tell) -> None:
+    """A first release without the file that comes late, so that it has published values to restate."""
+    from examples.larkspur.late import held_back  # noqa: PLC0415 - loaded when needed
+    from flows.run import run_inline  # noqa: PLC0415
+
+    workspace = load(folder)
+    if Releases(workspace.warehouse / "published").head() is None:
+        with held_back(folder):
+            run_inline(workspace, tell)
 
 
 def _attribution(workspace: LoadedWorkspace, folder: Path) -> int:

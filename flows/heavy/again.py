@@ -52,7 +52,7 @@ def parameters_of(crashed: str) -> dict[str, Any]:
 
 
 def _tried(crashed: str) -> list[dict[str, Any]]:
-    """Parameters of the runs so far, the last one first."""
+    """Parameters of the runs so far, the last one first; runs are named by ids, or as events name them."""
     found: list[dict[str, Any]] = []
     seen: set[str] = set()
     name: str | None = crashed
@@ -60,7 +60,7 @@ def _tried(crashed: str) -> list[dict[str, Any]]:
         while name is not None and name not in seen and len(found) <= ATTEMPTS_MAX:
             seen.add(name)
             try:
-                found.append(dict(client.read_flow_run(UUID(name)).parameters))
+                found.append(dict(client.read_flow_run(UUID(name.rpartition(".")[2])).parameters))
             except ObjectNotFound:
                 message = f"flow run {name}"
                 raise AbandonedError.at(message, "is not known any more.", "Run it by hand.") from None

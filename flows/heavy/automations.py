@@ -61,7 +61,7 @@ def _recovery() -> list[AutomationCore]:
             ),
             RunDeployment(
                 source="inferred",
-                parameters={"crashed": "{{ flow_run.id }}"},
+                parameters={"crashed": "{{ event.resource.id }}"},  # all that needs no look-up
                 schedule_after=timedelta(seconds=_AGAIN_SECONDS),
             ),
         ),
@@ -117,6 +117,7 @@ def _overdue(workspace: LoadedWorkspace, refresh: UUID) -> list[AutomationCore]:
                     after=landed,
                     expect=landed,
                     match={"prefect.resource.id": _feed(workspace, feed.name)},
+                    for_each={"prefect.resource.id"},  # without it, it fires again and again, landed or not
                     posture=Posture.Proactive,
                     threshold=1,
                     within=within,
@@ -209,7 +210,7 @@ def put(client: SyncPrefectClient, wanted: Sequence[AutomationCore]) -> dict[str
         if known and known[0]["description"] == one.description and known[0]["enabled"]:
             counts["kept"] += 1
         elif known:
-            body = one.model_dump(mode="json")
+            body = one.model_dump(mode="json", exclude={"owner_resource"})  # no part of a change
             client.request("PUT", "/automations/{id}", path_params={"id": known[0]["id"]}, json=body)
             counts["changed"] += 1
         else:

@@ -8,14 +8,13 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from contracts.tables import GapFinding, GapWaterfall
-from flows.auditing import audited
 from flows.heavy.again import parameters_of
 from flows.heavy.artifacts import Progress, show_gaps
 from flows.passes import Measured, measure
 from flows.progress import silent
 from flows.rebuilding import Rebuilt
 from flows.rebuilding import rebuild as made_anew
-from flows.stages import score
+from flows.run import Run
 from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
@@ -77,7 +76,8 @@ def audit_map(folder: str, crashed: str | None = None) -> dict[str, int]:
     state = EventStore(workspace.warehouse / "store").head()
     measured = look(workspace, state)
     progress.step()
-    tables = audited(workspace, measured, state, score(workspace, measured, state))
+    run = Run(workspace)
+    tables = run.audit(state, measured, run.score(state, measured))
     progress.step()
     show_gaps(tables[GapFinding])
     counts = dict(open_findings(tables[GapFinding])["severity"].value_counts().iter_rows())

@@ -38,11 +38,17 @@ class Server:
         data = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self.url + path, data, headers)  # noqa: S310 - loopback
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+        for _ in range(20):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != 503:  # SQLite is locked by another writer: Prefect asks to try again
+                    return error.code, error.read().decode()
+            except (urllib.error.URLError, TimeoutError):
+                pass
+            time.sleep(1)
+        return 503, None
 
     def wait(self, what: str, found: Callable[[], Any], seconds: float = 240) -> Any:
         """Wait until something is found; the answer, or a failed test that says what was waited for."""

@@ -321,12 +321,18 @@ def _assert_read_right(scene: Scene, told: list[dict]) -> None:
                 assert values == published[name]
 
 
-HISTORY = {"fact_alert", "fact_notification", "goal_history"}
-"""Tables of what became known when: a workspace that saw the data come in parts has another history."""
+HISTORY = {"fact_alert", "fact_notification", "goal_history", "restatement", "scorecard_touchpoint"}
+"""Tables of what became known when: a workspace that saw the data come in parts has another history. Of
+scorecard_touchpoint that is one column."""
 
 
 def _bytes(outcome: Outcome) -> dict[str, str]:
     return {one.table: one.sha256 for one in outcome.release.tables if one.table not in HISTORY}
+
+
+def _card(outcome: Outcome) -> pl.DataFrame:
+    """The touchpoints' scorecard but what is history in it."""
+    return pl.read_parquet(outcome.release.folder / "scorecard_touchpoint/*.parquet").drop("is_restated")
 
 
 @pytest.mark.slow
@@ -352,6 +358,7 @@ def test_a_run_killed_at_any_instant_loses_nothing_doubles_nothing_and_confuses_
     fresh = run_inline(load(other))
     assert last.absorbed.state.rows == fresh.absorbed.state.rows
     assert _bytes(last) == _bytes(fresh)
+    assert _card(last).equals(_card(fresh))
     _assert_swept_clean(scene)
     states = Counter(run["state"] for run in Ledger(scene.root / "warehouse").runs(limit=1000))
     assert set(states) == {"completed", "killed"}

@@ -50,6 +50,7 @@ def test_codes_outside_the_scale_are_excluded_and_counted():
     )
     row = whole(scored, "nps")
     assert (row["n"], row["excluded_count"], row["value"]) == (2, 2, 0)
+    assert (row["excluded_missing_count"], row["excluded_outside_count"]) == (1, 1)
 
 
 def test_csat_is_the_share_of_fours_and_fives():
@@ -296,3 +297,26 @@ def test_a_young_history_has_its_last_28_days_on_a_monday_too(today: str):
     """
     card = score(events, a_map(), today=today).card(ScorecardTouchpoint, period="rolling_28d", metric="csat")
     assert card.sort("period_end").select("period_end", "n").rows()[-1] == (date.fromisoformat(today), 2)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"excluded_missing_count": 1},
+        {"value_low": None},
+        {"denominator": None},
+        {"numerator": None},
+        {"n": None},
+        {"interval_method": None},
+    ],
+    ids=lambda broken: next(iter(broken)),
+)
+def test_a_row_without_what_its_value_rests_on_is_not_published(broken: dict[str, object]):
+    """The release checks every row: n, numerator, denominator, interval, method, exclusions by reason."""
+    scored = score("occurred_at | score\n2026-03-02 09:00 | 5", a_map())
+    rows = scored.tables[ScorecardTouchpoint].select(ScorecardTouchpoint.column_names()).filter(metric="csat")
+    assert ScorecardTouchpoint.is_valid(rows, cast=True)
+    changed = rows.with_columns(
+        pl.lit(value).cast(rows.schema[name]).alias(name) for name, value in broken.items()
+    )
+    assert not ScorecardTouchpoint.is_valid(changed, cast=True)

@@ -4,16 +4,21 @@ A number is as good as its weakest part: how many answered, how wide its interva
 come in time, and how much of them waits in quarantine.
 """
 
+from datetime import date
+
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
-from contracts.tables import MetricTrust
-from transforms.metric_trust import metric_trust
+from contracts.tables import DataTrust, MetricTrust, SampleMix, Table, WhoAnswered
+from contracts.workspace import Grades
+from transforms.metric_trust import Known, metric_trust, sample_doubts
 
+DAY = date(2026, 3, 2)
 SCHEMA = {name: kind for name, kind in MetricTrust.published_schema().items() if name.startswith("period")}
 
 
-def graded(
+def graded(  # noqa: PLR0913 - everything a grade may depend on, one by one
     unit: str = "share",
     value: tuple[float | None, ...] = (0.80, 0.78, 0.82),
     n: int = 100,
@@ -21,26 +26,27 @@ def graded(
     limit: float | None = 48.0,
     *,
     stale: bool = False,
+    samples: dict[str, pl.DataFrame] | None = None,
+    ends: Grades | None = None,
 ) -> dict:
     """One number's row: its value and interval, its n, and the rows that wait of those its feed sent."""
     middle, low, high = value
     card = pl.DataFrame(
-        {"period": "week", "period_start": None, "period_end": None, "touchpoint_id": "point", "metric": "m",
+        {"period": "week", "period_start": DAY, "period_end": DAY, "touchpoint_id": "point", "metric": "m",
          "unit": unit, "n": n, "value": middle, "value_low": low, "value_high": high, "is_stale": stale},
         schema_overrides={**SCHEMA, "value": pl.Float64, "value_low": pl.Float64, "value_high": pl.Float64},
     )  # fmt: skip
     behind = pl.DataFrame({"touchpoint": [1], "metric": [1], "feed": [1]})
-    trust = pl.DataFrame(
-        {
-            "feed": ["survey"],
-            "rows_quarantined": [share[0]],
-            "rows_read": [share[1]],
-            "age_max_hours": [limit],
-        },
-        schema_overrides={"age_max_hours": pl.Float64},
-    )
+    trust = rows(DataTrust, feed="survey", rows_quarantined=share[0], rows_read=share[1], age_max_hours=limit)
     names = {"touchpoint": ["unmatched", "point"], "metric": ["events", "m"], "feed": [None, "survey"]}
-    return metric_trust(card.lazy(), behind, trust, names).collect().row(0, named=True)
+    known = Known(behind, trust, names, **(samples or {}))
+    return metric_trust(card.lazy(), known, ends).collect().row(0, named=True)
+
+
+def rows(table: type[Table], **values: object) -> pl.DataFrame:
+    """One row of a table; what is not said is null."""
+    schema = table.published_schema()
+    return pl.DataFrame([{name: values.get(name) for name in schema}], schema=schema)
 
 
 def test_all_good_is_an_a():
@@ -97,3 +103,99 @@ def test_the_weakest_component_names_the_grade():
     found = graded(n=20, share=(20, 100))
     assert (found["n_grade"], found["quarantine_grade"]) == ("C", "D")
     assert (found["grade"], found["weakest"]) == ("D", "quarantine")
+
+
+def sample(
+    asked: int = 0, answered: int = 0, ripe: int | None = None, excess: dict[str, float] | None = None
+) -> dict[str, pl.DataFrame]:
+    """How many were asked and answered, and how unlike those who were there they are, by dimension."""
+    at = {"period": "week", "period_start": DAY, "period_end": DAY, "touchpoint_id": "point", "metric": "m"}
+    ripe = asked if ripe is None else ripe
+    mix = rows(
+        SampleMix, **at, dimension="all", segment="all", asked_count=asked, ripe_count=ripe,
+        answered_count=answered, response_rate=answered / ripe if ripe else None,
+    )  # fmt: skip
+    told = [
+        rows(WhoAnswered, **at, dimension=name, held_against="lived", mix_excess=share)
+        for name, share in (excess or {}).items()
+    ]
+    return {"mix": mix, "answered": pl.concat([WhoAnswered.empty(), *told])}
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "rate", "grade"),
+    [
+        (100, 30, 0.30, "A"),
+        (100, 29, 0.29, "B"),
+        (100, 15, 0.15, "B"),
+        (100, 14, 0.14, "C"),
+        (100, 4, 0.04, "D"),
+    ],
+)
+def test_few_of_those_asked_lower_it(asked: int, answered: int, rate: float, grade: str):
+    found = graded(samples=sample(asked, answered))
+    assert (found["asked_count"], found["answered_count"], found["response_rate"]) == (asked, answered, rate)
+    assert (found["response_grade"], found["grade"]) == (grade, grade)
+    assert found["weakest"] == ("n" if grade == "A" else "response")
+
+
+@pytest.mark.parametrize(
+    ("samples", "asked"),
+    [
+        pytest.param({}, None, id="the metric does not say whom it asks"),
+        pytest.param(sample(0), None, id="nobody was asked"),
+        pytest.param(sample(100, 0, ripe=0), 0, id="they may all still answer"),
+    ],
+)
+def test_a_response_rate_that_is_not_known_is_not_graded(samples: dict, asked: int | None):
+    found = graded(samples=samples)
+    assert (found["asked_count"], found["response_rate"], found["response_grade"]) == (asked, None, None)
+    assert found["grade"] == "A"
+
+
+@pytest.mark.parametrize(
+    ("excess", "dimension", "grade"),
+    [
+        ({"segment": 0.05}, "segment", "A"),
+        ({"segment": 0.06}, "segment", "B"),
+        ({"segment": 0.02, "channel": 0.15}, "channel", "C"),
+        ({"segment": 0.21, "channel": 0.0}, "segment", "D"),
+    ],
+)
+def test_those_who_are_not_like_those_who_were_there_lower_it(excess: dict, dimension: str, grade: str):
+    found = graded(samples=sample(100, 50, excess=excess))
+    assert (found["mix_dimension"], found["mix_excess"]) == (dimension, excess[dimension])
+    assert (found["representation_grade"], found["grade"], found["held_against"]) == (grade, grade, "lived")
+
+
+def test_independence_is_shown_and_not_graded():
+    conflicted = pl.DataFrame({"touchpoint_id": ["point"], "metric": ["m"], "is_conflicted": [True]})
+    found = graded(samples={"conflicted": conflicted})
+    assert (found["is_conflicted"], found["grade"]) == (True, "A")
+    assert graded()["is_conflicted"] is None, "the map does not say"
+
+
+def test_the_ends_of_grades_are_the_workspaces():
+    """With n: [500, 100, 50] a hundred observations are a B."""
+    assert graded(ends=Grades(n=(500, 100, 50)))["n_grade"] == "B"
+    assert graded(samples=sample(100, 8), ends=Grades(response_rate=(0.08, 0.05, 0.01)))["grade"] == "A"
+
+
+@pytest.mark.parametrize(
+    "ends", [{"n": (10, 30, 100)}, {"mix_excess": (0.2, 0.1, 0.05)}, {"response_rate": (0.05, 0.15, 0.3)}]
+)
+def test_ends_in_the_wrong_order_are_refused(ends: dict):
+    with pytest.raises(ValidationError, match="are where A, B and C end"):
+        Grades(**ends)
+
+
+def test_a_sample_graded_d_is_doubted_on_the_ladder_in_words():
+    found = graded(samples=sample(100, 4, excess={"segment": 0.5}))
+    window = pl.DataFrame([{**found, "period": "rolling_28d"}], schema=MetricTrust.published_schema())
+    assert sample_doubts(window) == {
+        ("point", "m"): [
+            "only 4.0% of those asked answered",
+            "50% of the answers would have to come from another segment",
+        ]
+    }
+    assert sample_doubts(window.with_columns(is_stale=True)) == {}, "freshness says so itself"

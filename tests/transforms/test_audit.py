@@ -42,7 +42,11 @@ touchpoints:
     validated_role: frontline
     goals: [{metric: csat, at_least: 0.8, due: 2026-12-31, why: it matters, from: 2026-01-01, baseline: 0.7, baseline_at: 2026-01-01, approved_by: ben}]
 rules: [{id: every_event, touchpoint: point}]
-metrics: [{id: csat, name: CSAT, estimator: csat}]
+metrics:
+  - id: csat
+    name: CSAT
+    estimator: csat
+    independence: {motive: seat, collection: two, analysis: two, reporting: "external: Institute"}
 reviews: [{id: weekly, name: Weekly, every: week, chair: seat}]
 """
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
@@ -315,7 +319,7 @@ def test_teams_that_hand_each_other_work_need_an_integrator(count: int, integrat
         held_hours=2.0,
     )
     within = moved.with_columns(to_team_id=pl.lit("one"), handoff_count=pl.lit(99, dtype=pl.Int64))
-    named = ("metrics: [{id", f"{integrators}\nmetrics: [{{id")
+    named = ("reviews: [{id", f"{integrators}\nreviews: [{{id")
     assert findings(named, handoffs=pl.concat([moved, within])) == found
 
 
@@ -429,3 +433,10 @@ def test_a_lever_makes_a_level_beyond_the_best_achievable():
     assert findings(**best) == [("goal_beyond_reach", "point.csat", "info")]
     assert findings(lever, **best) == []
     assert goal_lint(evidence(**best))["letter"].to_list() == ["A"]
+
+
+@pytest.mark.parametrize(("grade", "is_found"), [("A", False), ("B", False), ("C", True)])
+def test_a_metric_below_the_trust_that_it_asks_for_is_found(grade: str, is_found: bool):
+    asked = ("estimator: csat}", "estimator: csat, minimum_trust: B}")
+    found = findings(asked, grades={("point", "csat"): (grade, "n")})
+    assert found == ([("metric_below_its_trust", "point.csat", "info")] if is_found else [])

@@ -15,13 +15,13 @@ from contracts.accountability import Waiver
 from contracts.tables import GapFinding
 from contracts.tables.findings import SEVERITIES
 from contracts.tenures import LATEST, instant
-from transforms.audit import judgement, matching, ownership, promises, upkeep, work
+from transforms.audit import judgement, matching, ownership, promises, trust, upkeep, work
 from transforms.audit.declare import RULES, AuditRule, Finding
 from transforms.audit.evidence import HANDOFF_DAYS, Evidence, Stake
 
 __all__ = ["HANDOFF_DAYS", "RULES", "AuditRule", "Evidence", "Finding", "Stake", "audit", "open_findings"]
 
-_DECLARED_IN = (judgement, matching, ownership, promises, upkeep, work)
+_DECLARED_IN = (judgement, matching, ownership, promises, trust, upkeep, work)
 
 
 def audit(evidence: Evidence, rules: Iterable[AuditRule] = tuple(RULES)) -> pl.DataFrame:

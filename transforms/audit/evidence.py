@@ -9,10 +9,19 @@ import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
 from contracts.map_content import FormulaChange
-from contracts.tables import GoalHistory, MetricStanding, ObservedAccountability, PersonLoad, UnmatchedShare
+from contracts.tables import (
+    GoalHistory,
+    MetricStanding,
+    ObservedAccountability,
+    PersonLoad,
+    SamplingSentinel,
+    UnmatchedShare,
+    WhoAnswered,
+)
 from contracts.tenures import EARLIEST, LATEST, Tenure
 from contracts.workspace import Limits
 from transforms.in_force import Standing
+from transforms.independence import independence
 
 HANDOFF_DAYS = 91
 Stake = tuple[int, int]
@@ -45,9 +54,12 @@ class Evidence:
         metric_standing: MetricStanding.
         load: PersonLoad.
         resolved_by: ObservedAccountability.
+        drifts: Rows of SamplingSentinel of series that have drifted and not come back.
+        who_answered: WhoAnswered.
         shared_tokens: How many e-mails, phones and ids are shared by too many people.
         goal_history: GoalHistory.
         formula_changes: Metrics whose formula changed without their version.
+        grades: Grade of trust over the last 28 days, and its weakest part, by (touchpoint, metric).
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
 
@@ -70,15 +82,23 @@ class Evidence:
     metric_standing: pl.DataFrame = field(default_factory=MetricStanding.empty)
     load: pl.DataFrame = field(default_factory=PersonLoad.empty)
     resolved_by: pl.DataFrame = field(default_factory=ObservedAccountability.empty)
+    drifts: pl.DataFrame = field(default_factory=SamplingSentinel.empty)
+    who_answered: pl.DataFrame = field(default_factory=WhoAnswered.empty)
     shared_tokens: int = 0
     goal_history: pl.DataFrame = field(default_factory=GoalHistory.empty)
     formula_changes: Sequence[FormulaChange] = ()
+    grades: Mapping[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
     found: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def standing(self) -> Standing:
         """The map as it stands now."""
         return Standing(self.atlas, self.tenures, self.now)
+
+    @cached_property
+    def independence(self) -> pl.DataFrame:
+        """Independence: whose hands every number goes through."""
+        return independence(self.standing)
 
     @property
     def today(self) -> date:

@@ -101,3 +101,27 @@ def metric_changed_without_version(evidence: Evidence) -> Iterator[Finding]:
             said={"metric": change.metric, "parts": ", ".join(change.parts), "version": change.version},
             declared_at=evidence.atlas.where("metrics", change.metric),
         )
+
+
+@rule(
+    "info",
+    "{name}'s {metric!r} has trust {grade} over the last 28 days ({weakest} is the weakest), below its minimum, {least}.",
+    "Do not rely on it: mend what is weakest, or lower its 'minimum_trust'.",
+    "metrics",
+)
+def metric_below_its_trust(evidence: Evidence) -> Iterator[Finding]:
+    """A metric whose grade of trust is weaker than the minimum that it declares."""
+    least = {one.id: one.minimum_trust for one in evidence.atlas.metrics}
+    for touchpoint in evidence.living:
+        for metric in touchpoint.metrics:
+            grade, weakest = evidence.grades.get((touchpoint.id, metric), ("A", None))
+            if grade > least[metric]:
+                yield about(
+                    evidence,
+                    touchpoint,
+                    metric,
+                    metric=metric,
+                    grade=grade,
+                    weakest=weakest,
+                    least=least[metric],
+                )

@@ -6,6 +6,8 @@
     promoters     net promoter score: variance, Wald, Bayesian, change
     responses     response, cooperation, contact and refusal rates (AAPOR)
     weights       effective sample size, post-stratification, raking, linearised errors
+    representation  whether those who answered resemble those they stand for
+    sentinels     whether a series has left its usual range for good
     percentiles   quantiles of complete observations, by the named definitions
     survival      Kaplan-Meier with open cases, its quantiles, log-rank
     retention     customers opening, gained, back and lost; cohorts

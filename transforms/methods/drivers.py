@@ -180,7 +180,7 @@ def priority_mismatch(weights: pl.LazyFrame, goals: pl.LazyFrame, top: int = 5) 
     """
     goal = goals.select("driver", __has_goal=pl.lit(value=True)).unique()
     ranked = weights.with_columns(rank=pl.col("weight").rank("ordinal", descending=True))
-    joined = ranked.join(goal, on="driver", how="left")
+    joined = ranked.join(goal, on="driver", how="left", maintain_order="left")
     clear = pl.col("is_clear").fill_null(value=True)
     has_goal = pl.col("__has_goal").fill_null(value=False)
     named = (

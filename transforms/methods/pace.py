@@ -149,7 +149,7 @@ def project(
     ahead = pl.col("due") - pl.col("__time")
     error = (pl.col("__rest") / degrees * (1 + 1 / n + ahead**2 / pl.col("__squares"))).sqrt()
     fitted = (
-        goals.join(sums, on=list(keys), how="left", nulls_equal=True)
+        goals.join(sums, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
         .with_columns(pl.col("n").fill_null(0))
         .with_columns(__enough=n >= LEAST_POINTS, prediction=pl.col("__value") + pl.col("slope") * ahead)
         .with_columns(__error=pl.when("__enough").then(error))

@@ -75,7 +75,7 @@ def post_stratify(sample: pl.LazyFrame, population: pl.LazyFrame, keys: list[str
     Returns:
         keys, n, size and `weight`, one row a cell of the population.
     """
-    cells = population.join(sample, on=keys, how="left", nulls_equal=True)
+    cells = population.join(sample, on=keys, how="left", nulls_equal=True, maintain_order="left")
     n = pl.col("n").fill_null(0)
     return cells.with_columns(n=n, weight=pl.when(n > 0).then(pl.col("size") / n))
 

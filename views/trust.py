@@ -1,0 +1,183 @@
+"""Who was asked and who answered, whose hands numbers go through, what was restated: rows of pages and tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+from rich.text import Text
+
+from contracts.sampling import STEPS
+
+_WORDS = {
+    "response_rate": "share of those asked who answer",
+    "asked_share": "asked for each event",
+    "mix": "share of those asked",
+    "delay": "hours until half have answered",
+}
+_WINDOW = ["period_start", "period_end", "touchpoint_id", "metric"]
+
+
+def answered(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Every metric that says whom it asks, in its last 28 days that are known whole, the least like them first.
+
+    Returns:
+        touchpoint_id, metric, period_end, asked_count, answered_count, response_rate, response_grade,
+        mix_excess, mix_dimension, held_against, representation_grade, and of that dimension value,
+        adjusted_value, change and change_by_who.
+    """
+    graded = frames["metric_trust"].filter(
+        pl.col("period").cast(pl.String) == "rolling_28d",
+        ~pl.col("is_stale"),
+        pl.col("asked_count").is_not_null(),
+    )
+    last = graded.filter(pl.col("period_end") == pl.col("period_end").max().over("touchpoint_id", "metric"))
+    told = frames["who_answered"].filter(pl.col("period").cast(pl.String) == "rolling_28d")
+    told = told.select(
+        *_WINDOW, "value", "adjusted_value", "change", "change_by_who", mix_dimension=pl.col("dimension")
+    )
+    joined = last.join(told, on=[*_WINDOW, "mix_dimension"], how="left")
+    return joined.sort(
+        "mix_excess", "touchpoint_id", "metric", descending=[True, False, False], nulls_last=True
+    )
+
+
+def drifts(sentinels: pl.DataFrame) -> list[dict[str, Any]]:
+    """Series that have left their usual range and not come back, each in words."""
+    standing = sentinels.filter("is_standing")
+    standing = standing.with_columns(apart=(pl.col("value") - pl.col("usual")).abs())
+    ordered = standing.sort(
+        "touchpoint_id", "metric", "apart", "segment", descending=[False, False, True, False]
+    )
+    return [{**row, "what": _what(row)} for row in ordered.iter_rows(named=True)]
+
+
+def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
+    """Whose hands every number goes through: one row a touchpoint and metric, a conflict first.
+
+    Returns:
+        touchpoint_id, metrics, judged, is_conflict, why, and `steps`: unit_name and is_conflict of each step.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    ordered = ledger.filter(pl.col("unit").is_not_null()).sort("touchpoint_id", "metric", "step_order")
+    for (touchpoint, metric), own in ordered.group_by("touchpoint_id", "metric", maintain_order=True):
+        by_step = {row["step"]: row for row in own.iter_rows(named=True)}
+        steps = tuple(
+            (by_step[step]["unit_name"], bool(by_step[step]["is_conflict"]))
+            if step in by_step
+            else ("-", False)
+            for step in STEPS
+        )
+        same = (touchpoint, steps)
+        first = own.row(0, named=True)
+        judged = " / ".join(filter(None, (first["judged_team_id"], first["judged_owner_id"]))) or "nobody"
+        row = rows.setdefault(
+            same, {"touchpoint_id": touchpoint, "metrics": [], "judged": judged, "steps": steps}
+        )
+        row["metrics"].append(metric)
+        row["is_conflict"] = any(is_conflict for _, is_conflict in steps)
+    return sorted(rows.values(), key=lambda row: (not row["is_conflict"], row["touchpoint_id"]))
+
+
+def restated(log: pl.DataFrame, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many published values were restated, and the newest: weeks, months and quarters of touchpoints."""
+    shown = log.filter(
+        pl.col("scorecard") == "scorecard_touchpoint",
+        pl.col("period").cast(pl.String).is_in(["week", "month", "quarter"]),
+    )
+    moved = (pl.col("n_is") - pl.col("n_was")).abs()
+    newest = shown.with_columns(moved=moved).sort(
+        "release_number",
+        "moved",
+        "scope_id",
+        "metric",
+        "period_start",
+        descending=[True, True, False, False, True],
+    )
+    return log.height, list(newest.head(limit).iter_rows(named=True))
+
+
+def number(value: float | None, like: float | None = None) -> str:
+    """A value as short as it can be told: a share in percent, anything else as it is."""
+    if value is None:
+        return "-"
+    size = max(abs(value), abs(like or 0.0))
+    return f"{value:.1%}" if size <= 1 else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    whom = f" with {row['dimension']} {row['segment']}" if row["sentinel"] == "mix" else ""
+    return f"{_WORDS[row['sentinel']]}{whom}"
+
+
+def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
+    """Who was asked and answered: what `answered` and `drifts` returned."""
+    said = [
+        f"Since the week of {one['drift_since_date']}: {one['what']} at {one['touchpoint_id']} ({one['metric']}) is "
+        f"{number(one['value'])}, usually {number(one['usual'])}."
+        for one in standing
+    ]
+    table = Table(title="Who was asked, who answered", title_justify="left", caption="\n".join(said) or None)
+    for name in (
+        "touchpoint",
+        "metric",
+        "asked",
+        "answered",
+        "rate",
+        "unlike",
+        "value",
+        "weighted",
+        "by who",
+    ):
+        table.add_column(name, justify="left" if name in ("touchpoint", "metric") else "right")
+    for row in rows.iter_rows(named=True):
+        table.add_row(
+            row["touchpoint_id"],
+            row["metric"],
+            f"{row['asked_count']:,}",
+            f"{row['answered_count']:,}",
+            _shown(row["response_rate"], row["response_grade"]),
+            _shown(row["mix_excess"], row["representation_grade"]),
+            number(row["value"]),
+            number(row["adjusted_value"], row["value"]),
+            number(row["change_by_who"], row["value"]),
+        )
+    return table
+
+
+def hands_table(rows: list[dict[str, Any]]) -> Table:
+    """Whose hands every number goes through: what `hands` returned."""
+    table = Table(title="Whose hands they go through", title_justify="left")
+    for name in ("touchpoint", "metrics", "judged", *STEPS):
+        table.add_column(name)
+    for row in rows:
+        units = [Text(unit, "bold red" if is_conflict else "") for unit, is_conflict in row["steps"]]
+        table.add_row(row["touchpoint_id"], ", ".join(row["metrics"]), row["judged"], *units)
+    return table
+
+
+def restated_table(log: pl.DataFrame, limit: int) -> Table:
+    """Published values that were changed: rows of restatement, the newest only."""
+    count, newest = restated(log, limit)
+    table = Table(title=f"Published values that were changed: {count:,}", title_justify="left")
+    for name in ("touchpoint", "metric", "period", "was", "is", "n was", "n is", "why", "release"):
+        table.add_column(
+            name, justify="right" if name in ("was", "is", "n was", "n is", "release") else "left"
+        )
+    for row in newest:
+        table.add_row(
+            row["scope_id"],
+            row["metric"],
+            f"{row['period']} {row['period_start']}",
+            number(row["value_was"]),
+            number(row["value_is"]),
+            f"{row['n_was']:,}",
+            f"{row['n_is']:,}",
+            row["why"],
+            str(row["release_number"]),
+        )
+    return table
+
+
+def _shown(share: float | None, grade: str | None) -> str:
+    return "not known" if share is None else f"{share:.1%} {grade}"
