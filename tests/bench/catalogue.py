@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the SQL is ours, and so is every name that is put into it
 """Every metric of the catalogue over many events, ours and DuckDB's: each way in a process of its own.
 
     python -m tests.bench.catalogue make FOLDER EVENTS
