@@ -56,7 +56,8 @@ def values_by_period(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         scoring: What they are credited by.
     """
     # Every card sorts its lists of values; what comes in order is sorted in a third of the time.
-    credited = scoring.credited(values).select("date", *PARTS, "value", "is_event").sort("value", "is_event")
+    credited = scoring.credited(values).select("date", *PARTS, "value", "is_event")
+    credited = credited.sort("value", pl.col("is_event").not_())
     return credited.join(scoring.calendar.day_table(), on="date", maintain_order="left").drop("date")
 
 

@@ -1,6 +1,7 @@
 """Quantiles of cases with their intervals: the one kind of metric that does not add up."""
 
 from collections.abc import Sequence
+from math import log
 
 import polars as pl
 from polars.expr.list import ExprListNameSpace
@@ -36,38 +37,54 @@ _ENDS = tuple(f"{prefix}_{end}" for prefix in ("value", "bound") for end in ("lo
 def waiting_curves(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """As `ordered_values`, with open cases: how many are still waiting after every time, and its intervals.
 
+    Args:
+        values: As `ordered_values` takes them, with `is_event`; ascending by value, events before open cases.
+        keys: Columns that make up one curve, besides the metric.
+
     Returns:
-        keys, metric, n, excluded, open (cases without the event), `ordered` and lists beside it: survival,
-        curve_value_low, curve_value_high, curve_bound_low, curve_bound_high (log-log ends of its 95 % and
-        90 % intervals).
+        keys, metric, n, excluded, open (cases without the event), `ordered` and lists beside it: survival, and
+        curve_value_low, curve_value_high, curve_bound_low, curve_bound_high: the ends of its 95 % and 90 %
+        intervals on the log-log scale, log(-log S) -+ z sqrt(G) / log S. An end is at a share or below it where
+        it is at the share's own log-log or above, so no power has to be taken.
     """
     event = pl.col("is_event").cast(pl.Float64)
     at_risk = (pl.len() - pl.int_range(pl.len())).cast(pl.Float64)
     survival = (1 - event / at_risk).cum_prod()
     # Tied events one after the other give the same products and sums as all at once.
     grown = pl.when(at_risk > 1).then(event / (at_risk * (at_risk - 1))).otherwise(float("inf")).cum_sum()
-    ends: dict[str, pl.Expr] = {}
-    for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
-        stretch = intervals.z_of(confidence) * grown.sqrt() / survival.log()
-        inside = (survival > 0) & (survival < 1)
-        ends[f"curve_{prefix}_low"] = pl.when(inside).then(survival ** (-stretch).exp())
-        ends[f"curve_{prefix}_high"] = pl.when(inside).then(survival ** stretch.exp())
     counted = values.group_by(*keys, "metric").agg(excluded=pl.col("value").null_count().cast(pl.Int64))
     curves = (
         values.filter(pl.col("value").is_not_null())
-        .sort("value", pl.col("is_event").not_())
         .group_by(*keys, "metric")
         .agg(
             n=pl.len().cast(pl.Int64),
             open=pl.col("is_event").not_().sum().cast(pl.Int64),
             ordered=pl.col("value"),
             survival=survival,
-            **ends,
+            __grown=grown,
         )
     )
-    return counted.join(curves, on=[*keys, "metric"], how="left").with_columns(
-        pl.col("n", "open").fill_null(0)
+    return (
+        counted.join(_with_ends(curves), on=[*keys, "metric"], how="left")
+        .with_columns(pl.col("n", "open").fill_null(0))
+        .drop("__grown")
     )
+
+
+def _with_ends(curves: pl.LazyFrame) -> pl.LazyFrame:
+    """Curves with the ends of their intervals: over all curves' values at once, which a group cannot be."""
+    one = pl.element()
+    logged = pl.col("survival").list.eval(pl.when((one > 0) & (one < 1)).then(one.log()))
+    root = pl.col("__grown").list.eval(one.sqrt())
+    apart = curves.with_columns(__log=logged).with_columns(
+        __middle=pl.col("__log").list.eval((-one).log()), __error=root / pl.col("__log")
+    )
+    ends: dict[str, pl.Expr] = {}
+    for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
+        half = pl.col("__error") * intervals.z_of(confidence)
+        ends[f"curve_{prefix}_low"] = pl.col("__middle") - half
+        ends[f"curve_{prefix}_high"] = pl.col("__middle") + half
+    return apart.with_columns(**ends).drop("__log", "__middle", "__error")
 
 
 def estimate_waiting(curves: pl.LazyFrame, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
@@ -91,24 +108,25 @@ def estimate_waiting(curves: pl.LazyFrame, metrics: Sequence[Metric]) -> list[pl
             complete = _with_ranks(family, quantile, number)
             line = 1 - quantile + 1e-12
             is_open = pl.col("open") > 0
-            curves_of = {"value": "survival"} | {name: f"curve_{name}" for name in _ENDS}
+            crossed = {"value": ("survival", pl.element() <= line)}
+            crossed |= {name: (f"curve_{name}", pl.element() >= log(-log(line))) for name in _ENDS}
             told = (
-                pl.when(is_open).then(_first_at(curve, line)).otherwise(name).alias(name)
-                for name, curve in curves_of.items()
+                pl.when(is_open).then(_first_where(curve, is_there)).otherwise(name).alias(name)
+                for name, (curve, is_there) in crossed.items()
             )
             method = pl.when(is_open).then(pl.lit("brookmeyer_crowley", dtype=METHOD))
             made.append(
                 complete.with_columns(
                     *told, method.otherwise("interval_method").alias("interval_method")
-                ).drop("ordered", *curves_of.values(), "open")
+                ).drop("ordered", *(curve for curve, _ in crossed.values()), "open")
             )
     return made
 
 
-def _first_at(curve: str, line: float) -> pl.Expr:
-    """The first time at which a curve is at the line or below it; null where it never is."""
-    below = pl.col(curve).list.eval((pl.element() <= line).fill_null(value=False))
-    place = pl.when(below.list.any()).then(below.list.arg_max())
+def _first_where(curve: str, is_there: pl.Expr) -> pl.Expr:
+    """The first time at which a curve is where it should be; null where it never is."""
+    found = pl.col(curve).list.eval(is_there.fill_null(value=False))
+    place = pl.when(found.list.any()).then(found.list.arg_max())
     return pl.col("ordered").list.get(place, null_on_oob=True)
 
 

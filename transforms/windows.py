@@ -44,6 +44,7 @@ def window_values(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     credited = (
         scoring.credited(values).filter(pl.col("dimension") == 0).select("date", *PARTS, "value", "is_event")
     )
+    credited = credited.sort("value", pl.col("is_event").not_())
     return pl.concat([one.named(credited) for one in _windows(scoring)]).drop("date")
 
 
