@@ -40,12 +40,15 @@ def change_parts(periods: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     Returns:
         `BY` (numbers for names), touchpoint, `PARTS`, is_empty, value_before, value_after, change and
         unexplained, as `owner_change` says, in the metric's unit. Changes from or to a period without any
-        observation are left out.
+        observation are left out. Owners' are of every period, those of touchpoints and the company of the
+        periods that FactAttribution has.
     """
     observed = _observed(periods, scoring.metrics).cache()
     pairs = _pairs(observed)
     theirs = _of_owners(observed, pairs, scoring)
-    whole = _both(_whole(observed), pairs, [*_CELL, "segment"]).with_columns(pl.col(_SUMS).cast(pl.Float64))
+    # Weeks are published by owner alone.
+    shown = pairs.filter(_is_published(scoring))
+    whole = _both(_whole(observed), shown, [*_CELL, "segment"]).with_columns(pl.col(_SUMS).cast(pl.Float64))
     held = {f"is_held_{side}": pl.lit(1.0) for side in _SIDES}
     scopes = [
         theirs.with_columns(scope_type=pl.lit("owner", dtype=_SCOPE), scope=pl.col("owner").cast(pl.UInt32)),
@@ -71,9 +74,7 @@ def fact_attribution(changes: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         changes: What `change_parts` returned, collected.
         scoring: Touchpoints and owners.
     """
-    today = scoring.calendar.today
-    recent = (pl.col("period") == "rolling_28d") & (pl.col("period_end") == today)
-    wanted = changes.filter(pl.col("period").is_in(_PUBLISHED) | recent)
+    wanted = changes.filter(_is_published(scoring))
     each = wanted.with_columns(tenure=scoring.closing_owner()).with_columns(
         owner_id=pl.lit(scoring.slots.owners()["owner_id"]).gather(pl.col("tenure")),
         touchpoint_id=named("touchpoint", scoring.touchpoints),
@@ -101,8 +102,14 @@ def fact_attribution(changes: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         pl.col("component").cast(pl.Enum(COMPONENTS)),
         scope_id=_scope_id(scoring),
         metric=named("metric", scoring.metric_ids),
-        is_final=pl.col("period_end") <= today,
+        is_final=pl.col("period_end") <= scoring.calendar.today,
     ).select(FactAttribution.column_names())
+
+
+def _is_published(scoring: Scoring) -> pl.Expr:
+    """Whether a change is one of those that are told by touchpoint: split by it, weeks are noise."""
+    recent = (pl.col("period") == "rolling_28d") & (pl.col("period_end") == scoring.calendar.today)
+    return pl.col("period").is_in(_PUBLISHED) | recent
 
 
 def owner_changes(changes: pl.LazyFrame) -> pl.LazyFrame:
