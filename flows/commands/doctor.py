@@ -67,6 +67,20 @@ def _workspace(folder: Path) -> Iterator[Line]:
     yield from _surroundings(workspace)
     yield from _deliveries(workspace)
     yield from alert_lines(workspace, os.environ)
+    yield from _signals(workspace)
+
+
+def _signals(workspace: LoadedWorkspace) -> Iterator[Line]:
+    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415 - loads SQLAlchemy
+    from warehouse.signal_ledger import SignalLedger  # noqa: PLC0415
+
+    if not has_ledger(workspace.warehouse):
+        return
+    counts = SignalLedger(Ledger(workspace.warehouse)).counts()
+    waiting, given_up = counts.get("due", 0) + counts.get("emitted", 0), counts.get("expired", 0)
+    if waiting or given_up:
+        shown = f"{waiting:,} events wait for Prefect's server, {given_up:,} were never taken"
+        yield None, shown, "nothing is lost: runs and alerts do not need them"
 
 
 def _surroundings(workspace: LoadedWorkspace) -> Iterator[Line]:

@@ -8,7 +8,7 @@ import pytest
 from contracts.signals import BY_NAME
 from flows.emitting import emit
 from flows.pump import pump
-from tests.conftest import Sandbox
+from tests.conftest import Call, Sandbox
 from tests.flows.sinks import Sink, http_sink
 from warehouse.alert_ledger import AlertLedger
 from warehouse.ledger import Ledger
@@ -142,3 +142,12 @@ def test_what_a_server_took_and_forgot_is_emitted_again_and_what_it_kept_is_not(
         done = emit(signals(ran), prefect(sink), lambda: now + SEEN_AFTER + timedelta(seconds=1))
     assert (done.confirmed, done.emitted) == (1, len(ids) - 1)
     assert [one["id"] for one in json.loads(sink.taken[1])] == ids[1:]
+
+
+def test_doctor_says_how_many_events_wait_for_a_server(sandbox: Sandbox, call: Call):
+    sandbox.answers(GOOD)
+    sandbox.run()
+    waiting = len(told(sandbox))
+    assert (
+        f"{waiting} events wait for Prefect's server, 0 were never taken" in call("doctor", sandbox.root).out
+    )
