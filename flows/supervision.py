@@ -113,6 +113,7 @@ class Supervisor:
     tell: Callable[[str], object]
     children: list[Child] = field(default_factory=list)
     _stopping: bool = False
+    _strangers: frozenset[int] = frozenset()
 
     @contextlib.contextmanager
     def running(self):  # noqa: ANN201 - a generator of itself
@@ -120,12 +121,15 @@ class Supervisor:
         before = {
             one: signal.signal(one, self._stop) for one in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         }
+        self._strangers = frozenset(descendants())  # whoever began them ends them
         if _LIBC is not None:
             _LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
         try:
             yield self
         finally:
             self.end()
+            if _LIBC is not None:
+                _LIBC.prctl(_SUBREAPER, 0, 0, 0, 0)
             for one, handler in before.items():
                 signal.signal(one, handler)
 
@@ -155,7 +159,7 @@ class Supervisor:
         for child in self.children:
             if said := child.look(time.monotonic()):
                 self.tell(said)
-        _reap(self.children)
+        _reap(self.children, self._strangers)
 
     def end(self) -> None:
         """End the children, the last one begun first, then whatever they left behind."""
@@ -168,7 +172,7 @@ class Supervisor:
                     self.tell(f"{child.name} does not end and is killed")
                     child.process.kill()
                     child.process.wait()
-        _end_descendants()
+        _end_descendants(self._strangers)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -182,29 +186,33 @@ def _as_child() -> None:
         _LIBC.prctl(_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _reap(children: Sequence[Child]) -> None:
+def _reap(children: Sequence[Child], strangers: frozenset[int]) -> None:
     """Take leave of ended processes that children left to us."""
     own = {child.process.pid for child in children if child.process is not None}
-    for pid in descendants():
+    for pid in descendants(strangers):
         if pid not in own:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 
 
-def _end_descendants() -> None:
+def _end_descendants(strangers: frozenset[int]) -> None:
     """End what is left: first politely, then not."""
     for which, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         until = time.monotonic() + seconds
-        for pid in descendants():
+        for pid in descendants(strangers):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, which)
-        while descendants() and time.monotonic() < until:
-            _reap(())
+        while descendants(strangers) and time.monotonic() < until:
+            _reap((), strangers)
             time.sleep(0.1)
 
 
-def descendants(of: int | None = None) -> list[int]:
-    """Processes that a process began, or inherited, and theirs; none where that cannot be told."""
+def descendants(but: frozenset[int] = frozenset()) -> list[int]:
+    """Processes that this one began, or inherited, and theirs; none where that cannot be told.
+
+    Args:
+        but: Processes that are left out, with all that they began.
+    """
     below: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -212,9 +220,9 @@ def descendants(of: int | None = None) -> list[int]:
             parent = int(path.read_text().rpartition(")")[2].split()[1])
             below.setdefault(parent, []).append(int(path.parent.name))
     found: list[int] = []
-    above = [of or os.getpid()]
+    above = [os.getpid()]
     while above:
-        own = below.get(above.pop(), [])
+        own = [pid for pid in below.get(above.pop(), []) if pid not in but]
         found += own
         above += own
     return found

@@ -83,6 +83,8 @@ def test_every_part_of_a_metric_is_part_of_its_formula_or_is_not():
         "minimum_trust",
         "windows",
         "tolerance",
+        "sample",
+        "independence",
     }
     assert set(Metric.model_fields) == {*FORMULA, *said_elsewhere}
 

@@ -96,6 +96,7 @@ METRICS = [
         "id": "resolution_p50",
         "name": "p50",
         "estimator": "quantile",
+        "open_cases": "left_out",  # as the SQL that it is held against
         "quantile": 0.5,
         "of": "cases",
         "value": "resolution_hours",
@@ -104,6 +105,7 @@ METRICS = [
         "id": "resolution_p90",
         "name": "p90",
         "estimator": "quantile",
+        "open_cases": "left_out",
         "quantile": 0.9,
         "of": "cases",
         "value": "resolution_hours",

@@ -123,27 +123,27 @@ def test_a_single_cell_that_was_scored_otherwise_is_found(
 ):
     import flows.run
 
-    sound = flows.run.score
+    sound = flows.run.scored
 
     def older(*words):
         tables = sound(*words)
         row = pl.int_range(pl.len()) == 3
         card = tables[ScorecardTouchpoint].with_columns(
-            excluded_count=pl.when(row).then(7).otherwise("excluded_count")
+            previous_n=pl.when(row).then(7).otherwise("previous_n")
         )
         return {**tables, ScorecardTouchpoint: card}
 
     with monkeypatch.context() as patched:
-        patched.setattr("flows.run.score", older)
+        patched.setattr("flows.run.scored", older)
         ran.run()
     found = rebuild(ran.load())
     assert [(one.table, one.changed, one.cells) for one in found.wrong] == [
-        ("scorecard_touchpoint", 1, {"excluded_count": 1})
+        ("scorecard_touchpoint", 1, {"previous_n": 1})
     ]
     with pytest.raises(PromiseError, match=r"release 2: does not follow from its deliveries"):
         found.must_be_equal()
     said = call("rebuild", ran.root)
-    told = "scorecard_touchpoint: 0 rows added, 0 removed, 1 changed {'excluded_count': 1}"
+    told = "scorecard_touchpoint: 0 rows added, 0 removed, 1 changed {'previous_n': 1}"
     assert (said.code, told in said.out) == (5, True)
 
 

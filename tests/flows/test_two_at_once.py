@@ -6,6 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from flows.restated import HISTORIES
 from tests.conftest import ROOT, Sandbox, build_sandbox
 from warehouse.store import EventStore
 
@@ -58,16 +59,24 @@ def _lost(sandbox: Sandbox, who: int) -> str:
 
 
 def _assert_as_if_run_once(sandbox: Sandbox, other: Sandbox) -> None:
-    """The workspace holds every event once, and its tables are byte for byte those of one single run."""
+    """The workspace holds every event once, and its tables are byte for byte those of one single run.
+
+    But for what became known when: a run that came before the last one had said otherwise.
+    """
     for path in sorted((sandbox.root / "inbox").iterdir()):
         other.write(f"inbox/{path.name}", path.read_bytes())
     once = other.run()
     state = EventStore(sandbox.root / "warehouse/store").head()
     ids = state.scan(["event_id"]).collect()["event_id"]
     assert ids.n_unique() == len(ids) == once.absorbed.state.rows
+    histories = {table.table_name() for table in HISTORIES}
     for table in once.release.tables:
         shown = sandbox.root / "warehouse/published/current" / table.table
-        assert [path.name for path in shown.iterdir()] == [Path(table.path).name]
+        if table.table == "scorecard_touchpoint":
+            told, other_told = (one.table(table.table).drop("is_restated") for one in (sandbox, other))
+            assert told.equals(other_told)
+        elif table.table not in histories:
+            assert [path.name for path in shown.iterdir()] == [Path(table.path).name]
 
 
 def test_of_two_runs_at_the_same_instant_one_wins_and_the_other_says_who_did(

@@ -437,6 +437,6 @@ def test_a_lever_makes_a_level_beyond_the_best_achievable():
 
 @pytest.mark.parametrize(("grade", "is_found"), [("A", False), ("B", False), ("C", True)])
 def test_a_metric_below_the_trust_that_it_asks_for_is_found(grade: str, is_found: bool):
-    asked = ("estimator: csat}", "estimator: csat, minimum_trust: B}")
+    asked = ("    estimator: csat\n", "    estimator: csat\n    minimum_trust: B\n")
     found = findings(asked, grades={("point", "csat"): (grade, "n")})
     assert found == ([("metric_below_its_trust", "point.csat", "info")] if is_found else [])
