@@ -92,8 +92,7 @@ def sampling_drift(evidence: Evidence) -> Iterator[Finding]:
     worst = evidence.drifts.with_columns(order=order, apart=apart).sort(
         "touchpoint_id", "order", "apart", "metric", "segment", descending=[False, False, True, False, False]
     )
-    for touchpoint in evidence.living:
-        own = worst.filter(pl.col("touchpoint_id") == touchpoint.id)
+    for touchpoint, own in _by_touchpoint(evidence, worst):
         metric = next((one for one in touchpoint.metrics if one in set(own["metric"])), None)
         if metric is None:
             continue
@@ -112,17 +111,23 @@ def sampling_drift(evidence: Evidence) -> Iterator[Finding]:
 
 def _conflicts(evidence: Evidence, steps: tuple[str, ...]) -> Iterator[Finding]:
     ledger = evidence.independence.filter(pl.col("step").cast(pl.String).is_in(steps), "is_conflict")
+    for touchpoint, rows in _by_touchpoint(evidence, ledger):
+        yield about(
+            evidence,
+            touchpoint,
+            team=evidence.names.get(rows["judged_team_id"][0], ""),
+            metrics=_listed(rows["metric"]),
+            units=_listed(rows["unit_name"]),
+            steps=_listed(rows["step"].cast(pl.String)),
+        )
+
+
+def _by_touchpoint(evidence: Evidence, told: pl.DataFrame) -> Iterator[tuple[Touchpoint, pl.DataFrame]]:
+    """Living touchpoints of which anything is told, with what is told of them."""
+    parts = told.partition_by("touchpoint_id", as_dict=True, maintain_order=True)
     for touchpoint in evidence.living:
-        rows = ledger.filter(pl.col("touchpoint_id") == touchpoint.id)
-        if rows.height:
-            yield about(
-                evidence,
-                touchpoint,
-                team=evidence.names.get(rows["judged_team_id"][0], ""),
-                metrics=_listed(rows["metric"]),
-                units=_listed(rows["unit_name"]),
-                steps=_listed(rows["step"].cast(pl.String)),
-            )
+        if (touchpoint.id,) in parts:
+            yield touchpoint, parts[touchpoint.id,]
 
 
 def _listed(names: pl.Series) -> str:
