@@ -467,18 +467,22 @@ def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
         yield from _conditions(where, f"{named}, followed_by", metric.followed_by, columns, seen)
         for name in metric.same:
             yield from _known(where, f"{named}, same", name, {"touchpoint", *segments}, seen)
-            if columns.get(name) == "number":
-                what = f"{named}, same: {name!r} is a number."
-                yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+            yield from _no_number(where, f"{named}, same", name, columns)
         yield from _value(where, metric, columns, seen)
         for name in metric.by:
-            if name in segments and columns.get(name) == "number":
-                what = f"{named}, by: {name!r} is a number."
-                yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+            if name in segments:
+                yield from _no_number(where, f"{named}, by", name, columns)
             yield from _known(where, f"{named}, by", name, segments, seen)
         yield from _sample(where, metric, seen)
         if is_case and not atlas.cases and examined.names["cases"] is not None:
             yield Problem(where, f"{named} is over cases, but the map has no 'cases'.", "Add the section.")
+
+
+def _no_number(where: str, what: str, name: str, columns: Mapping[str, Kind | None]) -> Iterator[Problem]:
+    """What tells customers or answers apart is text."""
+    if columns.get(name) == "number":
+        told = f"{what}: {name!r} is a number."
+        yield Problem(where, told, "Make a text of it in the feed: CAST(... AS VARCHAR).")
 
 
 def _sample(where: str, metric: Metric, seen: _Seen) -> Iterator[Problem]:
@@ -491,9 +495,7 @@ def _sample(where: str, metric: Metric, seen: _Seen) -> Iterator[Problem]:
         yield from _conditions(where, named, getattr(metric.sample, part), columns, seen)
     for name in metric.sample.dimensions:
         named = f"metric {metric.id!r}, sample.{'by' if name in metric.sample.by else 'watch'}"
-        if columns.get(name) == "number":
-            what = f"{named}: {name!r} is a number."
-            yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+        yield from _no_number(where, named, name, columns)
         yield from _known(where, named, name, {"channel", *seen.declared}, seen)
 
 
@@ -507,9 +509,7 @@ def _customer_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
             name = getattr(group, part)
             if name is not None:
                 yield from _known(where, f"{named}, {part}", name, seen.declared, seen)
-                if columns.get(name) == "number":
-                    what = f"{named}, {part}: {name!r} is a number."
-                    yield Problem(where, what, "Make a text of it in the feed: CAST(... AS VARCHAR).")
+                yield from _no_number(where, f"{named}, {part}", name, columns)
         if group.value is not None:
             numbers = {name for name, kind in columns.items() if kind in ("number", None)}
             yield from _known(where, f"{named}, value", group.value, numbers, seen)
