@@ -5,8 +5,9 @@ stay ours. It is loaded when the first delivery is judged: 4 CPU seconds and 260
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -72,9 +73,9 @@ class GreatExpectations:
         from contracts.gx_polars import Subject  # noqa: PLC0415 - 4 CPU seconds
 
         is_landed = FORMER in rows.columns
-        expected = list(row_expectations(self.shape, DELIVERED, landed=is_landed))
+        expected = row_expectations(self.shape, DELIVERED, landed=is_landed)
         validation = self._suite("landed" if is_landed else "rows", expected)
-        subject = Subject(spelled(rows, self.shape, self.stream), known(self.references))
+        subject = Subject(spelled(rows, self.shape, self.stream), self._known)
         verdicts = validation(subject)
         if odd := verdicts.keys() ^ {rule.name for rule in rules}:
             raise self._defect(f"rule {min(odd)!r} is not both in the contract and in its suite.")
@@ -104,6 +105,10 @@ class GreatExpectations:
             RuleResult(name, severities[name], rows, 0 if one.state == "passed" else rows, one.state)
             for name, one in verdicts.items()
         ]
+
+    @cached_property
+    def _known(self) -> Mapping[str, pl.Series]:
+        return known(self.references)
 
     def _suite(self, name: str, expected: Iterable[Expected]) -> Any:  # noqa: ANN401 - loaded when needed
         from contracts.gx_polars import Validation  # noqa: PLC0415 - 4 CPU seconds
