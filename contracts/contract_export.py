@@ -90,7 +90,7 @@ def feed_json_schema(contract: DataContract, shape: SchemaObject) -> dict[str, A
 
     Uniqueness, references and rules over several columns are nothing that one row can say.
     """
-    required = [p.name for p in shape.properties if p.required or p.primaryKey]
+    required = [p.name for p in shape.properties if p.is_required]
     return {
         "$schema": JSON_SCHEMA,
         "$id": f"urn:answerable:contract:{contract.id}:{contract.version}:{shape.name}",
@@ -103,20 +103,14 @@ def feed_json_schema(contract: DataContract, shape: SchemaObject) -> dict[str, A
 
 
 def _json_property(column: Property) -> dict[str, Any]:
-    options, is_there = column.logicalTypeOptions, column.required or column.primaryKey
-    word = {"timestamp": "string", "date": "string"}.get(column.logicalType, column.logicalType)
+    options = column.logicalTypeOptions
     limits = ("pattern", "minimum", "maximum", "minLength", "maxLength")
-    made: dict[str, Any] = {
-        "type": word if is_there else [word, "null"],
+    said = {
         **({"description": column.description} if column.description else {}),
         **{name: value for name in limits if (value := getattr(options, name)) is not None},
     }
-    if column.logicalType in ("timestamp", "date"):
-        made["format"] = "date-time" if column.logicalType == "timestamp" else "date"
-    if column.enum:
-        words = typed_words([one.value for one in column.enum], column)
-        made["enum"] = [*words, *([] if is_there else [None])]
-    return made
+    words = typed_words([one.value for one in column.enum], column) if column.enum else None
+    return _json_value(column.logicalType, said, words, is_nullable=not column.is_required)
 
 
 def _table(table: type[Table]) -> dict[str, Any]:
@@ -172,15 +166,19 @@ def _physical(kind: pl.DataType) -> str:
 
 
 def _json_column(kind: pl.DataType, note: Mapping[str, Any], limits: Mapping[str, Any]) -> dict[str, Any]:
-    logical = _logical(kind)
+    words = list(kind.categories) if isinstance(kind, pl.Enum) else None
+    said = {"description": note["description"], **limits}
+    return _json_value(_logical(kind), said, words, is_nullable=note["nullable"])
+
+
+def _json_value(
+    logical: str, said: Mapping[str, Any], words: Sequence[Any] | None, *, is_nullable: bool
+) -> dict[str, Any]:
+    """One value's schema: its type, what else is said of it, and the words that it may be."""
     word = {"timestamp": "string", "date": "string"}.get(logical, logical)
-    made: dict[str, Any] = {
-        "type": [word, "null"] if note["nullable"] else word,
-        "description": note["description"],
-        **limits,
-    }
+    made: dict[str, Any] = {"type": [word, "null"] if is_nullable else word, **said}
     if logical in ("timestamp", "date"):
         made["format"] = "date-time" if logical == "timestamp" else "date"
-    if isinstance(kind, pl.Enum):
-        made["enum"] = [*kind.categories, *([None] if note["nullable"] else [])]
+    if words is not None:
+        made["enum"] = [*words, *([None] if is_nullable else [])]
     return made

@@ -168,7 +168,7 @@ def _promised(column: Property, spelling: Spelling) -> Iterator[Expected]:
     """What a property promises by itself."""
     name, options = column.name, column.logicalTypeOptions
     given = _given(column, spelling)
-    if column.required or column.primaryKey:
+    if column.is_required:
         yield Expected(f"{name}.required", "expect_column_values_to_not_be_null", {"column": given})
     if column.logicalType != "string":
         yield Expected(f"{name}.type", *_readable(column, spelling))
@@ -317,7 +317,7 @@ def _freshness(contract: DataContract, shape: SchemaObject, now: datetime | None
         table, _, column = (level.element or "").rpartition(".")
         if column not in names or table not in ("", shape.name):
             continue
-        age = timedelta(hours=level.value * (24 if level.unit == "d" else 1))
+        age = timedelta(hours=level.hours())
         since: object = {"$PARAMETER": f"{column}_since"} if now is None else (now - age).isoformat()
         kwargs = {"column": column, "min_value": since}
         yield Expected(f"{column}.freshness", "expect_column_max_to_be_between", kwargs)

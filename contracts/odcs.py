@@ -134,6 +134,11 @@ class Property(Declaration):
         return self
 
     @property
+    def is_required(self) -> bool:
+        """Whether a value has to be there: in a key it has to, whether the contract says so or not."""
+        return self.required or self.primaryKey
+
+    @property
     def header(self) -> str:
         """The column's name in the delivery."""
         return self.physicalName or self.name
@@ -219,6 +224,10 @@ class ServiceLevel(Declaration):
     element: str | None = None
     description: str | None = None
 
+    def hours(self) -> float:
+        """The age in hours."""
+        return self.value * (24 if self.unit == "d" else 1)
+
 
 class Team(Declaration):
     """Who answers for the feed."""
@@ -270,5 +279,4 @@ class DataContract(Declaration):
     @property
     def freshness_hours(self) -> float | None:
         """How old the newest event may be, in hours: the strictest promise; None when there is none."""
-        promised = (level.value * (24 if level.unit == "d" else 1) for level in self.slaProperties)
-        return min(promised, default=None)
+        return min((level.hours() for level in self.slaProperties), default=None)

@@ -189,7 +189,7 @@ def violations(shape: SchemaObject, stream: Stream) -> list[tuple[str, pl.Expr]]
 def _of_column(column: Property, stream: Stream) -> Iterator[tuple[str, pl.Expr]]:
     value, options = pl.col(column.name), column.logicalTypeOptions
     delivered, is_missing = pl.col(TEXT + column.name), missing(stream, TEXT + column.name)
-    if column.required or column.primaryKey:
+    if column.is_required:
         yield f"{column.name}.required", is_missing
     if column.logicalType != "string":
         yield f"{column.name}.type", value.is_null() & ~is_missing
