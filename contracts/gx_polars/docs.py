@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from .internals import (
+    COUNTS_ONLY,
     Checkpoint,
     ExpectationSuite,
-    ProgressBarsConfig,
     UpdateDataDocsAction,
     ValidationDefinition,
-    get_context,
+    ephemeral_context,
 )
 from .subject import Subject
 from .validation import Verdict, verdicts
@@ -31,8 +31,7 @@ class DataDocs:
         if self._folder.exists() and any(self._folder.iterdir()) and not self.page.is_file():
             raise ValueError(f"{folder} holds something else. Name a folder that is empty or not there yet.")
         shutil.rmtree(self._folder, ignore_errors=True)
-        context = get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        context = ephemeral_context()
         for site in list(context.list_data_docs_sites()):
             context.delete_data_docs_site(site)
         store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(self._folder)}
@@ -71,7 +70,7 @@ class DataDocs:
             name=name,
             validation_definitions=[definition],
             actions=[UpdateDataDocsAction(name="pages", site_names=[_SITE])],
-            result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
+            result_format=dict(COUNTS_ONLY),
         )
         result = self._context.checkpoints.add(checkpoint).run(
             batch_parameters={"dataframe": subject}, expectation_parameters=dict(parameters or {})

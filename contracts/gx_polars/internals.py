@@ -74,6 +74,7 @@ registry.register_core_metrics()
 registry.register_core_expectations()
 
 __all__ = [
+    "COUNTS_ONLY",
     "MAX_DISTINCT_VALUES",
     "MAX_RESULT_RECORDS",
     "Batch",
@@ -97,15 +98,14 @@ __all__ = [
     "Operator",
     "OutlierStatistics",
     "PassThroughCondition",
-    "ProgressBarsConfig",
     "RuntimeDataBatchSpec",
     "UpdateDataDocsAction",
     "ValidationAction",
     "ValidationDefinition",
     "core",
     "deserialize_row_condition",
+    "ephemeral_context",
     "errors",
-    "get_context",
     "make_batch_identifier",
     "parse_instant",
     "pydantic",
@@ -125,6 +125,17 @@ class Shape:
     provider: type[MetricProvider]
     domain_keys: tuple[str, ...]
     value_keys: tuple[str, ...]
+
+
+COUNTS_ONLY: Mapping[str, Any] = {"result_format": "BASIC", "partial_unexpected_count": 0}
+"""The format of results that hold counts, and never a value of the data."""
+
+
+def ephemeral_context() -> Any:  # noqa: ANN401 - its class is not public
+    """A context that writes nothing and shows no progress."""
+    context = get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return context
 
 
 def shape_of(metric_name: str) -> Shape:

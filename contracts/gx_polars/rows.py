@@ -54,7 +54,6 @@ def repeat_rule(metric: str, shape: Shape) -> None:
     """Register a rule that rows repeat no earlier one in some columns."""
 
     def condition(request: Request) -> Condition:
-        request.require(request.names)
         shown = ~pl.struct(request.names).is_first_distinct()
         return Condition(
             shown, request.where, request.names, keys=list(dict.fromkeys(request.names)), spares_first=True

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from .internals import ExpectationSuite, ProgressBarsConfig, get_context
+from .internals import COUNTS_ONLY, ExpectationSuite, ephemeral_context
 from .subject import Subject, subject_of
 
 State = Literal["passed", "failed", "error"]
@@ -85,9 +85,7 @@ class Validation:
             raise ValueError(
                 f"suite {self._suite.name!r} has expectations without a 'meta.rule' of their own. Name each."
             )
-        context = get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-        asset = context.data_sources.add_polars("polars").add_frame("frame")
+        asset = ephemeral_context().data_sources.add_polars("polars").add_frame("frame")
         self._batches = asset.add_batch_definition_whole_dataframe("all")
 
     def __call__(
@@ -109,7 +107,7 @@ class Validation:
         found = verdicts(
             batch.validate(
                 self._suite,
-                result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
+                result_format=dict(COUNTS_ONLY),
                 expectation_parameters=dict(parameters or {}),
             )
         )
