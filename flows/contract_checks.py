@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from contracts.contract_rules import REPEATED_KEY
 from contracts.errors import Problem, did_you_mean
 from contracts.map_checks import Examined
 from contracts.odcs import Property, SchemaObject
 from flows.workspace_checks import PlacedFeed, PlacedStream
-from transforms.judge import REPEATED_KEY
 
 _KINDS = (
     "required",

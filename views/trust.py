@@ -53,10 +53,10 @@ def drifts(sentinels: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
-    """Whose hands every number goes through: one row a touchpoint and metric, a conflict first.
+    """Whose hands numbers go through: one row a touchpoint and the metrics in the same hands, a conflict first.
 
     Returns:
-        touchpoint_id, metrics, judged, is_conflict, why, and `steps`: unit_name and is_conflict of each step.
+        touchpoint_id, metrics, judged, is_conflict, and `steps`: unit_name and is_conflict of each step.
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     ordered = ledger.filter(pl.col("unit").is_not_null()).sort("touchpoint_id", "metric", "step_order")
@@ -68,14 +68,11 @@ def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
             else ("-", False)
             for step in STEPS
         )
-        same = (touchpoint, steps)
         first = own.row(0, named=True)
         judged = " / ".join(filter(None, (first["judged_team_id"], first["judged_owner_id"]))) or "nobody"
-        row = rows.setdefault(
-            same, {"touchpoint_id": touchpoint, "metrics": [], "judged": judged, "steps": steps}
-        )
-        row["metrics"].append(metric)
-        row["is_conflict"] = any(is_conflict for _, is_conflict in steps)
+        held = {"touchpoint_id": touchpoint, "metrics": [], "judged": judged, "steps": steps}
+        held["is_conflict"] = any(is_conflict for _, is_conflict in steps)
+        rows.setdefault((touchpoint, steps), held)["metrics"].append(metric)
     return sorted(rows.values(), key=lambda row: (not row["is_conflict"], row["touchpoint_id"]))
 
 
