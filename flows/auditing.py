@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from contracts.accountability import UNMATCHED
+from contracts.map_content import Recorded
 from contracts.tables import (
     AccountabilityLadder,
     DataTrust,
@@ -33,9 +34,8 @@ from contracts.tables import (
     UnmatchedShare,
     WhoAnswered,
 )
-from flows.map_history import map_history
 from flows.passes import Measured
-from flows.sampling import Sampled, sampled
+from flows.sampling import sampled
 from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
@@ -82,8 +82,14 @@ class Seen:
         return Counter(touchpoint for (touchpoint, _), said in self.verdicts.items() if said == "missed")
 
 
-def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables) -> Tables:
-    """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map."""
+def audited(
+    workspace: LoadedWorkspace,
+    measured: Measured,
+    state: State,
+    scored: Tables,
+    recorded: Sequence[Recorded],
+) -> Tables:
+    """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map and its history."""
     seen = _seen(workspace, measured, scored)
     limits = workspace.settings.limits
     delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
@@ -93,7 +99,11 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
     found |= _ladder(seen, found[MetricStanding])
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
-    evidence = _evidence(workspace, measured, state, scored, seen, found, samples)
+    evidence = replace(
+        _evidence(workspace, measured, state, scored, seen, found),
+        drifts=samples.drifts,
+        formula_changes=unversioned_changes(recorded),
+    )
     return {
         **found,
         GapFinding: audit(evidence),
@@ -105,9 +115,9 @@ def audited(workspace: LoadedWorkspace, measured: Measured, state: State, scored
 def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Seen:
     names = [UNMATCHED, *measured.matcher.touchpoints]
     recent = measured.recent.select("customer", "n", touchpoint_id=named("touchpoint", names))
-    windows = scored[ScorecardTouchpoint].filter(pl.col("period") == "rolling_28d")
-    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
-    judged = last.select("touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n")
+    judged = _last_window(scored[ScorecardTouchpoint]).select(
+        "touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n"
+    )
     return Seen(
         Standing(workspace.atlas, workspace.tenures, workspace.now),
         recent.group_by("touchpoint_id", "customer").agg(pl.col("n").sum()),
@@ -177,14 +187,8 @@ def _ladder(seen: Seen, trust: pl.DataFrame) -> Tables:
     return {AccountabilityLadder: ladder, GapWaterfall: gap_waterfall(ladder, seen.recent, stages)}
 
 
-def _evidence(  # noqa: PLR0913, PLR0917 - what the audit looks at comes from everywhere
-    workspace: LoadedWorkspace,
-    measured: Measured,
-    state: State,
-    scored: Tables,
-    seen: Seen,
-    found: Tables,
-    samples: Sampled,
+def _evidence(
+    workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
 ) -> Evidence:
     touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
     recent, disowned = pl.collect_all(
@@ -213,21 +217,23 @@ def _evidence(  # noqa: PLR0913, PLR0917 - what the audit looks at comes from ev
         trust=found[DataTrust],
         metric_standing=found[MetricStanding],
         load=found[PersonLoad],
-        drifts=samples.drifts,
         who_answered=found[WhoAnswered],
         resolved_by=found[ObservedAccountability],
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
         goal_history=scored[GoalHistory],
-        formula_changes=unversioned_changes(map_history(workspace)),
         grades=_grades(found[MetricTrust]),
     )
 
 
+def _last_window(told: pl.DataFrame) -> pl.DataFrame:
+    """What is told of the last 28 whole days."""
+    windows = told.filter(pl.col("period") == "rolling_28d")
+    return windows.filter(pl.col("period_end") == pl.col("period_end").max())
+
+
 def _grades(trust: pl.DataFrame) -> dict[Pair, tuple[str, str | None]]:
     """Grade of the last 28 days and its weakest part, by touchpoint and metric."""
-    windows = trust.filter(pl.col("period") == "rolling_28d")
-    last = windows.filter(pl.col("period_end") == pl.col("period_end").max())
-    told = last.select("touchpoint_id", "metric", pl.col("grade", "weakest").cast(pl.String))
+    told = _last_window(trust).select("touchpoint_id", "metric", pl.col("grade", "weakest").cast(pl.String))
     return {(touchpoint, metric): (grade, weakest) for touchpoint, metric, grade, weakest in told.iter_rows()}
 
 

@@ -7,7 +7,6 @@ import polars as pl
 from contracts.map_content import Recorded
 from contracts.map_parts import former_ids
 from contracts.tables import FactGoalPacing, GoalHistory, MeasureDaily, ProcessBehaviour, ScorecardTouchpoint
-from flows.map_history import map_history
 from flows.passes import Measured
 from flows.stages import Tables, score
 from flows.workspace import LoadedWorkspace
@@ -19,10 +18,12 @@ from transforms.periods import Calendar
 from warehouse.store import State
 
 
-def scored(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
-    """Scorecards, cases and daily measures, and where goals stand on their way."""
+def scored(
+    workspace: LoadedWorkspace, measured: Measured, state: State, recorded: Sequence[Recorded]
+) -> Tables:
+    """Scorecards, cases and daily measures, and where goals stand on their way by the maps that were believed."""
     made = score(workspace, measured, state)
-    return {**made, **judged(workspace, made, measured.calendar, map_history(workspace))}
+    return {**made, **judged(workspace, made, measured.calendar, recorded)}
 
 
 def judged(

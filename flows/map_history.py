@@ -24,9 +24,12 @@ def map_history(workspace: LoadedWorkspace) -> list[Recorded]:
     warehouse, which may be deleted. A version whose texts cannot be read any more is passed over.
     """
     found = []
+    known: dict[tuple[str, str | None], MapContent | None] = {}
     for record in records(workspace):
-        content = _content(workspace, record)
-        if content is not None:
+        said = record.version, record.timezone
+        if said not in known:  # a map that was taken back is recorded again
+            known[said] = _content(workspace, record)
+        if (content := known[said]) is not None:
             found.append(Recorded(record, content))
     return found
 

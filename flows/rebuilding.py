@@ -14,18 +14,20 @@ from pathlib import Path
 import polars as pl
 
 from contracts.errors import PromiseError, QuestionError
-from contracts.tables import Restatement, ScorecardTouchpoint
-from contracts.tables.base import Table
+from contracts.tables import FactCase, Restatement, ScorecardTouchpoint
+from flows.auditing import audited
+from flows.goals import scored
 from flows.landing import FeedLanding
+from flows.map_history import map_history
+from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
-from flows.restated import COMPARED, Difference, differences
-from flows.run import Run
-from flows.stages import absorb
+from flows.restated import HISTORIES, Difference, differences
+from flows.stages import Tables, absorb, case_attributes
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import with_restated
 from warehouse.files import part_of
-from warehouse.releases import Release, Releases
+from warehouse.releases import Release, Releases, as_published
 from warehouse.store import EventStore, State
 
 
@@ -85,17 +87,42 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
             then, scratch, State(scratch.folder), _landings(store.at(manifest["store_commit"]))
         ).state
         tell("absorb", 1, 1)
-        measured = measure(then, state, tell)
-        run = Run(then)
-        scored = run.score(state, measured)
-        tables = {**scored, **run.audit(state, measured, scored)}
-        log = releases.frame(release, Restatement.table_name())
-        tables[ScorecardTouchpoint] = with_restated(tables[ScorecardTouchpoint], log)
+        anew, _ = made_anew(then, state, releases.frame(release, Restatement.table_name()), tell)
         tell("score", 1, 1)
         found = differences(
-            lambda table: _published(releases, release, table), lambda table: _typed(tables, table)
+            lambda table: releases.frame(release, table.table_name()).select(anew[table].columns),
+            anew.__getitem__,
         )
     return Rebuilt(release.number, state.rows, found)
+
+
+def made_anew(
+    workspace: LoadedWorkspace, state: State, log: pl.DataFrame, tell: Tell = silent
+) -> tuple[Tables, int]:
+    """Every table that has no history of its own, as a release would hold it, from events alone.
+
+    Nothing that was kept of months is read, and nothing is written.
+
+    Args:
+        workspace: Map, and the clock to go by.
+        state: The events.
+        log: Restatement, as published.
+        tell: Told of progress.
+
+    Returns:
+        The tables in the order in which they are made, and how many events were read.
+    """
+    measured, recorded = measure(workspace, state, tell), map_history(workspace)
+    made = scored(workspace, measured, state, recorded)
+    made |= {**audited(workspace, measured, state, made, recorded), **mapped(workspace)}
+    made[ScorecardTouchpoint] = with_restated(made[ScorecardTouchpoint], log)
+    extra = {FactCase: case_attributes(workspace, measured)}
+    anew = {
+        table: as_published(table, frame, extra.get(table, {}))
+        for table, frame in made.items()
+        if table not in HISTORIES
+    }
+    return anew, measured.read
 
 
 def _newest(workspace: LoadedWorkspace, releases: Releases) -> tuple[Release, dict]:
@@ -133,16 +160,3 @@ def _scratch(warehouse: Path, store: EventStore) -> Generator[EventStore]:
         yield EventStore(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _published(releases: Releases, release: Release, table: type[Table]) -> pl.DataFrame:
-    return releases.frame(release, table.table_name()).select(table.column_names())
-
-
-def _typed(tables: dict[type[Table], pl.DataFrame], table: type[Table]) -> pl.DataFrame:
-    """A table as a release would hold it."""
-    frame = tables[table].select(table.column_names())
-    return frame.cast(dict(table.published_schema()))
-
-
-__all__ = ["COMPARED", "Rebuilt", "rebuild"]

@@ -51,12 +51,12 @@ def difference(table: type[Table], before: pl.DataFrame, after: pl.DataFrame) ->
     """How one table differs. Two numbers differ when their bits do; null equals null, NaN equals NaN.
 
     Args:
-        table: Its class; rows are told apart by its primary key, or as wholes when it has none.
+        table: Its class; rows are told apart by its primary key.
         before: Its rows before.
         after: Its rows after.
     """
     columns = [name for name in after.columns if name in before.columns]
-    keys = table.primary_key() or columns
+    keys = table.primary_key()
     old, new = before.select(columns).unique(keys), after.select(columns).unique(keys)
     both = new.join(old, on=keys, how="inner", nulls_equal=True, suffix="__before")
     values = [name for name in columns if name not in keys]

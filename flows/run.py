@@ -5,12 +5,14 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from importlib.metadata import version
 from typing import TypeVar
 
 from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError, StoreError
 from contracts.feeds import Feed
+from contracts.map_content import Recorded
 from contracts.signals import Signal
 from contracts.tables import (
     TABLES,
@@ -30,6 +32,7 @@ from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
 from flows.goals import scored
 from flows.landing import FeedLanding, Setting, land_feed
+from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
 from flows.pouring import pour
@@ -133,6 +136,11 @@ class Run:
         self._follows: int | None = None
         self._lease: Lease | None = None
 
+    @cached_property
+    def recorded(self) -> Sequence[Recorded]:
+        """Every version of the map that was believed, this run's included once it is under way."""
+        return map_history(self.workspace)
+
     @contextmanager
     def underway(self) -> Generator[None]:
         """Hold the workspace and the lease, note the run in the ledger, and how it ended.
@@ -172,13 +180,16 @@ class Run:
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures, and say where goals stand on their way."""
-        return self._timed("score", lambda: scored(self.workspace, measured, state))
+        return self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
         return self._timed(
             "audit",
-            lambda: {**audited(self.workspace, measured, state, scored), **mapped(self.workspace)},
+            lambda: {
+                **audited(self.workspace, measured, state, scored, self.recorded),
+                **mapped(self.workspace),
+            },
         )
 
     def alert(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
