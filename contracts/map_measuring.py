@@ -6,12 +6,7 @@ from contracts.accountability import AccountabilityMap, Metric
 from contracts.errors import Problem
 from contracts.map_parts import former_ids
 from contracts.map_places import Placed
-from contracts.sampling import EXTERNAL, STEPS
-
-
-def is_external(unit: str) -> bool:
-    """Whether a unit stands for somebody outside the company."""
-    return unit == EXTERNAL or unit.startswith(f"{EXTERNAL}:")
+from contracts.sampling import STEPS, is_external
 
 
 def named_by_metric(item: Metric) -> Iterator[tuple[tuple[str, ...], str | None, tuple[str | int, ...]]]:

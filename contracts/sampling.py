@@ -14,6 +14,11 @@ EXTERNAL = "external"
 """How a unit outside the company begins: `external`, or `external: Institute`."""
 
 
+def is_external(unit: str) -> bool:
+    """Whether a unit stands for somebody outside the company."""
+    return unit == EXTERNAL or unit.startswith(f"{EXTERNAL}:")
+
+
 def one_or_many(written: object) -> object:
     """One name as a list of one."""
     return [written] if isinstance(written, str) else written

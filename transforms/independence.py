@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from contracts.accountability import Metric, Touchpoint
-from contracts.sampling import EXTERNAL, STEPS, Step
+from contracts.sampling import STEPS, Step, is_external
 from contracts.tables import Independence
 from transforms.in_force import Standing
 
@@ -67,7 +67,7 @@ def _units(metric: Metric, touchpoint: str, step: Step) -> Sequence[str]:
 def _is_judged(standing: Standing, touchpoint: str, unit: str) -> bool:
     """Whether a unit is the seat that answers, of its team, or held by whoever answers."""
     tenure = standing.held[touchpoint]
-    if tenure.team is None or unit.startswith(EXTERNAL):
+    if tenure.team is None or is_external(unit):
         return False
     is_person = tenure.person is not None and standing.answering.get(unit) == tenure.person
     return is_person or standing.team_of(unit) == tenure.team

@@ -23,15 +23,15 @@ TEXT = TEXT.replace(
 )
 TEXT = TEXT.replace("      - {vacant: true, from: 2026-03-11T12:00, until: 2026-03-12}\n", "")
 TEXT = TEXT.replace("      - {person: ben, from: 2026-03-12}\n", "")
-SECOND = "  - {id: second, name: Second, team: other, holders: [{person: ada}]}\n"
+SECOND = "  - {{id: {seat}, name: Second, team: other, holders: [{{person: ada}}]}}\n"
 
 
-def ledger(hands: str, *, second: bool = False) -> pl.DataFrame:
+def ledger(hands: str, *, second: str = "") -> pl.DataFrame:
     """The ledger of one touchpoint, held by Ada of the team, judged by one metric."""
     metric = f"[{{id: csat, name: CSAT, estimator: csat, independence: {hands}}}]"
     text = TEXT.replace("METRICS", metric)
     if second:
-        text = text.replace("touchpoints:\n", f"{SECOND}touchpoints:\n")
+        text = text.replace("touchpoints:\n", f"{SECOND.format(seat=second)}touchpoints:\n")
     atlas = assemble([parse(text, "map.yaml")], BERLIN)
     found = independence(Standing(atlas, tenures(atlas), NOW))
     Independence.validate(found, cast=True)
@@ -59,7 +59,12 @@ def test_the_judged_neither_select_nor_tell_alone(hands: str, conflicts: list[st
 
 
 def test_a_second_seat_of_the_same_person_is_the_same_hands():
-    assert ledger("{collection: second}", second=True).filter("is_conflict").height == 1
+    assert ledger("{collection: second}", second="second").filter("is_conflict").height == 1
+
+
+def test_a_seat_that_is_only_called_like_an_outsider_is_inside():
+    found = ledger("{collection: external_affairs}", second="external_affairs")
+    assert found.filter("is_conflict").height == 1
 
 
 def test_what_the_map_does_not_say_is_neither_a_conflict_nor_none():
