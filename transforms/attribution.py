@@ -12,6 +12,7 @@ from contracts.accountability import Metric
 from contracts.tables import FactAttribution
 from contracts.tables.facts import COMPONENTS, SCOPES
 from transforms.credit import Scoring, named
+from transforms.estimate import ABOVE, above_the_line, scale_of
 from transforms.methods.distributions import in_order
 from transforms.methods.owner_change import PARTS, owner_change
 from transforms.periods import PERIOD_COLUMNS, previous_start
@@ -60,7 +61,7 @@ def change_parts(periods: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
         ),
     ]
     columns = [*BY, "touchpoint", "segment", *_SUMS, "is_held_before", "is_held_after"]
-    scale = _by_metric(scoring.metrics, _scale, pl.Float64)
+    scale = _by_metric(scoring.metrics, scale_of, pl.Float64)
     cells = pl.concat(scope.select(columns) for scope in scopes).with_columns(
         pl.col(f"sum_{side}") * scale for side in _SIDES
     )
@@ -132,7 +133,7 @@ _SUMS = ("n_before", "sum_before", "n_after", "sum_after")
 
 def _observed(periods: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
     """What every quotient is made of, by who answered: period, touchpoint, owner, metric, segment, n, sum."""
-    quotients = {n: metric for n, metric in enumerate(metrics, start=1) if metric.estimator in _ABOVE}
+    quotients = {n: metric for n, metric in enumerate(metrics, start=1) if metric.estimator in ABOVE}
     if not quotients:
         return periods.select(*PERIOD_COLUMNS, *_PARTS, "n", sum="good").clear()
     # Who answered is told apart by the first dimension that the metric is published by.
@@ -141,34 +142,15 @@ def _observed(periods: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
         for n, metric in quotients.items()
     )
     kinds = _by_metric(metrics, lambda metric: metric.estimator, pl.String)
-    total = pl.lit(None, dtype=pl.Int64)
-    for estimator, above in _ABOVE.items():
-        total = pl.when(kinds == estimator).then(above).otherwise(total)
     return (
         periods.filter(whose, pl.col("touchpoint") > 0, pl.col("n") > 0)
-        .with_columns(sum=total)
+        .with_columns(sum=above_the_line(kinds))
         .group_by(*PERIOD_COLUMNS, *_PARTS)
         .agg(pl.col("n", "sum").sum())
     )
 
 
 _PARTS = ("touchpoint", "owner", "metric", "segment")
-_net = pl.col("promoters") - pl.col("detractors")
-_ABOVE = {
-    "nps": _net,
-    "csat": pl.col("good"),
-    "ces": pl.col("good"),
-    "share": pl.col("good"),
-    "mean": pl.col("total"),
-    "ces_1": pl.col("total"),
-    **dict.fromkeys(("rate", "followed", "repeat", "fcr"), pl.col("good")),
-}
-"""What stands above the line, by estimator; the others are no quotients of observations."""
-
-
-def _scale(metric: Metric) -> float:
-    scales = {"nps": 100.0, "mean": metric.step, "ces_1": metric.step, "rate": metric.per}
-    return scales.get(metric.estimator, 1.0)
 
 
 def _by_metric(metrics: Sequence[Metric], of: Callable[[Metric], object], kind: type[pl.DataType]) -> pl.Expr:

@@ -10,6 +10,7 @@ from contracts.map_change import Burden, Flip, Holder, Judged, Load, Move, Rerou
 from contracts.tenures import EARLIEST, LATEST, Tenure, in_force
 from transforms.cards import cards
 from transforms.credit import PARTS, named
+from transforms.estimate import above_the_line, scale_of
 from transforms.measure import ADDITIVE
 from transforms.methods.owner_change import owner_change
 from transforms.moves import Stretch, settled_at
@@ -21,8 +22,8 @@ from transforms.whatif import SIDES, Comparison, Cube, measured_alike, side_sums
 _JUDGED = ("touchpoint", "owner parts")
 """Cards whose verdicts are compared."""
 _VERDICT = ("n", "value", "value_low", "value_high", "goal", "verdict")
-_SCALE = {"nps": 100.0, "csat": 1.0, "ces": 1.0, "share": 1.0, "mean": 1.0}
-"""What the quotient of each estimator is multiplied by."""
+_QUOTIENTS = ("nps", "csat", "ces", "share", "mean")
+"""Estimators whose change is split by owner."""
 
 
 @dataclass(frozen=True)
@@ -346,7 +347,7 @@ def _scores(cube: Cube, comparison: Comparison, held: Mapping[str, pl.Series]) -
     holders = [
         pl.lit(held[name]).gather(cube.pairs.touchpoint(name)).alias(f"owner_{name}") for name in SIDES
     ]
-    observed, total = pl.col("n").cast(pl.Float64), pl.col("factor") * _above_the_line()
+    observed, total = pl.col("n").cast(pl.Float64), pl.col("factor") * above_the_line(pl.col("estimator"))
     each = summed.select(
         "metric",
         "touchpoint",
@@ -387,23 +388,16 @@ def _scored_metrics(comparison: Comparison) -> pl.LazyFrame:
             number,
             metric.id,
             metric.estimator,
-            metric.step if metric.estimator == "mean" else _SCALE[metric.estimator],
+            scale_of(metric),
         )
         for metric in comparison.after.atlas.metrics
-        if metric.of == "events" and metric.estimator in _SCALE
+        if metric.of == "events" and metric.estimator in _QUOTIENTS
         if metric.id in known and measured_alike(metric, known[metric.id])
         for number, measured in enumerate(comparison.metrics, start=1)
         if measured_alike(metric, measured)
     ]
     types = {"measured": pl.UInt16, "metric": pl.String, "estimator": pl.String, "factor": pl.Float64}
     return pl.LazyFrame(rows, schema=types, orient="row")
-
-
-def _above_the_line() -> pl.Expr:
-    """The sum above the line of a quotient's value."""
-    estimator = pl.col("estimator")
-    net = pl.col("promoters") - pl.col("detractors")
-    return pl.when(estimator == "nps").then(net).when(estimator == "mean").then("total").otherwise("good")
 
 
 def _burdens(

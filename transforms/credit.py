@@ -78,7 +78,7 @@ class Scoring:
             number_of(by_tenure["team_id"], self.teams),
         )
         return frame.with_columns(self.slots.credited()).with_columns(
-            date=pl.lit(self.slots.frame()["date"]).gather(pl.col("slot")),
+            date=self.slots.day(),
             owner=pl.lit(owner).gather(pl.col("tenure")),
             team=pl.lit(team).gather(pl.col("tenure")),
         )

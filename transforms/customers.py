@@ -56,8 +56,7 @@ def customer_moves(
     matched: pl.LazyFrame, groups: Sequence[CustomerGroup], slots: Slots, codebook: Codebook
 ) -> pl.LazyFrame:
     """Events that make or end a customer, unsorted: `MOVES`. Those of nobody known are left out."""
-    dates = pl.lit(slots.frame()["date"]).gather(pl.col("slot"))
-    told = matched.filter(pl.col("customer") > 0).with_columns(date=dates)
+    told = matched.filter(pl.col("customer") > 0).with_columns(date=slots.day())
     made = [
         told.filter(where).select(
             pl.lit(number).alias("group"),

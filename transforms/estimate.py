@@ -114,6 +114,29 @@ ESTIMATES: Mapping[str, Estimate] = {
     "count": _of("byar", _n, _count),
     "rate": Estimate("byar", pl.col("good"), has_denominator=True, scale=_per, ends=_rate),
 }
+
+ABOVE: Mapping[str, pl.Expr] = {
+    "nps": _net,
+    **dict.fromkeys(("csat", "ces", "share", "rate", "followed", "repeat", "fcr"), pl.col("good")),
+    **dict.fromkeys(("mean", "ces_1"), pl.col("total")),
+}
+"""What stands above the line in whole steps, by estimator; the others are no quotients of observations."""
+
+
+def above_the_line(estimator: pl.Expr) -> pl.Expr:
+    """The additive column that stands above the line, in whole steps; null for what is no quotient."""
+    total = pl.lit(None, dtype=pl.Int64)
+    for name, above in ABOVE.items():
+        total = pl.when(estimator == name).then(above).otherwise(total)
+    return total
+
+
+def scale_of(metric: Metric) -> float:
+    """What one step above the line is worth in the metric's unit."""
+    scales = {"nps": 100.0, "mean": metric.step, "ces_1": metric.step, "rate": metric.per}
+    return scales.get(metric.estimator, 1.0)
+
+
 _COUNTED = ("count", "share", "rate", "followed", "repeat", "fcr")
 """Estimators that count and do not add values up."""
 

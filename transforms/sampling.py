@@ -48,11 +48,6 @@ def families(metrics: Sequence[Metric]) -> dict[int, list[int]]:
     return found
 
 
-def step_of(metric: Metric) -> float:
-    """What one unit of the summed score is worth in the metric's unit."""
-    return {"nps": 100.0, "mean": metric.step}.get(metric.estimator, 1.0)
-
-
 def sample_columns(metrics: Sequence[Metric], codebook: Codebook) -> set[str]:
     """Stored columns that samples need."""
     samples = [metric.sample for metric in metrics if metric.sample is not None]
@@ -112,7 +107,7 @@ def sampled_daily(
         asked = _asked(told, family)
         linked = asked.select((pl.col("subject_id") > 0).any().alias("is_linked"))
         there = _of(lived, _LIVED, family).select(
-            "touchpoint", "dimension", "segment", date=_day(slots), lived=pl.col("n")
+            "touchpoint", "dimension", "segment", date=slots.day(), lived=pl.col("n")
         )
         for number in members:
             answers = _linked(_of(told, _ANSWERED, number), asked, linked, days, width)
@@ -145,7 +140,7 @@ def people_asked(told: pl.LazyFrame, metrics: Sequence[Metric], slots: Slots) ->
     """
     width, parts = _width(metrics), list[pl.LazyFrame]()
     for family, members in families(metrics).items():
-        asked = _asked(told, family).with_columns(week_start=_day(slots).dt.truncate("1w"))
+        asked = _asked(told, family).with_columns(week_start=slots.day().dt.truncate("1w"))
         who = pl.col("customer")
         people = who.filter(who > 0).n_unique() + (who == 0).sum()
         parts += [
@@ -182,7 +177,7 @@ def answer_delays(
                 touchpoint=pl.col("asked_touchpoint"), slot=pl.col("asked_slot")
             )
             dated = waited.with_columns(
-                week_start=_day(slots).dt.truncate("1w"), metric=pl.lit(number, dtype=pl.UInt16)
+                week_start=slots.day().dt.truncate("1w"), metric=pl.lit(number, dtype=pl.UInt16)
             )
             summed = dated.group_by("week_start", "touchpoint", "metric").agg(
                 n=pl.len().cast(pl.Int64), minutes=pl.col("waited").median()
@@ -214,7 +209,7 @@ def _no_daily() -> pl.LazyFrame:
 
 
 def _score(metric: Metric, codebook: Codebook) -> pl.Expr:
-    """What one answer adds to the numerator, in whole steps of `step_of`."""
+    """What one answer adds to the numerator, in whole steps of `scale_of`."""
     made = {one.meta.output_name(): one for one in observed(metric, codebook)}
     if metric.estimator == "nps":
         return made["__promoter"].cast(pl.Int64) - made["__detractor"].cast(pl.Int64)
@@ -303,13 +298,9 @@ def _linked(
     )
 
 
-def _day(slots: Slots) -> pl.Expr:
-    return pl.lit(slots.frame()["date"]).gather(pl.col("slot"))
-
-
 def _one_each(rows: pl.LazyFrame, slots: Slots, name: str) -> pl.LazyFrame:
     """The rows by day, each counted under a name; only answers of the period (`n`) bring their score."""
-    counted = rows.with_columns(pl.lit(1, dtype=pl.Int64).alias(name), date=_day(slots))
+    counted = rows.with_columns(pl.lit(1, dtype=pl.Int64).alias(name), date=slots.day())
     return counted if name == "n" else counted.drop("score")
 
 

@@ -52,6 +52,10 @@ class Slots:
         passed = pl.lit(starts).search_sorted(instant.to_physical(), side="right")
         return pl.max_horizontal(passed.cast(pl.UInt32), pl.lit(1, dtype=pl.UInt32)) - 1
 
+    def day(self) -> pl.Expr:
+        """The local day of the column `slot`."""
+        return pl.lit(self.frame()["date"]).gather(pl.col("slot"))
+
     def frame(self) -> pl.DataFrame:
         """One row per slot: slot, date."""
         return pl.DataFrame(

@@ -10,13 +10,13 @@ from contracts.events import Codebook
 from contracts.tables import SampleMix, WhoAnswered
 from contracts.tables.trust import AGAINST
 from transforms.credit import named
+from transforms.estimate import scale_of
 from transforms.exact import summed
 from transforms.found import NONE
 from transforms.methods.decompose import rate_and_mix
 from transforms.methods.representation import mix_distance
 from transforms.methods.weights import post_stratify
 from transforms.periods import PERIOD_COLUMNS, previous_start
-from transforms.sampling import step_of
 
 ALL = "all"
 KNOWN_MIN = 0.8
@@ -74,7 +74,7 @@ class Names:
 
     def step(self) -> pl.Expr:
         """What one unit of the summed score is worth, by the column `metric`."""
-        steps = [1.0, *(step_of(one) for one in self.metrics)]
+        steps = [1.0, *(scale_of(one) for one in self.metrics)]
         return pl.lit(pl.Series(steps, dtype=pl.Float64)).gather(pl.col("metric"))
 
 
@@ -104,12 +104,9 @@ def who_answered(periods: pl.LazyFrame, names: Names) -> pl.LazyFrame:
     cells = _held_against(periods.filter(names.is_represented()))
     population = cells.filter("is_held").select(*_SURVEY, "segment", size="there")
     answered = cells.select(*_SURVEY, "segment", "n", "score", "held_against")
-    apart = mix_distance(
-        cells.filter("is_held").with_columns(answered=pl.col("n")),
-        _SURVEY,
-        answered="answered",
-        there="there",
-    ).rename({"distance": "mix_distance", "by_chance": "mix_by_chance", "excess": "mix_excess"})
+    apart = mix_distance(cells.filter("is_held"), _SURVEY, answered="n").rename(
+        {"distance": "mix_distance", "by_chance": "mix_by_chance", "excess": "mix_excess"}
+    )
     whole = answered.group_by(_SURVEY).agg(pl.col("held_against").first(), pl.col("n", "score").sum())
     rows = (
         whole.join(apart, on=_SURVEY, how="left")
