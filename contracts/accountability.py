@@ -7,6 +7,7 @@ People write it as YAML in the `map/` folder; any file may hold any section.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,8 @@ from contracts.documents import Declaration, Moment
 from contracts.predicates import Where
 from contracts.sampling import Hands, Names, Sample, hands
 
+ALWAYS = date(1970, 1, 1)
+"""The first day of what says none."""
 NOBODY = "nobody"
 UNMATCHED = "unmatched"
 RESERVED = frozenset({NOBODY, UNMATCHED, "all"})
@@ -211,6 +214,16 @@ class Goal(Declaration):
             message = "Write either 'at_least' or 'at_most'."
             raise ValueError(message)
         return self
+
+    @property
+    def first_day(self) -> date:
+        """First day it counts; `ALWAYS` when it says none. With touchpoint and metric it names the goal."""
+        return self.in_force_from.date() if self.in_force_from else ALWAYS
+
+    @property
+    def direction(self) -> Literal["higher", "lower"]:
+        """Which way is better."""
+        return "higher" if self.at_least is not None else "lower"
 
     @property
     def level(self) -> float:

@@ -9,9 +9,6 @@ from typing import Any, Self
 from contracts.accountability import AccountabilityMap, Goal, Touchpoint
 from contracts.records import MapRecord
 
-ALWAYS = date(1970, 1, 1)
-"""Beginning of a goal that says none."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PromisedGoal:
@@ -20,7 +17,7 @@ class PromisedGoal:
     Attributes:
         touchpoint: Its touchpoint's id then.
         metric: What it judges.
-        starts: First day it counts; `ALWAYS` when it says none.
+        starts: First day it counts, see `Goal.first_day`.
         ends: First day it no longer does; None when it says none.
         due: When the level is to be reached.
         level: To reach.
@@ -48,11 +45,11 @@ class PromisedGoal:
         return cls(
             touchpoint=touchpoint.id,
             metric=goal.metric,
-            starts=goal.in_force_from.date() if goal.in_force_from else ALWAYS,
+            starts=goal.first_day,
             ends=goal.in_force_until.date() if goal.in_force_until else None,
             due=goal.due.date(),
             level=float(goal.level),
-            direction="higher" if goal.at_least is not None else "lower",
+            direction=goal.direction,
             way=json.dumps(way, sort_keys=True),
             set_by=goal.set_by,
             approved_by=goal.approved_by,

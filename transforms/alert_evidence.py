@@ -53,7 +53,7 @@ def evidence(
                 Evidence(
                     key=Key("touchpoint", touchpoint.id, metric.id, _begins(goal)),
                     weeks=_filled(weeks.get((touchpoint.id, metric.id), {}), judged),
-                    direction="higher" if goal.at_least is not None else "lower",
+                    direction=goal.direction,
                     unit=metric.unit,
                     due=goal.due.date(),
                     late_feeds=tuple(name for name in rests_on if name in late),

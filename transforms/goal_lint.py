@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from contracts.accountability import Goal, Touchpoint
-from contracts.map_content import ALWAYS
 from contracts.tables import GoalLint
 from contracts.tenures import EARLIEST, LATEST, instant
 from transforms.audit.evidence import Evidence
@@ -56,7 +55,7 @@ def goal_lint(evidence: Evidence) -> pl.DataFrame:
         {
             "touchpoint_id": one.touchpoint.id,
             "metric": one.goal.metric,
-            "in_force_from_date": one.goal.in_force_from.date() if one.goal.in_force_from else ALWAYS,
+            "in_force_from_date": one.goal.first_day,
             "letter": lint.letter,
             "reason": lint.reason,
             "sentence": f"Not {LETTERS[lint.letter]}: it lacks {SAID[lint.reason]}.",
@@ -74,7 +73,7 @@ def _facts(touchpoint: Touchpoint, goal: Goal, evidence: Evidence) -> GoalFacts:
         metric=goal.metric,
         is_measured=pair in evidence.observed,
         level=goal.level,
-        direction="higher" if goal.at_least is not None else "lower",
+        direction=goal.direction,
         why=goal.why,
         start=instant(begins, zone, EARLIEST) if begins else None,
         due=instant(goal.due, zone, LATEST),

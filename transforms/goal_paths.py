@@ -7,7 +7,6 @@ from itertools import pairwise
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Goal
-from contracts.map_content import ALWAYS
 from transforms.methods.pace import expected_by
 
 GOAL = ["touchpoint_id", "metric", "in_force_from_date"]
@@ -36,7 +35,7 @@ def path_legs(atlas: AccountabilityMap) -> pl.DataFrame:
     path the level counts from the first day on.
     """
     rows = [
-        (touchpoint.id, goal.metric, goal.in_force_from.date() if goal.in_force_from else ALWAYS, *leg)
+        (touchpoint.id, goal.metric, goal.first_day, *leg)
         for touchpoint in atlas.touchpoints
         for goal in touchpoint.goals
         for leg in _legs(goal)

@@ -9,7 +9,6 @@ import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Metric, Touchpoint
 from contracts.attestations import Attested
-from contracts.map_content import ALWAYS
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -120,15 +119,14 @@ def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
     counters = {metric.id: metric.counter_metric for metric in atlas.metrics}
 
     def row(touchpoint: Touchpoint, goal: Goal) -> dict[str, Any]:
-        starts, ends = goal.in_force_from, goal.in_force_until
         return {
             "touchpoint_id": touchpoint.id,
             "metric": goal.metric,
-            "in_force_from_date": starts.date() if starts else ALWAYS,
-            "in_force_until_date": _date(ends),
+            "in_force_from_date": goal.first_day,
+            "in_force_until_date": _date(goal.in_force_until),
             "due_date": goal.due.date(),
             "level": float(goal.level),
-            "direction": "lower" if goal.at_least is None else "higher",
+            "direction": goal.direction,
             "baseline_date": _date(goal.baseline_at),
             "counter_metric": goal.counter_metric or counters.get(goal.metric),
             "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import polars as pl
 
-from contracts.map_content import ALWAYS
 from transforms.audit.declare import Finding, about, rule
 from transforms.audit.evidence import Evidence
 from transforms.goal_lint import SAID, linted
@@ -66,8 +65,7 @@ def goal_moved(evidence: Evidence) -> Iterator[Finding]:
     }
     for touchpoint in evidence.living:
         for goal in evidence.standing.goals(touchpoint):
-            begins = goal.in_force_from.date() if goal.in_force_from else ALWAYS
-            row = last.get((touchpoint.id, goal.metric, begins))
+            row = last.get((touchpoint.id, goal.metric, goal.first_day))
             if row is None:
                 continue
             parts = {
