@@ -22,7 +22,7 @@ from transforms.estimate import estimate
 from transforms.inherited import inherited_counts, with_breach_began, with_inheritance
 from transforms.periods import PERIOD_COLUMNS, ROLLING_DAYS
 from transforms.segments import with_comparisons
-from transforms.verdict import bound_misses_goal
+from transforms.verdict import answers_expected, bound_misses_goal
 
 _GRAIN = [*PERIOD_COLUMNS, *KEYS, "metric"]
 
@@ -110,14 +110,10 @@ def _with_expected_date(judged: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     today = scoring.calendar.today
     last_window = (pl.col("period") == "rolling_28d") & (pl.col("period_end") == today)
     rate = judged.filter(last_window).select("touchpoint", "metric", recent="n")
-    # Whole numbers: the quotient is rounded up, so its last digit would move a date by a day.
-    wanted = pl.col("answers_needed").cast(pl.Int64) * ROLLING_DAYS
-    days = -(-wanted // pl.col("recent"))
     is_open = last_window | (pl.col("period_end") > today)
-    known = is_open & (pl.col("recent") > 0) & (days < 36_500)
-    expected = pl.lit(today) + pl.duration(days=days.cast(pl.Int64))
+    expected = answers_expected(pl.col("recent"), ROLLING_DAYS, today)
     return judged.join(rate, on=["touchpoint", "metric"], how="left").with_columns(
-        answers_expected_date=pl.when(known).then(expected).cast(pl.Date)
+        answers_expected_date=pl.when(is_open).then(expected)
     )
 
 

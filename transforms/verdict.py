@@ -1,5 +1,7 @@
 """Met, missed, or cannot tell yet: a value held against its goal with its uncertainty."""
 
+from datetime import date
+
 import polars as pl
 
 from contracts.tables.scorecards import VERDICTS
@@ -76,3 +78,14 @@ def answers_needed() -> pl.Expr:
     open_question = (pl.col("verdict") == "cannot_tell") & gathers & (distance > 0) & total.is_not_null()
     further = (total.ceil() - _n).clip(1, 10**9)
     return pl.when(open_question & further.is_finite()).then(further.cast(pl.Int64)).alias("answers_needed")
+
+
+def answers_expected(n: pl.Expr, days: pl.Expr | int, today: date) -> pl.Expr:
+    """The day by which the answers that are still needed will have come, at n in so many days.
+
+    Null when none are needed, when none come, and beyond a hundred years.
+    """
+    # Whole numbers: the quotient is rounded up, so its last digit would move a date by a day.
+    further = -(-pl.col("answers_needed") * days // n)
+    is_near = (n > 0) & (further < 36_500)
+    return pl.when(is_near).then(pl.lit(today) + pl.duration(days=further)).cast(pl.Date)

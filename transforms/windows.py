@@ -12,6 +12,7 @@ from transforms.behaviour import SHARES, charts
 from transforms.credit import PARTS, Scoring, named
 from transforms.measure import ADDITIVE
 from transforms.periods import PERIOD, PERIOD_COLUMNS, Calendar
+from transforms.verdict import answers_expected
 
 _PAIR = ["touchpoint", "metric"]
 
@@ -83,8 +84,6 @@ def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
 def _published(chosen: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     units = ["count", *(metric.unit for metric in scoring.metrics)]
     days = pl.col("window_weeks") * 7
-    further = -(-pl.col("answers_needed") * days // pl.col("n"))
-    known = (pl.col("n") > 0) & (further < 36_500)
     return (
         chosen.with_columns(
             touchpoint_id=named("touchpoint", scoring.touchpoints),
@@ -93,9 +92,7 @@ def _published(chosen: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
             excluded_count="excluded",
             window_start_date="period_start",
             window_end_date="period_end",
-            answers_expected_date=pl.when(known).then(
-                pl.lit(scoring.calendar.today) + pl.duration(days=further.cast(pl.Int64))
-            ),
+            answers_expected_date=answers_expected(pl.col("n"), days, scoring.calendar.today),
         )
         .join(charts(scoring.atlas).lazy(), on=["touchpoint_id", "metric"], how="semi")
         .select(pl.col(name).cast(kind) for name, kind in MetricWindow.published_schema().items())
