@@ -59,7 +59,8 @@ def _parts(shares: pl.LazyFrame, daily: pl.LazyFrame, legs: pl.DataFrame) -> pl.
 def _weekly(shares: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
     """Every goal's every week: sums of the week, and of its quarter so far."""
     weeks = shares.select(*ROW, *GOAL, quarter=_quarter())
-    whole = parts.group_by(*GOAL, "period_end").agg(pl.col("n", "bad").sum(), pl.col("allowed").sort().sum())
+    # A week has at most two parts, one a quarter: whichever is added to the other, the sum is the same.
+    whole = parts.group_by(*GOAL, "period_end").agg(pl.col("n", "bad", "allowed").sum())
     in_quarter = parts.select(*GOAL, "quarter", "period_end", q_n="n", q_bad="bad", q_allowed="allowed")
     joined = weeks.join(whole, on=[*GOAL, "period_end"], how="left").join(
         in_quarter, on=[*GOAL, "quarter", "period_end"], how="left"
