@@ -218,6 +218,7 @@ def _evidence(
         metric_standing=found[MetricStanding],
         load=found[PersonLoad],
         who_answered=found[WhoAnswered],
+        ledger=found[Independence],
         resolved_by=found[ObservedAccountability],
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
         goal_history=scored[GoalHistory],

@@ -27,7 +27,7 @@ def cases_of(asked: Pass, keys: Sequence[MonthKeys]) -> tuple[pl.DataFrame, pl.D
         keys: Keys of every month, whose parts are kept.
     """
     kind = f"{CASES}-{hash_of([asked.asked])[:8]}"
-    told = [one.told for one in keys if one.told]
+    told = [one.facts for one in keys]
     key = hash_of(told)
     made = asked.kept.find(kind, key)
     if made is None:
@@ -61,13 +61,13 @@ def _mended(asked: Pass, keys: Sequence[MonthKeys], kind: str, before: str) -> d
     made = asked.kept.find(kind, before)
     if made is None:
         return None
-    was, now = set(made[MADE_OF]["key"]), {one.told for one in keys if one.told}
+    was, now = set(made[MADE_OF]["key"]), {one.facts for one in keys}
     if not was & now:
         return None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
     if any(tables is None for tables in gone):
         return None
-    came = [_told(asked, one) for one in keys if one.told not in was]
+    came = [_told(asked, one) for one in keys if one.facts not in was]
     touched = _differing([t for tables in gone if tables for t in tables.values()], came)
     if touched.height > _ANEW * made[CASES].height:
         return None
@@ -101,7 +101,7 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def _told(asked: Pass, one: MonthKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
-    tables = asked.kept.find(TOLD, one.told or "", names)
+    tables = asked.kept.find(TOLD, one.facts, names)
     # Swept or damaged since the keys were looked at: it is in the month still.
     return pl.concat((tables or told_of(asked, one)).values())
 
@@ -118,7 +118,7 @@ def _by_bucket(asked: Pass, keys: Sequence[MonthKeys]) -> Iterator[pl.DataFrame]
 
 
 def _bucket_of(asked: Pass, one: MonthKeys, bucket: int, buckets: int) -> pl.DataFrame:
-    names = asked.kept.names(TOLD, one.told or "")
+    names = asked.kept.names(TOLD, one.facts)
     # Both counts are powers of two: a bucket of few holds whole buckets of many.
     steps = min(len(names), buckets)
     wanted = [name for name in names if int(name) % steps == bucket % steps]

@@ -159,14 +159,12 @@ class MonthKeys:
 
     Attributes:
         month: The month.
-        facts: Key of what is additive.
-        told: Key of the events that cases are made of; None when there are no cases.
+        facts: Key of what is additive, and of the events that cases are made of.
         stakes: Key of what hangs on owners and the day; None when nothing does.
     """
 
     month: str
     facts: str
-    told: str | None
     stakes: str | None
 
 
@@ -187,9 +185,7 @@ def _month_keys(asked: Pass, name: str, month: Month, known: "_Known") -> MonthK
     ownerless = asked.ownerless[:, low : high + 1]
     is_recent = ends[1] >= asked.since
     stakes = [str(asked.since) if is_recent else "", ownerless.tobytes().hex() if ownerless.any() else ""]
-    return MonthKeys(
-        name, facts, facts if asked.atlas.cases else None, hash_of([facts, *stakes]) if any(stakes) else None
-    )
+    return MonthKeys(name, facts, hash_of([facts, *stakes]) if any(stakes) else None)
 
 
 class _Known:
@@ -219,14 +215,14 @@ def parts_of(asked: Pass, keys: Sequence[MonthKeys], tell: Tell) -> list[Frames]
             if key is not None and kind in made:
                 asked.kept.put(kind, key, made[kind])
                 found[one.month] = made[kind]
-        if one.told is not None and TOLD in made:
-            asked.kept.put(TOLD, one.told, made[TOLD])
+        if TOLD in made:
+            asked.kept.put(TOLD, one.facts, made[TOLD])
         tell("measure", done, len(lacking) + len(waiting))
     return [frames for found in (facts, stakes) for frames in found.values() if frames]
 
 
 def _has_told(asked: Pass, one: MonthKeys) -> bool:
-    return one.told is None or asked.kept.has(TOLD, one.told)
+    return not asked.atlas.cases or asked.kept.has(TOLD, one.facts)
 
 
 def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
@@ -260,7 +256,7 @@ def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict
     made: dict[str, Frames] = {
         kind: {name: _cut(next(found), starts) for name in tables} for kind, tables in plans.items()
     }
-    if facts and one.told is not None:
+    if facts and asked.atlas.cases:
         made[TOLD] = _told(matched.filter(pl.col("subject_id") > 0).select(asked.told_columns))
     return made
 
@@ -324,7 +320,8 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
 
 def code_hash() -> str:
     """A hash of the code that parts are made by: whoever changes it has everything computed anew."""
-    made_by = [*sorted(Path(transforms.__file__).parent.glob("*.py")), Path(__file__)]
+    ours = Path(__file__).parent.glob("*parts.py")  # this module and the one that makes cases
+    made_by = [*sorted(Path(transforms.__file__).parent.glob("*.py")), *sorted(ours)]
     found = hashlib.sha256(pl.__version__.encode())
     for path in made_by:
         found.update(path.read_bytes())

@@ -55,9 +55,9 @@ def _before(releases: Releases, follows: int) -> tuple[Release, Tables] | None:
     for number in reversed([one for one in releases.manifests.numbers() if one <= follows]):
         try:
             release = releases.read(number)
-            there = {one.table for one in release.tables}
             wanted: list[type[Table]] = [*SCOPES, DimMetric, Restatement]
-            tables = {t: releases.frame(release, t.table_name()) for t in wanted if t.table_name() in there}
+            there = [table for table in wanted if release.file(table.table_name()) is not None]
+            tables = {table: releases.frame(release, table.table_name()) for table in there}
         except StoreError:
             continue
         return release, tables

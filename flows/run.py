@@ -245,7 +245,7 @@ class Run:
         if self._follows:
             with suppress(StoreError):  # the release before may be damaged: what it said is then not compared
                 old, new = self.releases.read(self._follows), release
-                if _file(old, name) != _file(new, name):
+                if _path(old, name) != _path(new, name):
                     frames = (self.releases.frame(one, name) for one in (old, new))
                     told += of_gaps(self.workspace, *frames, now, new.number)
         return told
@@ -335,16 +335,23 @@ def publish_inline(run: Run) -> Outcome:
         for wave in waves(run.workspace.feeds):
             landings += [run.land(feed, landings) for feed in wave]
         absorbed = run.absorb(landings)
-        measured = run.measure(absorbed.state)
-        scored = run.score(absorbed.state, measured)
-        audits = run.audit(absorbed.state, measured, scored)
-        found, alerts = run.alert(measured, scored, audits)
-        release = run.publish(absorbed.state, measured, scored, audits, alerts)
+        _, release, found = released(run, absorbed.state)
         return run.finish(landings, absorbed, release, found)
 
 
-def _file(release: Release, table: str) -> str | None:
-    return next((one.path for one in release.tables if one.table == table), None)
+def released(run: Run, state: State) -> tuple[Measured, Release, Grounds]:
+    """Every stage from measuring to publishing, of a run that is under way."""
+    measured = run.measure(state)
+    scored = run.score(state, measured)
+    audits = run.audit(state, measured, scored)
+    found, alerts = run.alert(measured, scored, audits)
+    release = run.publish(state, measured, scored, audits, alerts)
+    return measured, release, found
+
+
+def _path(release: Release, table: str) -> str | None:
+    one = release.file(table)
+    return one.path if one else None
 
 
 def _now() -> datetime:

@@ -7,13 +7,11 @@ import polars as pl
 
 from contracts.tables import MetricTrust, SampleMix, SamplingSentinel, WhoAnswered
 from flows.passes import Measured
-from flows.stages import Tables
+from flows.stages import Tables, late
 from flows.workspace import LoadedWorkspace
-from transforms.behind import frozen
 from transforms.metric_trust import sample_doubts
 from transforms.sampling import answer_delays, people_asked, sampled_by_period, sampled_daily
 from transforms.sentinels import sampling_sentinels
-from transforms.trust import stale_since
 from transforms.who_answered import Names, sample_mix, who_answered
 from warehouse.releases import Releases
 
@@ -62,10 +60,8 @@ def known_until(workspace: LoadedWorkspace, measured: Measured, trust: pl.DataFr
 
     A feed that is late behind anything at the touchpoint may owe invitations as well as answers.
     """
-    zone = workspace.settings.zone
-    late = frozen(measured.behind, measured.codebook, stale_since(trust), zone)
     earliest: dict[int, date] = {}
-    for touchpoint, _, day in late.iter_rows():
+    for touchpoint, _, day in late(workspace, measured, trust).iter_rows():
         earliest[touchpoint] = min(day, earliest.get(touchpoint, day))
     numbers = {one.id: number for number, one in enumerate(workspace.atlas.metrics, start=1) if one.sample}
     today = measured.calendar.today
@@ -83,7 +79,7 @@ def published_doubts(workspace: LoadedWorkspace) -> dict[tuple[str, str], list[s
     """Why samples cannot be believed, as the newest release says; none before the first."""
     releases = Releases(workspace.warehouse / "published")
     release, name = releases.head(), MetricTrust.table_name()
-    if release is None or all(one.table != name for one in release.tables):
+    if release is None or release.file(name) is None:
         return {}
     trust = releases.frame(release, name)
     return sample_doubts(trust) if "representation_grade" in trust.columns else {}

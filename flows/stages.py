@@ -111,7 +111,7 @@ def _no_events() -> pl.DataFrame:
 
 def scoring_of(workspace: LoadedWorkspace, measured: Measured, state: State) -> Scoring:
     """What scoring needs besides the sums."""
-    stale = stale_since(data_trust(workspace.feeds, state.deliveries, workspace.now))
+    delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
     return Scoring(
         workspace.atlas,
         measured.slots,
@@ -120,8 +120,14 @@ def scoring_of(workspace: LoadedWorkspace, measured: Measured, state: State) -> 
         dim_goal(workspace.atlas),
         _segments(workspace, measured),
         workspace.settings.inherited.grace_days,
-        frozen(measured.behind, measured.codebook, stale, workspace.settings.zone),
+        late(workspace, measured, delivered),
     )
+
+
+def late(workspace: LoadedWorkspace, measured: Measured, delivered: pl.DataFrame) -> pl.DataFrame:
+    """What is known until when, of metrics with a feed behind them that is late; `delivered` is DataTrust."""
+    stale = stale_since(delivered)
+    return frozen(measured.behind, measured.codebook, stale, workspace.settings.zone)
 
 
 def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:

@@ -294,12 +294,12 @@ def _evidence(
 
 def _promises(name: str, comparison: Comparison) -> dict[str, Any]:
     """What the new map changes of what the old one promised; the old one changes nothing."""
+    if name != SIDES[-1]:
+        return {}
     recorded = [
         Recorded(MapRecord(number, side.atlas.version, comparison.now), MapContent.of(side.atlas))
         for number, side in enumerate(comparison.sides.values(), start=1)
     ]
-    if name != SIDES[-1]:
-        return {}
     return {
         "goal_history": goal_history(recorded, comparison.after.atlas.zone, comparison.renamed),
         "formula_changes": unversioned(*(one.content for one in recorded)),

@@ -82,6 +82,10 @@ class Release:
     folder: Path
     tables: tuple[TableFile, ...]
 
+    def file(self, table: str) -> TableFile | None:
+        """The file of one of its tables; None when it has no such table."""
+        return next((one for one in self.tables if one.table == table), None)
+
 
 class Releases:
     """The releases in one folder."""
@@ -168,10 +172,8 @@ class Releases:
         Raises:
             StoreError: The release has no such table, or its file is missing or damaged.
         """
-        for one in release.tables:
-            if one.table == table:
-                path = intact(self.root / one.path, _LOST)
-                return pl.read_parquet(path, glob=False)
+        if (one := release.file(table)) is not None:
+            return pl.read_parquet(intact(self.root / one.path, _LOST), glob=False)
         known = ", ".join(sorted(one.table for one in release.tables))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
 

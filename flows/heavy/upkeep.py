@@ -18,7 +18,8 @@ from flows.run import Run
 from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
-from warehouse.store import EventStore, State
+from warehouse.kept import Kept
+from warehouse.store import State
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
@@ -28,9 +29,9 @@ def compare(workspace: LoadedWorkspace) -> Rebuilt:
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)
-def look(workspace: LoadedWorkspace, state: State) -> Measured:
-    """Match every event by today's map."""
-    return measure(workspace, state, silent)
+def look(workspace: LoadedWorkspace, state: State, kept: Kept) -> Measured:
+    """Match every event by today's map; what is kept of months is not read again."""
+    return measure(workspace, state, silent, kept)
 
 
 @flow(name="answerable-rebuild", flow_run_name="rebuild")
@@ -73,10 +74,10 @@ def audit_map(folder: str, crashed: str | None = None) -> dict[str, int]:
     """
     workspace = load(Path(parameters_of(crashed)["folder"] if crashed else folder))
     progress = Progress(steps=2)
-    state = EventStore(workspace.warehouse / "store").head()
-    measured = look(workspace, state)
-    progress.step()
     run = Run(workspace)
+    state = run.store.head()
+    measured = look(workspace, state, run.store.kept)
+    progress.step()
     tables = run.audit(state, measured, run.score(state, measured))
     progress.step()
     show_gaps(tables[GapFinding])

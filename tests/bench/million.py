@@ -307,18 +307,14 @@ def _others(count: int, customers: int, draw: np.random.Generator) -> pl.DataFra
 
 def timed(folder: Path) -> dict[str, object]:
     """Match, measure, score, audit and publish what is in the store; CPU seconds of the whole process."""
-    from flows.run import Run
+    from flows.run import Run, released
     from flows.workspace import load
 
     imported = time.process_time()
     run = Run(load(folder))
     with run.underway():
         state = run.store.head()
-        measured = run.measure(state)
-        scored = run.score(state, measured)
-        audits = run.audit(state, measured, scored)
-        _, alerts = run.alert(measured, scored, audits)
-        release = run.publish(state, measured, scored, audits, alerts)
+        measured, release, _ = released(run, state)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "events": state.rows,

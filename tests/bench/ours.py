@@ -20,7 +20,7 @@ import yaml
 
 from contracts.tables import MeasureDaily, ScorecardTouchpoint
 from flows.passes import Measured, measure
-from flows.run import Run
+from flows.run import Run, released
 from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
@@ -60,11 +60,7 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
 
 def whole(run: Run, out: Path, state: State) -> dict[str, object]:
     """Every stage after absorbing; the two tables that rivals have too are put into `out`."""
-    measured = run.measure(state)
-    scored = run.score(state, measured)
-    audits = run.audit(state, measured, scored)
-    _, alerts = run.alert(measured, scored, audits)
-    release = run.publish(state, measured, scored, audits, alerts)
+    measured, release, _ = released(run, state)
     for table in (MeasureDaily, ScorecardTouchpoint):
         name = table.table_name()
         run.releases.frame(release, name).write_parquet(out / f"{name}.parquet")

@@ -17,7 +17,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from contracts.tables import ScorecardTouchpoint
 from examples.larkspur.generate import generate
+from flows.restated import HISTORIES
 from flows.run import Outcome, run_inline
 from flows.workspace import load
 from tests.conftest import ROOT, copy_company
@@ -321,7 +323,7 @@ def _assert_read_right(scene: Scene, told: list[dict]) -> None:
                 assert values == published[name]
 
 
-HISTORY = {"fact_alert", "fact_notification", "goal_history", "restatement", "scorecard_touchpoint"}
+HISTORY = {table.table_name() for table in (*HISTORIES, ScorecardTouchpoint)}
 """Tables of what became known when: a workspace that saw the data come in parts has another history. Of
 scorecard_touchpoint that is one column."""
 

@@ -60,6 +60,7 @@ class Evidence:
         goal_history: GoalHistory.
         formula_changes: Metrics whose formula changed without their version.
         grades: Grade of trust over the last 28 days, and its weakest part, by (touchpoint, metric).
+        ledger: Independence as it stands now; worked out when absent.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
 
@@ -88,6 +89,7 @@ class Evidence:
     goal_history: pl.DataFrame = field(default_factory=GoalHistory.empty)
     formula_changes: Sequence[FormulaChange] = ()
     grades: Mapping[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
+    ledger: pl.DataFrame | None = None
     found: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
@@ -98,7 +100,7 @@ class Evidence:
     @cached_property
     def independence(self) -> pl.DataFrame:
         """Independence: whose hands every number goes through."""
-        return independence(self.standing)
+        return independence(self.standing) if self.ledger is None else self.ledger
 
     @property
     def today(self) -> date:
