@@ -106,6 +106,25 @@ def test_an_empty_segment_takes_the_other_periods_rate():
     assert found["change"].sum() == pytest.approx(0.3 - 0.3)
 
 
+def test_a_segments_number_changes_no_bit():
+    """Numbers are given out as names arrive, so two workspaces with the same data have others."""
+    noise = np.random.default_rng(5)
+    n = noise.integers(1, 400, (2, 40))
+    names = ("n_before", "n_after")
+    sums = {f"sum_{name[2:]}": each * 0.1 * noise.random(40) for name, each in zip(names, n, strict=True)}
+    rows = pl.DataFrame(dict(zip(names, n, strict=True)) | sums).with_columns(
+        owner=pl.lit("ann"),
+        touchpoint=pl.Series([f"t{row % 3}" for row in range(40)]),
+        is_held_before=pl.lit(value=0.3),
+        is_held_after=pl.lit(value=0.7),
+    )
+    found = [
+        owner_change(rows.with_columns(segment=pl.Series(noise.permutation(40))).lazy()).collect()
+        for _ in range(20)
+    ]
+    assert all(one.equals(found[0]) for one in found)
+
+
 def test_centred_mix_calls_growth_of_a_weak_segment_a_loss():
     frame = pl.LazyFrame({
         "size_before": [50, 50], "rate_before": [0.2, 0.4], "size_after": [60, 40], "rate_after": [0.2, 0.4],

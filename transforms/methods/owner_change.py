@@ -8,6 +8,7 @@ from transforms.methods.distributions import in_order
 
 PARTS = ("rate", "mix", "portfolio", "who_answered")
 """What a change is split into, besides what is unexplained."""
+_SUMS = ("n_before", "sum_before", "n_after", "sum_after")
 
 
 def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.LazyFrame:
@@ -65,13 +66,14 @@ def _mean_of(first: pl.Expr, second: pl.Expr) -> pl.Expr:
 def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
     """One row an owner and touchpoint: its sums, and its own change as rate and who_answered."""
     here = [*by, "touchpoint"]
-    n_0, n_1, rate_0, rate_1 = _filled("n_before", "sum_before", "n_after", "sum_after")
+    n_0, n_1, rate_0, rate_1 = _filled(*_SUMS)
     mass_0, mass_1 = (in_order(pl.col(name)).over(here) for name in ("n_before", "n_after"))
     share_0, share_1 = n_0 / mass_0, n_1 / mass_1
     both = (mass_0 > 0) & (mass_1 > 0)
     return (
-        # Sorted, so that sums of fractions come out alike whatever the order they were given in.
-        cells.sort(*here, "segment")
+        # By what is added up, since a segment's number is a matter of what came first: sums of fractions come out
+        # alike whatever the order and the numbers they were given in.
+        cells.sort(*here, *_SUMS)
         .with_columns(
             __rate=pl.when(both).then((rate_1 - rate_0) * (share_0 + share_1) / 2).otherwise(0.0),
             __who=pl.when(both).then((share_1 - share_0) * (rate_0 + rate_1) / 2).otherwise(0.0),
@@ -79,7 +81,7 @@ def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
         )
         .group_by(here)
         .agg(
-            in_order(pl.col("n_before", "sum_before", "n_after", "sum_after", "__rate", "__who")),
+            in_order(pl.col(*_SUMS, "__rate", "__who")),
             pl.col("is_held_before", "is_held_after").cast(pl.Float64).max(),
             pl.col("is_empty").any(),
         )
@@ -97,7 +99,7 @@ def _filled(n_0: str, sum_0: str, n_1: str, sum_1: str) -> tuple[pl.Expr, pl.Exp
 
 def _world(touchpoints: pl.LazyFrame, held: str, by: Sequence[str]) -> pl.LazyFrame:
     """The world's change under one portfolio: rate, who_answered and mix of its touchpoints."""
-    n_0, n_1, rate_0, rate_1 = _filled("n_before", "sum_before", "n_after", "sum_after")
+    n_0, n_1, rate_0, rate_1 = _filled(*_SUMS)
     holds = pl.col(held)
     mass_0, mass_1 = _held_sum(n_0, holds, by), _held_sum(n_1, holds, by)
     share_0, share_1 = _held(n_0, holds) / mass_0, _held(n_1, holds) / mass_1
