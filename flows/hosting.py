@@ -1,6 +1,5 @@
 """What `answerable up` keeps running: a Prefect server, a worker, and the serve lane, with the settings they need."""
 
-import importlib.util
 import json
 import os
 import socket
@@ -103,16 +102,15 @@ def bring_up(supervisor: Supervisor, where: Place, tell: Callable[[str], object]
     tell(f"Prefect is at {where.url}")
     said = deploy(where.folder, around, lambda what: tell(f"deploying: {what}"))
     tell(f"automations: {said}")
-    for make in _LANES:
-        child = make(where, around)
-        if child is not None and not supervisor.is_stopping:
+    for child in (_worker(where, around), _serve(where, around)):
+        if not supervisor.is_stopping:
             supervisor.add(child)
     return supervisor.wait_for(lambda: _is_up(supervisor, where), START_SECONDS)
 
 
-def write_status(supervisor: Supervisor, where: Place) -> None:
-    """Say in a file what runs, for whoever looks: `doctor`, tests, people."""
-    told = {
+def write_status(supervisor: Supervisor, where: Place, before: str | None = None) -> str:
+    """Say in a file what runs, for whoever looks: `doctor`, tests, people; what it said `before` is not written again."""
+    status = {
         "pid": os.getpid(),
         "ui": where.url,
         "api": where.api,
@@ -122,9 +120,12 @@ def write_status(supervisor: Supervisor, where: Place) -> None:
             for one in supervisor.children
         },
     }
-    part = where.home / f".{_STATUS}.part"
-    part.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    part.rename(where.home / _STATUS)
+    told = json.dumps(status, indent=1)
+    if told != before:
+        part = where.home / f".{_STATUS}.part"
+        part.write_text(told, encoding="utf-8")
+        part.rename(where.home / _STATUS)
+    return told
 
 
 def answers(url: str) -> bool:
@@ -149,18 +150,12 @@ def _worker(where: Place, around: Mapping[str, str]) -> Child:
     return Child("worker", command, around, where.home / "worker.log")
 
 
-def _serve(where: Place, around: Mapping[str, str]) -> Child | None:
-    if importlib.util.find_spec("flows.commands.serve") is None:
-        return None
+def _serve(where: Place, around: Mapping[str, str]) -> Child:
     command = [sys.executable, "-m", "flows", "serve", str(where.folder), "--port", str(where.serve_port)]
     healthy = f"http://{HOST}:{where.serve_port}/healthz"
-    child = Child("serve", command, around, where.home / "serve.log", lambda: answers(healthy), START_SECONDS)
-    child.folder = ROOT
-    return child
-
-
-_LANES: tuple[Callable[[Place, Mapping[str, str]], Child | None], ...] = (_worker, _serve)
-"""What is begun once the server has its deployments, in this order."""
+    return Child(
+        "serve", command, around, where.home / "serve.log", lambda: answers(healthy), START_SECONDS, ROOT
+    )
 
 
 def _is_up(supervisor: Supervisor, where: Place) -> bool:

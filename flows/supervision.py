@@ -188,6 +188,11 @@ def _as_child() -> None:
 
 def _reap(children: Sequence[Child], strangers: frozenset[int]) -> None:
     """Take leave of ended processes that children left to us."""
+    if _LIBC is None:
+        return  # nothing is left to us there
+    with contextlib.suppress(ChildProcessError):
+        if os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return  # nobody ended: who is below us need not be looked for
     own = {child.process.pid for child in children if child.process is not None}
     for pid in descendants(strangers):
         if pid not in own:

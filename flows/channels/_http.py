@@ -30,7 +30,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: flo
         timeout_seconds: How long the whole attempt may take, roughly.
         now: The real instant, for dates in Retry-After.
     """
-    client = httpx.Client(timeout=httpx.Timeout(timeout_seconds), follow_redirects=False, verify=_trusted())
+    client = httpx.Client(timeout=httpx.Timeout(timeout_seconds), follow_redirects=False, verify=trusted())
     # A server that drips bytes never meets the timeout of a single read.
     stop = threading.Timer(timeout_seconds, client.close)
     stop.daemon = True
@@ -68,7 +68,7 @@ def retry_after(written: str | None, now: datetime) -> float | None:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """Who is trusted; read once, because reading it takes longer than a letter."""
     return httpx.create_ssl_context()
 

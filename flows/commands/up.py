@@ -51,8 +51,9 @@ def up(
     with supervisor.running():
         if bring_up(supervisor, at, _tell):
             _tell(f"ready: {at.url}")
+        told = None
         while not supervisor.is_stopping:
-            write_status(supervisor, at)
+            told = write_status(supervisor, at, told)
             supervisor.look()
             time.sleep(0.5)
         _tell("ending")

@@ -38,7 +38,7 @@ def main(root: str, url: str, letters: str, kills: str, seed: str) -> None:
         )
         with ledger.deciding() as book:
             book.post(letter, now, now, now)
-    _http._trusted()  # noqa: SLF001 - read before the first fork, as in a process that goes on for long
+    _http.trusted()  # read before the first fork, as in a process that goes on for long
     killed = 0
     while killed < int(kills):
         child = os.fork()

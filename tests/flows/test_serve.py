@@ -135,6 +135,6 @@ def test_serving_imports_no_prefect():
 
     from tests.conftest import ROOT
 
-    code = "import sys, flows.serving.server; print([n for n in ('prefect', 'great_expectations') if n in sys.modules])"
+    code = "import sys, flows.serving.server; print([n for n in ('prefect', 'great_expectations', 'httpx') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
