@@ -592,6 +592,58 @@ class CustomerGroup(Declaration):
         return self
 
 
+class DriverAnalysis(Declaration):
+    """A score that people give for the whole, and the touchpoints' scores beside it that may move it.
+
+    All of them are numbers that one case keeps side by side (`cases.attributes`), e.g. the answers to one
+    questionnaire.
+
+    Attributes:
+        id: Stable name.
+        name: What people call it.
+        outcome: Number kept on the case: the score for the whole.
+        touchpoints: The number kept on the case that is the score of a touchpoint, by touchpoint.
+        low: Least score; a number below it is no answer.
+        high: Highest score; a number above it is no answer.
+        weight: Number kept on the case that says for how many people the answer stands; for one when absent.
+        days: How many days back cases are looked at, by when they were opened.
+        method: `lmg` (Shapley's value of R-squared) up to ten touchpoints, `johnson` (relative weights) for more.
+    """
+
+    id: Id
+    name: str
+    outcome: str
+    touchpoints: dict[str, str] = Field(min_length=2)
+    low: float | None = None
+    high: float | None = None
+    weight: str | None = None
+    days: int = Field(default=365, ge=7)
+    method: Literal["lmg", "johnson"] = "lmg"
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> "DriverAnalysis":
+        if self.method == "lmg" and len(self.touchpoints) > MOST_LMG:
+            message = f"{len(self.touchpoints)} touchpoints are too many for 'lmg': it takes {MOST_LMG}. Write 'method: johnson'."
+            raise ValueError(message)
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            message = f"'low' {self.low:g} is not below 'high' {self.high:g}. Swap them."
+            raise ValueError(message)
+        twice = [name for name in self.columns if self.columns.count(name) > 1]
+        if twice:
+            message = f"{twice[0]!r} stands here twice: a score explains itself. Keep one."
+            raise ValueError(message)
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """Numbers that the case has to keep: the outcome's, the touchpoints', the weight's."""
+        return [self.outcome, *self.touchpoints.values(), *([self.weight] if self.weight else [])]
+
+
+MOST_LMG = 10
+"""All subsets of so many touchpoints are tried: 2 to the power of it."""
+
+
 class Review(Declaration):
     """A forum that meets on a cadence and looks at some stages or touchpoints; at all of them if it names none.
 
@@ -666,6 +718,7 @@ class MapFile(Declaration):
     integrators: tuple[Integrator, ...] = ()
     cases: tuple[Cases, ...] = ()
     customers: tuple[CustomerGroup, ...] = ()
+    drivers: tuple[DriverAnalysis, ...] = ()
     reviews: tuple[Review, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     decision_rights: tuple[DecisionRight, ...] = ()
@@ -696,6 +749,7 @@ class AccountabilityMap:
     integrators: tuple[Integrator, ...] = ()
     cases: tuple[Cases, ...] = ()
     customers: tuple[CustomerGroup, ...] = ()
+    drivers: tuple[DriverAnalysis, ...] = ()
     reviews: tuple[Review, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     decision_rights: tuple[DecisionRight, ...] = ()

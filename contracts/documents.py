@@ -313,6 +313,9 @@ def _remedy(found: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return for 
             return "Use lower-case letters, digits and '_', beginning with a letter."
         case "string_pattern_mismatch":
             return f"Write it like {limits['pattern']}"
+        case "too_short":
+            least = limits["min_length"]
+            return f"Write at least {'one' if least == 1 else least}."
         case "string_too_long":
             return f"Use at most {limits['max_length']} characters."
         case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
@@ -327,7 +330,6 @@ _KINDS = {
     "dict_type": "Write a mapping of keys and values here.",
     "list_type": "Write a list here.",
     "tuple_type": "Write a list here.",
-    "too_short": "Write at least one.",
     "too_long": "Write fewer.",
     "string_too_short": "Write something here.",
     "string_type": "Write a text here.",

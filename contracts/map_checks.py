@@ -238,7 +238,7 @@ Reference = tuple[tuple[str, ...], str | None, tuple[str | int, ...]]
 """Sections of the map, name of a thing in one of them, and where it is named."""
 
 
-def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0911 - any declaration; one return each
+def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, C901, PLR0911 - any declaration; one return each
     """Everything that one declaration names."""
     match section:
         case "teams":
@@ -263,6 +263,8 @@ def _named_by(section: str, item: Any) -> list[Reference]:  # noqa: ANN401, PLR0
             counter = _one("metrics", item.counter_metric, "counter_metric")
             place = _one("touchpoints", item.touchpoint, "touchpoint")
             return [counter, place, *named_by_metric(item)]
+        case "drivers":
+            return [_one("touchpoints", name, "touchpoints", name) for name in item.touchpoints]
         case "waivers":
             return [_one("people", item.approver, "approver")]
         case "decision_rights":

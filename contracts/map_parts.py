@@ -6,6 +6,7 @@ from typing import Any
 from contracts.accountability import (
     AccountabilityMap,
     DecisionRight,
+    DriverAnalysis,
     Metric,
     Review,
     Rule,
@@ -31,6 +32,7 @@ def resolved(parts: Mapping[str, Any]) -> dict[str, Any]:
         "touchpoints": tuple(_in_its_stage(one, stages, now) for one in touchpoints),
         "rules": tuple(_renamed(one, now) for one in parts["rules"]),
         "metrics": tuple(_renamed(one, now) for one in parts["metrics"]),
+        "drivers": tuple(_renamed(one, now) for one in parts["drivers"]),
         "reviews": tuple(_renamed(one, now) for one in parts["reviews"]),
         "waivers": tuple(_renamed(one, now) for one in parts["waivers"]),
         "decision_rights": tuple(_renamed(one, now) for one in parts["decision_rights"]),
@@ -100,7 +102,9 @@ def _in_its_stage(one: Touchpoint, stages: Mapping[str, str], now: Mapping[str, 
     return one.model_copy(update={"stage": stages[one.id], "parent": parent})
 
 
-def _renamed(one: Rule | Metric | Review | Waiver | DecisionRight, now: Mapping[str, str]) -> Any:  # noqa: ANN401 - the same kind
+def _renamed(
+    one: Rule | Metric | DriverAnalysis | Review | Waiver | DecisionRight, now: Mapping[str, str]
+) -> Any:  # noqa: ANN401 - the same kind
     """The declaration with the touchpoints that it names by their ids of now."""
     if not now:
         return one
@@ -116,6 +120,9 @@ def _renamed(one: Rule | Metric | Review | Waiver | DecisionRight, now: Mapping[
             held = tuple(_renamed_in(part, now) for part in one.independence)
             named = now.get(one.touchpoint or "", one.touchpoint)
             return one.model_copy(update={"independence": held, "touchpoint": named})
+        case DriverAnalysis():
+            scored = {now.get(name, name): column for name, column in one.touchpoints.items()}
+            return one.model_copy(update={"touchpoints": scored})
         case Waiver():
             # The audit names parts of a touchpoint as `touchpoint.part`.
             name, dot, part = one.object.partition(".")

@@ -12,6 +12,7 @@ from contracts.tables import (
     AccountabilityLadder,
     DataTrust,
     DqRuleResults,
+    DriverWeight,
     FactCase,
     FactEventUnmatched,
     FactHandoff,
@@ -25,6 +26,7 @@ from contracts.tables import (
     MetricTrust,
     ObservedAccountability,
     PersonLoad,
+    PriorityMismatch,
     Quarantine,
     QuarantineReason,
     RuleHit,
@@ -50,6 +52,7 @@ from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.load import person_load
 from transforms.metric_trust import Known, metric_trust, sample_doubts
 from transforms.observed import observed_accountability
+from transforms.priorities import driver_weights, priority_mismatches
 from transforms.quality import dq_rule_results, quarantine
 from transforms.stakes import together
 from transforms.trust import data_trust, metric_standing, quarantine_reasons
@@ -97,11 +100,14 @@ def audited(
     found = {**_matching(workspace, measured, scored), **samples.tables, DataTrust: delivered}
     found |= _trust(workspace, measured, state, scored, seen, found)
     found |= _ladder(seen, found[MetricStanding])
+    found[DriverWeight] = driver_weights(scored[FactCase], seen.standing)
+    found[PriorityMismatch] = priority_mismatches(found[DriverWeight], seen.standing)
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
     evidence = replace(
         _evidence(workspace, measured, state, scored, seen, found),
         drifts=samples.drifts,
+        mismatches=found[PriorityMismatch],
         formula_changes=unversioned_changes(recorded),
     )
     return {

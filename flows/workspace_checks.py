@@ -136,6 +136,7 @@ def cross_checks(examined: Examined, feeds: Collection[PlacedFeed], *, are_whole
     seen = _Seen(kinds, frozenset(declared), is_whole=are_whole and all(feed.declared for feed in feeds))
     yield from _rule_checks(examined, seen)
     yield from _metric_checks(examined, seen)
+    yield from _driver_checks(examined, seen)
     yield from _customer_checks(examined, seen)
 
 
@@ -476,6 +477,22 @@ def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
         yield from _sample(where, metric, seen)
         if is_case and not atlas.cases and examined.names["cases"] is not None:
             yield Problem(where, f"{named} is over cases, but the map has no 'cases'.", "Add the section.")
+
+
+def _driver_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
+    """The numbers that drivers name are kept on cases."""
+    kept = {name for spec in examined.atlas.cases for name in spec.attributes}
+    for one in examined.atlas.drivers:
+        where = examined.atlas.where("drivers", one.id)
+        for name in one.columns if examined.names["cases"] is not None else ():
+            named = f"drivers {one.id!r}"
+            if name not in kept:
+                what = f"{named}: no case keeps {name!r}."
+                remedy = f"Add it to the 'attributes' of 'cases'. {did_you_mean(name, kept)}".strip()
+                yield Problem(where, what, remedy)
+            elif (seen.of_events | dict.fromkeys(NUMBERS, "number")).get(name) == "text":
+                told = f"{named}: {name!r} is text."
+                yield Problem(where, told, "Make a number of it in the feed: CAST(... AS DOUBLE).")
 
 
 def _no_number(where: str, what: str, name: str, columns: Mapping[str, Kind | None]) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ from contracts.tables.dimensions import (
     DimTeam,
     DimTouchpoint,
 )
+from contracts.tables.drivers import DriverWeight, PriorityMismatch
 from contracts.tables.facts import (
     FactAttribution,
     FactCase,
@@ -64,6 +65,8 @@ TABLES: tuple[type[Table], ...] = (
     GoalHistory,
     GoalLint,
     ProcessBehaviour,
+    DriverWeight,
+    PriorityMismatch,
     AccountabilityLadder,
     GapWaterfall,
     PersonLoad,
@@ -121,6 +124,7 @@ __all__ = [
     "DimTeam",
     "DimTouchpoint",
     "DqRuleResults",
+    "DriverWeight",
     "FactAlert",
     "FactAttribution",
     "FactCase",
@@ -143,6 +147,7 @@ __all__ = [
     "MetricWindow",
     "ObservedAccountability",
     "PersonLoad",
+    "PriorityMismatch",
     "ProcessBehaviour",
     "Quarantine",
     "QuarantineReason",

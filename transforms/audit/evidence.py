@@ -14,6 +14,7 @@ from contracts.tables import (
     MetricStanding,
     ObservedAccountability,
     PersonLoad,
+    PriorityMismatch,
     SamplingSentinel,
     UnmatchedShare,
     WhoAnswered,
@@ -60,6 +61,7 @@ class Evidence:
         goal_history: GoalHistory.
         formula_changes: Metrics whose formula changed without their version.
         grades: Grade of trust over the last 28 days, and its weakest part, by (touchpoint, metric).
+        mismatches: PriorityMismatch.
         ledger: Independence as it stands now; worked out when absent.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
@@ -89,6 +91,7 @@ class Evidence:
     goal_history: pl.DataFrame = field(default_factory=GoalHistory.empty)
     formula_changes: Sequence[FormulaChange] = ()
     grades: Mapping[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
+    mismatches: pl.DataFrame = field(default_factory=PriorityMismatch.empty)
     ledger: pl.DataFrame | None = None
     found: frozenset[tuple[str, str]] = frozenset()
 

@@ -8,6 +8,7 @@ import polars as pl
 from transforms.audit.declare import Finding, about, rule
 from transforms.audit.evidence import Evidence
 from transforms.goal_lint import SAID, linted
+from transforms.priorities import SAID as SAID_OF_PRIORITIES
 
 _ELSEWHERE = {"never_measured", "beyond_the_best_without_lever"}
 """Letters that other rules tell of: `metric_never_observed`, `goal_beyond_reach`."""
@@ -123,3 +124,34 @@ def metric_below_its_trust(evidence: Evidence) -> Iterator[Finding]:
                     weakest=weakest,
                     least=least[metric],
                 )
+
+
+@rule(
+    "warning",
+    SAID_OF_PRIORITIES["driver_without_goal"],
+    "Set a goal for it, or take it out of the analysis with a reason in the map.",
+    "goals",
+)
+def driver_without_goal(evidence: Evidence) -> Iterator[Finding]:
+    """A touchpoint that moves what customers think of the whole, and that has no goal in force."""
+    yield from _mismatched(evidence, "driver_without_goal")
+
+
+@rule(
+    "info",
+    SAID_OF_PRIORITIES["goal_on_no_driver"],
+    "Ask in the next review whether the goal is worth its work, and set it where customers are moved.",
+    "goals",
+)
+def goal_on_no_driver(evidence: Evidence) -> Iterator[Finding]:
+    """A goal in force at a touchpoint that moves what customers think of the whole no more than chance does."""
+    yield from _mismatched(evidence, "goal_on_no_driver")
+
+
+def _mismatched(evidence: Evidence, which: str) -> Iterator[Finding]:
+    living = {one.id: one for one in evidence.living}
+    whole = {one.id: one.name for one in evidence.atlas.drivers}
+    for row in evidence.mismatches.filter(pl.col("mismatch") == which).iter_rows(named=True):
+        if touchpoint := living.get(row["touchpoint_id"]):
+            analysis = row["analysis"]
+            yield about(evidence, touchpoint, analysis, rank=row["rank"], whole=whole[analysis])
