@@ -20,6 +20,7 @@ import polars as pl
 
 from contracts.accountability import Metric
 from contracts.events import Codebook
+from tests.bench.memory import peak_mb
 from transforms.estimate import estimate
 from transforms.followed import followed_events, measure_followed, paired
 from transforms.measure import case_values, measure_cases, measure_events
@@ -229,7 +230,7 @@ def main() -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     cells.write_parquet(folder / f"{rest}.{way}.parquet")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    sys.stdout.write(json.dumps({"cpu_s": cpu, "wall_s": took, "rss_mb": after.ru_maxrss / 1024}))
+    sys.stdout.write(json.dumps({"cpu_s": cpu, "wall_s": took, "rss_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ reference of 20,000 accounts: as a value set it alone would cost it more than al
 """
 
 import json
-import resource
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+
+from tests.bench.memory import peak_mb
 
 SEED = 20261122
 DIRTY = 0.001
@@ -326,7 +327,7 @@ def main() -> None:
     cpu, wall = time.process_time(), time.perf_counter()
     counts = check()
     found = {"cpu_s": round(time.process_time() - cpu, 2), "wall_s": round(time.perf_counter() - wall, 2)}
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    found["peak_mb"] = peak_mb()
     sys.stdout.write(json.dumps(found | {"counts": counts}) + "\n")
 
 

@@ -9,7 +9,6 @@ of hands by some hours, changes two goals and sends the events of two rules to a
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,8 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 import yaml
+
+from tests.bench.memory import peak_mb
 
 SEED = 20261121
 START = datetime(2025, 11, 1, tzinfo=UTC)
@@ -192,7 +193,7 @@ def timed(folder: Path) -> dict[str, object]:
         "rows_with_days_cut": cube.sums.height,
         "cpu_s_importing": round(imported, 2),
         "wall_s_and_cpu_s": seconds,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_rss_mb": peak_mb(),
         "events_changed": said.events_changed,
         "moves": len(said.moves),
         "flips": len(said.flips),

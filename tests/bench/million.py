@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 import yaml
 
+from tests.bench.memory import peak_mb
+
 SEED = 20261121
 START = datetime(2024, 11, 1, tzinfo=UTC)
 DAYS = 730
@@ -320,7 +322,7 @@ def timed(folder: Path) -> dict[str, object]:
         "events": state.rows,
         "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
         "cpu_s_importing": round(imported, 2),
-        "peak_rss_mb": usage.ru_maxrss // 1024,
+        "peak_rss_mb": peak_mb(),
         "cpu_s_by_stage": {stage: round(cost.cpu_seconds, 2) for stage, cost in run.costs.items()},
         "events_read": measured.read,
         "rows": sum(table.rows for table in release.tables),
