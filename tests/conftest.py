@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("ANSWERABLE_SHARED", ROOT.parent / "shared"))
 LARKSPUR_SCALE = 0.03
 TEST_URL = os.environ.get("ANSWERABLE_TEST_DATABASE_URL")
+THOROUGH = int(os.environ.get("ANSWERABLE_THOROUGH", "1"))
+"""How many times as many examples the dearest properties are given."""
 
 # Prefect reads these when it is imported, wherever that happens first.
 os.environ.update({"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"})
@@ -33,6 +35,12 @@ def drawn(text: str) -> pl.DataFrame:
         {name: [row[index] or None for row in rows] for index, name in enumerate(head)},
         schema=dict.fromkeys(head, pl.String),
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: a process that gets one of them last would work on alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture

@@ -90,6 +90,7 @@ def shop(sandbox: Sandbox) -> Shop:
     return Shop(sandbox)
 
 
+@pytest.mark.slow
 def test_ten_runs_a_restart_and_a_change_of_owner_are_one_message(shop: Shop):
     shop.breach()
     assert shop.told() == [("breach", "cleo")]

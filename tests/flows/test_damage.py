@@ -226,6 +226,7 @@ def _filled(disk: Path, free: int) -> Path:
     return ballast
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_wherever_it_is_and_the_next_one_goes_on(
     small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_run_once: dict[str, bytes]
 ):

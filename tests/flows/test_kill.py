@@ -28,7 +28,7 @@ from warehouse.ledger import Ledger
 from warehouse.releases import Releases
 from warehouse.store import EventStore
 
-KILLS = int(os.environ.get("ANSWERABLE_KILLS", "30"))
+KILLS = int(os.environ.get("ANSWERABLE_KILLS", "10"))
 SPARE = 6
 """Runs that may come to their end before they are killed."""
 SCALE = 0.01

@@ -441,6 +441,7 @@ def test_open_cases_and_alerts_are_handed_over(both: tuple[MapChange, Path, Path
     }
 
 
+@pytest.mark.slow
 def test_events_change_hands_where_two_whole_runs_credit_otherwise(both: tuple[MapChange, Path, Path]):
     said, old, new = both
     state = EventStore(load(old).warehouse / "store").head()

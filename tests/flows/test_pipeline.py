@@ -278,6 +278,7 @@ except AbandonedError as error:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_feed_that_stopped_is_told_to_its_owner_by_the_trigger_with_everything_else_idle(lane: Lane):
     letters = lane.sandbox.root / "warehouse/alerts.jsonl"
     lane.server.wait("a letter is sent", letters.exists, FRESH_SECONDS + 300)

@@ -6,6 +6,8 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from flows.restated import HISTORIES
 from tests.conftest import ROOT, Sandbox, build_sandbox
 from warehouse.store import EventStore
@@ -79,6 +81,7 @@ def _assert_as_if_run_once(sandbox: Sandbox, other: Sandbox) -> None:
             assert [path.name for path in shown.iterdir()] == [Path(table.path).name]
 
 
+@pytest.mark.slow
 def test_of_two_runs_at_the_same_instant_one_wins_and_the_other_says_who_did(
     sandbox: Sandbox, tmp_path: Path
 ):

@@ -109,6 +109,7 @@ def _touchpoint(random: Random, number: int) -> Touchpoint:
     )
 
 
+@pytest.mark.slow
 def test_the_waterfall_adds_up_to_100_on_a_thousand_random_maps_and_drills_down_to_touchpoints():
     reached = set()
     for seed in range(1000):

@@ -117,6 +117,7 @@ def test_the_order_of_events_does_not_matter(drawn: list[tuple], shuffler):
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(events)
 def test_a_further_promoter_never_lowers_the_score(drawn: list[tuple]):

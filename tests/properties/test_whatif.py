@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import polars as pl
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from contracts.tenures import tenures
 from contracts.workspace import Workspace
 from flows.whatif import map_change
 from flows.workspace import LoadedWorkspace
+from tests.conftest import THOROUGH
 from tests.spec.pipeline import BERLIN, coded, score
 from transforms.rules import rule_expression
 from transforms.slots import credit_by_join
@@ -220,7 +222,7 @@ def lately(history: pl.DataFrame, days: int) -> pl.DataFrame:
     return history.filter(pl.col("occurred_at").str.slice(0, 10) >= first.isoformat())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12 * THOROUGH, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories, maps(), maps(), st.sampled_from([4, 7, 90]))
 def test_a_diff_says_what_recomputing_under_both_maps_says(
     history: list[tuple], before: AccountabilityMap, after: AccountabilityMap, days: int
@@ -240,7 +242,8 @@ def test_a_diff_says_what_recomputing_under_both_maps_says(
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=12 * THOROUGH, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories, maps(), maps(), st.sampled_from([5, 90]))
 def test_verdicts_flip_exactly_where_the_scorecards_of_both_maps_differ(
     history: list[tuple], before: AccountabilityMap, after: AccountabilityMap, days: int
@@ -270,7 +273,7 @@ def word(judged: tuple[int, str] | None) -> str | None:
     return judged and judged[1]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12 * THOROUGH, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories, maps(), maps())
 def test_no_map_makes_anybody_s_earned_score_change(
     history: list[tuple], before: AccountabilityMap, after: AccountabilityMap
