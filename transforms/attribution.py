@@ -13,7 +13,7 @@ from contracts.tables import FactAttribution
 from contracts.tables.facts import COMPONENTS, SCOPES
 from transforms.credit import Scoring, named
 from transforms.estimate import ABOVE, above_the_line, scale_of
-from transforms.methods.distributions import in_order
+from transforms.exact import summed
 from transforms.methods.owner_change import PARTS, owner_change
 from transforms.periods import PERIOD_COLUMNS, previous_start
 
@@ -119,10 +119,7 @@ def owner_changes(changes: pl.LazyFrame) -> pl.LazyFrame:
     known = pl.col("rate").is_not_null().any()
     return theirs.group_by(*PERIOD_COLUMNS, pl.col("scope").cast(pl.UInt32).alias("owner"), "metric").agg(
         pl.col("change").first(),
-        *(
-            pl.when(known).then(in_order(pl.col(part).sort_by("touchpoint"))).alias(f"{part}_effect")
-            for part in PARTS
-        ),
+        *(pl.when(known).then(summed(pl.col(part))).alias(f"{part}_effect") for part in PARTS),
         unexplained_effect=pl.col("unexplained").first(),
     )
 

@@ -1,14 +1,25 @@
 """Why an owner's value changed: they did better, traffic moved, their map changed, or others answered."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.methods.distributions import in_order
+from transforms.exact import summed
 
 PARTS = ("rate", "mix", "portfolio", "who_answered")
 """What a change is split into, besides what is unexplained."""
 _SUMS = ("n_before", "sum_before", "n_after", "sum_after")
+_SIDES = ("before", "after")
+_GROUP = "__group"
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Some parts of a change in one order of changing things, and whether that order can be measured."""
+
+    effects: Mapping[str, pl.Expr]
+    is_known: pl.Expr
 
 
 def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.LazyFrame:
@@ -37,26 +48,27 @@ def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.Lazy
         `by`, touchpoint, `PARTS`, is_empty, and the owner's value_before, value_after, change and unexplained
         (the change less all the owner's parts; rounding, or all of it), the last four on every row.
     """
-    touchpoints = _touchpoints(cells, by)
-    worlds = [_world(touchpoints, held, by) for held in ("is_held_before", "is_held_after")]
-    portfolios = [_portfolio(touchpoints, side, by) for side in ("before", "after")]
     here = [*by, "touchpoint"]
-    joined = touchpoints
-    for index, part in enumerate((*worlds, *portfolios)):
-        named = part.rename({name: f"{name}_{index}" for name in part.collect_schema() if name not in here})
-        joined = joined.join(named, on=here)
-    forward, backward = _order(0, 3), _order(1, 2)
-    parts = [_mean_of(forward[name], backward[name]).alias(name) for name in PARTS]
-    split = joined.select(*here, "is_empty", *parts).join(_owners(touchpoints, by), on=by).sort(here)
-    total = pl.sum_horizontal(in_order(pl.col(*PARTS)).over(by))
-    return split.with_columns(unexplained=pl.col("change") - total)
+    sums = _with_sums(_touchpoints(cells, by), by)
+    worlds = [_world(held) for held in _SIDES]
+    portfolios = [_portfolio(side) for side in _SIDES]
+    parts = {name: _mean_of(*(order[name] for order in _orders(worlds, portfolios))) for name in PARTS}
+    values = {
+        f"value_{side}": (_sum("sum", side, side) / _sum("n", side, side)).fill_nan(None) for side in _SIDES
+    }
+    split = sums.select(*here, "is_empty", _GROUP, **parts, **values).with_columns(
+        change=pl.col("value_after") - pl.col("value_before")
+    )
+    total = pl.sum_horizontal(summed(pl.col(*PARTS)).over(_GROUP))
+    return split.with_columns(unexplained=pl.col("change") - total).drop(_GROUP)
 
 
-def _order(world: int, portfolio: int) -> dict[str, pl.Expr]:
-    """The parts when the world changes under one portfolio and the portfolio in the other period."""
-    measured = pl.col(f"is_known_{world}") & pl.col(f"is_known_{portfolio}")
-    places = {"rate": world, "mix": world, "who_answered": world, "portfolio": portfolio}
-    return {name: pl.when(measured).then(pl.col(f"{name}_{place}")) for name, place in places.items()}
+def _orders(worlds: Sequence[_Parts], portfolios: Sequence[_Parts]) -> Iterator[dict[str, pl.Expr]]:
+    """The parts when the world changes under one portfolio and the portfolio with the other period's data."""
+    for world, portfolio in ((worlds[0], portfolios[1]), (worlds[1], portfolios[0])):
+        measured = world.is_known & portfolio.is_known
+        effects = {**world.effects, **portfolio.effects}
+        yield {name: pl.when(measured).then(effect) for name, effect in effects.items()}
 
 
 def _mean_of(first: pl.Expr, second: pl.Expr) -> pl.Expr:
@@ -64,93 +76,96 @@ def _mean_of(first: pl.Expr, second: pl.Expr) -> pl.Expr:
 
 
 def _touchpoints(cells: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
-    """One row an owner and touchpoint: its sums, and its own change as rate and who_answered."""
+    """One row an owner and touchpoint: its sums, and its own change as rate and who_answered; in that order."""
     here = [*by, "touchpoint"]
-    n_0, n_1, rate_0, rate_1 = _filled(*_SUMS)
-    mass_0, mass_1 = (in_order(pl.col(name)).over(here) for name in ("n_before", "n_after"))
+    n_0, n_1, rate_0, rate_1 = _filled()
+    mass_0, mass_1 = (summed(pl.col(name)).over(_GROUP) for name in ("n_before", "n_after"))
     share_0, share_1 = n_0 / mass_0, n_1 / mass_1
     both = (mass_0 > 0) & (mass_1 > 0)
     return (
-        # By what is added up, since a segment's number is a matter of what came first: sums of fractions come out
-        # alike whatever the order and the numbers they were given in.
-        cells.sort(*here, *_SUMS)
+        # Sums are in whole steps: alike whatever the order, since a segment's number is a matter of what came first.
+        cells.sort(here)
+        .with_columns(_run(here))
         .with_columns(
             __rate=pl.when(both).then((rate_1 - rate_0) * (share_0 + share_1) / 2).otherwise(0.0),
             __who=pl.when(both).then((share_1 - share_0) * (rate_0 + rate_1) / 2).otherwise(0.0),
             is_empty=(n_0 == 0) | (n_1 == 0),
         )
-        .group_by(here)
+        .group_by(_GROUP, maintain_order=True)
         .agg(
-            in_order(pl.col(*_SUMS, "__rate", "__who")),
+            pl.col(here).first(),
+            summed(pl.col(*_SUMS, "__rate", "__who")),
             pl.col("is_held_before", "is_held_after").cast(pl.Float64).max(),
             pl.col("is_empty").any(),
         )
-        .sort(here)
+        .drop(_GROUP)
     )
 
 
-def _filled(n_0: str, sum_0: str, n_1: str, sum_1: str) -> tuple[pl.Expr, pl.Expr, pl.Expr, pl.Expr]:
+def _run(keys: Sequence[str]) -> pl.Expr:
+    """The number of a run of equal keys, of sorted rows: one whole number to group by instead of many names."""
+    return pl.any_horizontal(pl.col(keys).ne_missing(pl.col(keys).shift())).cum_sum().alias(_GROUP)
+
+
+def _filled() -> tuple[pl.Expr, pl.Expr, pl.Expr, pl.Expr]:
     """Sizes and rates of both periods; where one is empty, its rate is the other's."""
-    before, after = pl.col(n_0), pl.col(n_1)
-    rate_0 = pl.when(before > 0).then(pl.col(sum_0) / before)
-    rate_1 = pl.when(after > 0).then(pl.col(sum_1) / after)
+    before, after = pl.col("n_before"), pl.col("n_after")
+    rate_0 = pl.when(before > 0).then(pl.col("sum_before") / before)
+    rate_1 = pl.when(after > 0).then(pl.col("sum_after") / after)
     return before, after, pl.coalesce(rate_0, rate_1, pl.lit(0.0)), pl.coalesce(rate_1, rate_0, pl.lit(0.0))
 
 
-def _world(touchpoints: pl.LazyFrame, held: str, by: Sequence[str]) -> pl.LazyFrame:
-    """The world's change under one portfolio: rate, who_answered and mix of its touchpoints."""
-    n_0, n_1, rate_0, rate_1 = _filled(*_SUMS)
-    holds = pl.col(held)
-    mass_0, mass_1 = _held_sum(n_0, holds, by), _held_sum(n_1, holds, by)
-    share_0, share_1 = _held(n_0, holds) / mass_0, _held(n_1, holds) / mass_1
-    weight = (share_0 + share_1) / 2
-    middle = (
-        _held_sum(pl.col("sum_before"), holds, by) / mass_0
-        + _held_sum(pl.col("sum_after"), holds, by) / mass_1
-    ) / 2
-    return touchpoints.select(
-        *by,
-        "touchpoint",
-        rate=weight * pl.col("__rate"),
-        who_answered=weight * pl.col("__who"),
-        mix=(share_1 - share_0) * ((rate_0 + rate_1) / 2 - middle),
-        is_known=(mass_0 > 0) & (mass_1 > 0),
+def _with_sums(touchpoints: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
+    """Touchpoints with what either portfolio holds of either period, added up over the owner."""
+    grouped = touchpoints.with_columns(_run(by))
+    return grouped.with_columns(
+        summed(pl.col(f"is_held_{held}") * pl.col(f"{what}_{side}"))
+        .over(_GROUP)
+        .alias(_name(what, held, side))
+        for what in ("n", "sum")
+        for held in _SIDES
+        for side in _SIDES
     )
 
 
-def _portfolio(touchpoints: pl.LazyFrame, side: str, by: Sequence[str]) -> pl.LazyFrame:
+def _name(what: str, held: str, side: str) -> str:
+    return f"__{what}_{held}_{side}"
+
+
+def _sum(what: str, held: str, side: str) -> pl.Expr:
+    """What one period's portfolio holds of n or sum with one period's data."""
+    return pl.col(_name(what, held, side))
+
+
+def _world(held: str) -> _Parts:
+    """The world's change under one portfolio: rate, who_answered and mix of its touchpoints."""
+    n_0, n_1, rate_0, rate_1 = _filled()
+    holds = pl.col(f"is_held_{held}")
+    mass_0, mass_1 = (_sum("n", held, side) for side in _SIDES)
+    share_0, share_1 = holds * n_0 / mass_0, holds * n_1 / mass_1
+    weight = (share_0 + share_1) / 2
+    middle = (_sum("sum", held, "before") / mass_0 + _sum("sum", held, "after") / mass_1) / 2
+    effects = {
+        "rate": weight * pl.col("__rate"),
+        "mix": (share_1 - share_0) * ((rate_0 + rate_1) / 2 - middle),
+        "who_answered": weight * pl.col("__who"),
+    }
+    return _Parts(effects, (mass_0 > 0) & (mass_1 > 0))
+
+
+def _portfolio(side: str) -> _Parts:
     """What the change of portfolio does with one period's data, by touchpoint."""
     n, total = pl.col(f"n_{side}"), pl.col(f"sum_{side}")
-    masses = {held: _held_sum(n, pl.col(held), by) for held in ("is_held_before", "is_held_after")}
-    shares = [_held(n, pl.col(held)) / mass for held, mass in masses.items()]
-    wholes = [_held_sum(total, pl.col(held), by) / mass for held, mass in masses.items()]
-    value = pl.when(n > 0).then(total / n).otherwise(0.0)
-    return touchpoints.select(
-        *by,
-        "touchpoint",
-        portfolio=(shares[1] - shares[0]) * (value - (wholes[0] + wholes[1]) / 2),
-        is_known=pl.all_horizontal(mass > 0 for mass in masses.values()),
+    masses = [_sum("n", held, side) for held in _SIDES]
+    share_0, share_1 = (
+        pl.col(f"is_held_{held}") * n / mass for held, mass in zip(_SIDES, masses, strict=True)
     )
-
-
-def _owners(touchpoints: pl.LazyFrame, by: Sequence[str]) -> pl.LazyFrame:
-    values = {
-        f"value_{side}": in_order(_held(pl.col(f"sum_{side}"), pl.col(f"is_held_{side}")))
-        / in_order(_held(pl.col(f"n_{side}"), pl.col(f"is_held_{side}")))
-        for side in ("before", "after")
-    }
-    known = touchpoints.group_by(by).agg(value.fill_nan(None).alias(name) for name, value in values.items())
-    return known.with_columns(change=pl.col("value_after") - pl.col("value_before"))
-
-
-def _held(term: pl.Expr, holds: pl.Expr) -> pl.Expr:
-    return holds * term
-
-
-def _held_sum(term: pl.Expr, holds: pl.Expr, by: Sequence[str]) -> pl.Expr:
-    return in_order(_held(term, holds)).over(by)
+    whole_0, whole_1 = (_sum("sum", held, side) / mass for held, mass in zip(_SIDES, masses, strict=True))
+    value = pl.when(n > 0).then(total / n).otherwise(0.0)
+    effects = {"portfolio": (share_1 - share_0) * (value - (whole_0 + whole_1) / 2)}
+    return _Parts(effects, (masses[0] > 0) & (masses[1] > 0))
 
 
 def summarise(split: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.LazyFrame:
     """The parts added up by fewer columns, for instance by owner."""
-    return split.group_by(by).agg(in_order(pl.col(*PARTS))).sort(by)
+    return split.group_by(by).agg(summed(pl.col(*PARTS))).sort(by)
