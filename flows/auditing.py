@@ -101,7 +101,7 @@ def audited(
     found |= _trust(workspace, measured, state, scored, seen, found)
     found |= _ladder(seen, found[MetricStanding])
     found[DriverWeight] = driver_weights(scored[FactCase], seen.standing)
-    found[PriorityMismatch] = priority_mismatches(found[DriverWeight], seen.standing)
+    found[PriorityMismatch] = priority_mismatches(found[DriverWeight].lazy(), seen.standing).collect()
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
     evidence = replace(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from contracts.accountability import DriverAnalysis, Touchpoint
 from contracts.events import ATTRIBUTE
 from contracts.tables import DriverWeight, PriorityMismatch
+from contracts.tables.drivers import MISMATCHES
 from transforms.in_force import Standing
 from transforms.methods.drivers import Drivers, priority_mismatch, weigh_drivers
 
@@ -40,37 +42,44 @@ def driver_weights(cases: pl.DataFrame, standing: Standing) -> pl.DataFrame:
     )
 
 
-def priority_mismatches(weights: pl.DataFrame, standing: Standing) -> pl.DataFrame:
-    """PriorityMismatch.
+def priority_mismatches(weights: pl.LazyFrame, standing: Standing) -> pl.LazyFrame:
+    """PriorityMismatch's rows, unsorted.
 
     Args:
         weights: DriverWeight.
         standing: The map as it stands now.
     """
-    rows = [row for one in standing.atlas.drivers for row in _mismatches(one, weights, standing)]
-    return pl.DataFrame(rows, schema=PriorityMismatch.published_schema()).sort(PriorityMismatch.primary_key())
-
-
-def _mismatches(
-    analysis: DriverAnalysis, weights: pl.DataFrame, standing: Standing
-) -> Iterator[dict[str, Any]]:
-    own = weights.filter(pl.col("analysis") == analysis.id, pl.col("weight").is_not_null())
-    known = {row["touchpoint_id"]: row for row in own.iter_rows(named=True)}
     names = {one.id: one.name for one in standing.atlas.touchpoints}
-    told = own.rename({"touchpoint_id": "driver"}).lazy()
-    found = priority_mismatch(told, told.filter("has_goal"), TOP).collect()
-    for one in found.iter_rows(named=True):
-        row = known[one["driver"]]
-        said = {"name": names[one["driver"]], "whole": analysis.name, "rank": row["rank"]}
-        yield {
-            "analysis": analysis.id,
-            "touchpoint_id": one["driver"],
-            "mismatch": one["mismatch"],
-            "weight": row["weight"],
-            "rank": row["rank"],
-            "owner_id": row["owner_id"],
-            "sentence": SAID[one["mismatch"]].format(**said),
+    every = [PriorityMismatch.empty().lazy()]
+    for analysis in standing.atlas.drivers:
+        own = weights.filter(pl.col("analysis") == analysis.id, pl.col("weight").is_not_null())
+        told = own.rename({"touchpoint_id": "driver"})
+        found = priority_mismatch(told, told.filter("has_goal"), TOP).drop("weight", "rank")
+        said = {
+            "name": pl.col("touchpoint_id").replace_strict(names, return_dtype=pl.String),
+            "rank": pl.col("rank"),
+            "whole": pl.lit(analysis.name),
         }
+        kinds = pl.col("mismatch")
+        named = (
+            found.rename({"driver": "touchpoint_id"})
+            .join(own, on="touchpoint_id")
+            .with_columns(
+                kinds.cast(pl.Enum(MISMATCHES)),
+                sentence=pl.coalesce(
+                    pl.when(kinds == kind).then(_said(text, said)) for kind, text in SAID.items()
+                ),
+            )
+        )
+        every.append(named.select(PriorityMismatch.column_names()))
+    return pl.concat(every)
+
+
+def _said(text: str, said: Mapping[str, pl.Expr]) -> pl.Expr:
+    """A text whose braces are filled in by row."""
+    parts = list(Formatter().parse(text))
+    plain = "".join(before + ("{}" if name else "") for before, name, _, _ in parts)
+    return pl.format(plain, *(said[name] for _, name, _, _ in parts if name))
 
 
 def _weighed(analysis: DriverAnalysis, cases: pl.DataFrame, standing: Standing) -> Iterator[dict[str, Any]]:

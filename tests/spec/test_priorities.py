@@ -73,7 +73,7 @@ def test_the_heaviest_driver_is_first_and_noise_is_not_clear():
 
 def test_goals_are_held_against_drivers():
     map_now = standing()
-    found = priority_mismatches(weighed(answers(), map_now), map_now)
+    found = priority_mismatches(weighed(answers(), map_now).lazy(), map_now).collect().sort("touchpoint_id")
     PriorityMismatch.validate(found, cast=True)
     assert found.select("touchpoint_id", "mismatch", "sentence").rows() == [
         ("food", "driver_without_goal", "Food is number 1 of what moves the rating, and has no goal."),
@@ -134,7 +134,7 @@ def test_what_cannot_be_weighed_says_why(cases: pl.DataFrame, refused: str):
     found = weighed(cases)
     assert found["refused"].to_list() == [refused] * 3
     assert found["weight"].null_count() == 3
-    assert priority_mismatches(found, standing()).is_empty()
+    assert priority_mismatches(found.lazy(), standing()).collect().is_empty()
 
 
 def test_a_score_that_never_differs_explains_nothing():
