@@ -14,6 +14,7 @@ from transforms.estimate import ESTIMATED, estimate
 from transforms.measure import ADDITIVE
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
 from transforms.quantiles import (
+    ascending,
     estimate_quantiles,
     estimate_waiting,
     is_censored,
@@ -57,8 +58,9 @@ def values_by_period(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     """
     # Every card sorts its lists of values; what comes in order is sorted in a third of the time.
     credited = scoring.credited(values).select("date", *PARTS, "value", "is_event")
-    credited = credited.sort("value", pl.col("is_event").not_())
-    return credited.join(scoring.calendar.day_table(), on="date", maintain_order="left").drop("date")
+    return (
+        ascending(credited).join(scoring.calendar.day_table(), on="date", maintain_order="left").drop("date")
+    )
 
 
 def cards(

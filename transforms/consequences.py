@@ -15,7 +15,7 @@ from transforms.measure import ADDITIVE
 from transforms.methods.owner_change import owner_change
 from transforms.moves import Stretch, settled_at
 from transforms.periods import PERIOD, PERIOD_COLUMNS
-from transforms.quantiles import quantile_families
+from transforms.quantiles import ascending, quantile_families
 from transforms.stakes import together
 from transforms.whatif import SIDES, Comparison, Cube, measured_alike, side_sums, side_values
 
@@ -315,7 +315,8 @@ def _credited(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
 
 def _observed(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
     values = comparison.sides[name].scoring.credited(_lately(side_values(cube, name), comparison))
-    return values.with_columns(_period(comparison)).select(*PERIOD_COLUMNS, *PARTS, "value", "is_event")
+    told = values.with_columns(_period(comparison)).select(*PERIOD_COLUMNS, *PARTS, "value", "is_event")
+    return ascending(told)
 
 
 def _lately(frame: pl.LazyFrame, comparison: Comparison) -> pl.LazyFrame:

@@ -31,6 +31,11 @@ def ordered_values(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     )
 
 
+def ascending(values: pl.LazyFrame) -> pl.LazyFrame:
+    """Observations as `waiting_curves` takes them: by value, and where values are alike events before open cases."""
+    return values.sort("value", pl.col("is_event").not_())
+
+
 _ENDS = tuple(f"{prefix}_{end}" for prefix in ("value", "bound") for end in ("low", "high"))
 
 
@@ -38,7 +43,7 @@ def waiting_curves(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     """As `ordered_values`, with open cases: how many are still waiting after every time, and its intervals.
 
     Args:
-        values: As `ordered_values` takes them, with `is_event`; ascending by value, events before open cases.
+        values: As `ordered_values` takes them, with `is_event`, in the order of `ascending`.
         keys: Columns that make up one curve, besides the metric.
 
     Returns:

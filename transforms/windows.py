@@ -12,6 +12,7 @@ from transforms.behaviour import SHARES, charts
 from transforms.credit import PARTS, Scoring, named
 from transforms.measure import ADDITIVE
 from transforms.periods import PERIOD, PERIOD_COLUMNS, Calendar
+from transforms.quantiles import ascending
 from transforms.verdict import answers_expected
 
 _PAIR = ["touchpoint", "metric"]
@@ -45,8 +46,8 @@ def window_values(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     credited = (
         scoring.credited(values).filter(pl.col("dimension") == 0).select("date", *PARTS, "value", "is_event")
     )
-    credited = credited.sort("value", pl.col("is_event").not_())
-    return pl.concat([one.named(credited) for one in _windows(scoring)]).drop("date")
+    ordered = ascending(credited)
+    return pl.concat([one.named(ordered) for one in _windows(scoring)]).drop("date")
 
 
 def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:

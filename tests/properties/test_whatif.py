@@ -284,6 +284,45 @@ def test_no_map_makes_anybody_s_earned_score_change(
             assert abs(change_.before + change_.portfolio - change_.after) < 1e-9
 
 
+def test_a_median_that_too_many_open_cases_hide_is_no_verdict_of_a_diff():
+    """One case came to its end soon, six wait for longer: half have not, unless it is taken for the last."""
+    steps = [
+        *((f"2026-02-2{day}T06:00", "ticket.opened", f"T{day}") for day in range(2, 8)),
+        ("2026-02-28T06:00", "ticket.opened", "T8"),
+        ("2026-02-28T18:00", "ticket.closed", "T8"),
+    ]
+    told = table([(when, kind, "web", None, None, 1, subject) for when, kind, subject in steps])
+    goal = [{"metric": "wait", "at_most": 5, "due": date(2026, 12, 31), "why": "it matters"}]
+    one, other = (simple_map(goals) for goals in ([], goal))
+    flips = [flip for _ in range(10) for flip in change(told, one, other, 90).flips]
+    assert not [
+        flip for flip in flips if flip.metric == "wait" and flip.after and flip.after.verdict != "no_data"
+    ]
+
+
+def simple_map(goals: list[dict]) -> AccountabilityMap:
+    """One touchpoint, to which every ticket belongs."""
+    text = {
+        "teams": [{"id": "a", "name": "A"}],
+        "people": [{"id": "ada", "name": "ada"}],
+        "seats": [{"id": "one", "name": "one", "team": "a", "holders": [{"person": "ada"}]}],
+        "touchpoints": [
+            {
+                "id": "p0",
+                "name": "p0",
+                "stage": "engage",
+                "accountable": "one",
+                "metrics": ["wait"],
+                "goals": goals,
+            }
+        ],
+        "rules": [{"id": "tickets", "touchpoint": "p0", "kind": "ticket.*"}],
+        "metrics": yaml.safe_load(METRICS),
+        "cases": [{"subject": "ticket"}],
+    }
+    return assemble([parse(yaml.safe_dump(text), "map.yaml")], BERLIN)
+
+
 @settings(max_examples=20, deadline=None)
 @given(histories, maps())
 def test_no_change_changes_nothing(history: list[tuple], atlas: AccountabilityMap):
