@@ -10,13 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from contracts.errors import StoreError
 from warehouse.signal_ledger import SignalLedger
-
-if TYPE_CHECKING:
-    import httpx
 
 URL = "PREFECT_API_URL"
 KEY = "PREFECT_API_KEY"
@@ -80,7 +77,7 @@ def emit(
     return Emitted(emitted, confirmed)
 
 
-def _confirm(ledger: SignalLedger, client: "httpx.Client") -> int:
+def _confirm(ledger: SignalLedger, client: Any) -> int:  # noqa: ANN401 - httpx is imported late
     """Read back what was emitted."""
     ids = ledger.unconfirmed(_BATCH)
     if not ids:
