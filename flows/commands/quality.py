@@ -30,7 +30,8 @@ def quality(
     from flows.console import out  # noqa: PLC0415 - loaded when needed
     from views.quality import QUALITY_TABLES, broken_rules, last_grades, sentence  # noqa: PLC0415
     from views.terminal import feeds_quality, grades_quality, rules_quality  # noqa: PLC0415
-    from views.trust import answered, answered_table, drifts, hands, hands_table, restated_table  # noqa: PLC0415
+    from views.trust import answered, drifts, hands  # noqa: PLC0415
+    from views.trust_tables import answered_table, hands_table, restated_table  # noqa: PLC0415
     from warehouse.releases import Releases  # noqa: PLC0415
 
     releases = Releases(load(folder).warehouse / "published")

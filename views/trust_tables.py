@@ -1,0 +1,83 @@
+"""Who answered, whose hands numbers go through and what was restated, as tables of the terminal."""
+
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+from rich.text import Text
+
+from contracts.sampling import STEPS
+from views.trust import number, restated
+
+
+def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
+    """Who was asked and answered: what `answered` and `drifts` returned."""
+    said = [
+        f"Since the week of {one['drift_since_date']}: {one['what']} at {one['touchpoint_id']} ({one['metric']}) is "
+        f"{number(one['value'])}, usually {number(one['usual'])}."
+        for one in standing
+    ]
+    table = Table(title="Who was asked, who answered", title_justify="left", caption="\n".join(said) or None)
+    for name in (
+        "touchpoint",
+        "metric",
+        "asked",
+        "answered",
+        "rate",
+        "unlike",
+        "value",
+        "weighted",
+        "by who",
+    ):
+        table.add_column(name, justify="left" if name in ("touchpoint", "metric") else "right")
+    for row in rows.iter_rows(named=True):
+        table.add_row(
+            row["touchpoint_id"],
+            row["metric"],
+            f"{row['asked_count']:,}",
+            f"{row['answered_count']:,}",
+            _shown(row["response_rate"], row["response_grade"]),
+            _shown(row["mix_excess"], row["representation_grade"]),
+            number(row["value"]),
+            number(row["adjusted_value"], row["value"]),
+            number(row["change_by_who"], row["value"]),
+        )
+    return table
+
+
+def hands_table(rows: list[dict[str, Any]]) -> Table:
+    """Whose hands every number goes through: what `hands` returned."""
+    table = Table(title="Whose hands they go through", title_justify="left")
+    for name in ("touchpoint", "metrics", "judged", *STEPS):
+        table.add_column(name)
+    for row in rows:
+        units = [Text(unit, "bold red" if is_conflict else "") for unit, is_conflict in row["steps"]]
+        table.add_row(row["touchpoint_id"], ", ".join(row["metrics"]), row["judged"], *units)
+    return table
+
+
+def restated_table(log: pl.DataFrame, limit: int) -> Table:
+    """Published values that were changed: rows of restatement, the newest only."""
+    count, newest = restated(log, limit)
+    table = Table(title=f"Published values that were changed: {count:,}", title_justify="left")
+    for name in ("touchpoint", "metric", "period", "was", "is", "n was", "n is", "why", "release"):
+        table.add_column(
+            name, justify="right" if name in ("was", "is", "n was", "n is", "release") else "left"
+        )
+    for row in newest:
+        table.add_row(
+            row["scope_id"],
+            row["metric"],
+            f"{row['period']} {row['period_start']}",
+            number(row["value_was"]),
+            number(row["value_is"]),
+            f"{row['n_was']:,}",
+            f"{row['n_is']:,}",
+            row["why"],
+            str(row["release_number"]),
+        )
+    return table
+
+
+def _shown(share: float | None, grade: str | None) -> str:
+    return "not known" if share is None else f"{share:.1%} {grade}"
