@@ -281,6 +281,8 @@ def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Co
 def _checked(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
     """The rows with the table's exact types, every promise kept."""
     typed = _typed(table, frame, extra)
+    if typed.is_empty():
+        return typed
     promised = typed.select(table.column_names())
     kept, failure = table.filter(promised)
     if kept.height < promised.height:

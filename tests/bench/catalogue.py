@@ -25,6 +25,7 @@ from transforms.estimate import estimate
 from transforms.followed import followed_events, measure_followed, paired
 from transforms.measure import case_values, measure_cases, measure_events
 from transforms.quantiles import (
+    ascending,
     estimate_quantiles,
     estimate_waiting,
     is_censored,
@@ -191,7 +192,7 @@ def ours(folder: Path, name: str) -> pl.DataFrame:
     """The metric's cells: sums, value, both intervals."""
     metric = METRICS[name]
     if metric.estimator == "quantile":
-        values = case_values(pl.scan_parquet(folder / "cases.parquet"), [metric], CODEBOOK, NOW)
+        values = ascending(case_values(pl.scan_parquet(folder / "cases.parquet"), [metric], CODEBOOK, NOW))
         keys = ["slot", "touchpoint"]
         if is_censored(metric):
             return estimate_waiting(waiting_curves(values, keys), [metric])[0].collect()
