@@ -127,7 +127,8 @@ def batch(folder: Path, out: Path) -> dict[str, object]:
 
 def _batch(state: State) -> pl.DataFrame:
     number = state.number
-    drawn = drawn_events(BATCH, max(state.rows // 20, 1000)).sample(BATCH, seed=number, shuffle=True)
+    # Those who are known: the batch comes without an identity of its own.
+    drawn = drawn_events(BATCH, state.resolution.customers.height).sample(BATCH, seed=number, shuffle=True)
     draw = np.random.default_rng([SEED, number])
     age = np.concatenate(
         [draw.uniform(0, span, count) for span, count in ((1, 8000), (30, 1500), (182, 500))]
