@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from transforms.methods import student
 from transforms.methods.distributions import beta_quantile
 
 Ends = tuple[pl.Expr, pl.Expr]
@@ -114,10 +115,8 @@ def student_t(mean: pl.Expr, variance: pl.Expr, n: pl.Expr, t: pl.Expr) -> Ends:
 
 def t_quantiles(degrees: pl.Series, confidence: float) -> pl.Series:
     """Two-sided quantiles of Student's t; null where there is no degree of freedom."""
-    from scipy.special import stdtrit  # noqa: PLC0415 - scipy loads only when a mean is scored
-
-    usable = degrees.cast(pl.Float64).fill_null(0.0).to_numpy()
-    found = stdtrit(np.maximum(usable, 1), (1 + confidence) / 2)
+    usable = degrees.cast(pl.Int64).fill_null(0).to_numpy()
+    found = student.quantile(np.maximum(usable, 1), confidence)
     return pl.Series(degrees.name, np.where(usable >= 1, found, np.nan)).fill_nan(None)
 
 

@@ -21,6 +21,7 @@
     decompose     a change as rate and mix, or as k factors
     owner_change  an owner's change as rate, mix, portfolio and who answered
     drivers       what moves a score: LMG and Johnson's weights with bootstrap intervals
+    student       Student's t without scipy
     discoveries   many comparisons: Benjamini-Hochberg and its kin
     pace          goals: lint, path, projection with the chance to meet
     budgets       bad-experience budgets and how fast they burn

@@ -1,12 +1,14 @@
 """Quantiles, tails and sums in order that polars has not got, as expressions.
 
-scipy loads when the first of them is evaluated, so that a run which asks for none does not pay for it.
+scipy loads when one of them is evaluated that has no closed form, so that a run which asks for none does not pay for it.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import polars as pl
+
+from transforms.methods import student
 
 
 def in_order(values: pl.Expr) -> pl.Expr:
@@ -19,18 +21,32 @@ def in_order(values: pl.Expr) -> pl.Expr:
 
 def normal_tail(z: pl.Expr) -> pl.Expr:
     """P(Z > z) of a standard normal."""
-    return _mapped("ndtr", -z)
+    return _evaluated(student.normal_tail, z)
 
 
 def student_tail(t: pl.Expr, degrees: pl.Expr) -> pl.Expr:
     """P(T > t) of Student's t."""
-    return _mapped("stdtr", degrees, -t)
+    return _evaluated(_student_tail, t, degrees)
+
+
+def _student_tail(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    known = np.isfinite(t) & (degrees >= 1) & (degrees <= student.MOST_TERMS) & (degrees % 1 == 0)
+    if (known | np.isnan(t) | np.isnan(degrees)).all():
+        whole = np.where(known, degrees, 1).astype(np.int64)
+        return np.where(known, student.tail(np.where(known, t, 0.0), whole), np.nan)
+    from scipy.special import stdtr  # noqa: PLC0415 - scipy loads when it is needed
+
+    return stdtr(degrees, -t)
 
 
 def student_quantile(degrees: pl.Expr, probability: float) -> pl.Expr:
-    """Quantile of Student's t; null where there is no degree of freedom."""
-    found = _mapped("stdtrit", degrees.cast(pl.Float64), pl.lit(probability))
-    return pl.when(degrees >= 1).then(found)
+    """Quantile, above the middle, of Student's t with whole degrees; null where there is no degree of freedom."""
+
+    def quantile(given: np.ndarray) -> np.ndarray:
+        whole = np.where(given >= 1, given, 1).astype(np.int64)
+        return np.where(given >= 1, student.quantile(whole, 2 * probability - 1), np.nan)
+
+    return _evaluated(quantile, degrees)
 
 
 def beta_quantile(a: pl.Expr, b: pl.Expr, probability: pl.Expr) -> pl.Expr:
@@ -44,10 +60,20 @@ def chi_square_tail(statistic: pl.Expr, degrees: pl.Expr) -> pl.Expr:
 
 
 def _mapped(name: str, *terms: pl.Expr) -> pl.Expr:
-    def evaluate(columns: pl.Series) -> pl.Series:
-        from scipy import special  # noqa: PLC0415 - scipy loads when a tail is asked for
+    """A function of scipy.special."""
 
-        function: Callable[..., np.ndarray] = getattr(special, name)
+    def function(*parts: np.ndarray) -> np.ndarray:
+        from scipy import special  # noqa: PLC0415 - scipy loads when it is needed
+
+        return getattr(special, name)(*parts)
+
+    return _evaluated(function, *terms)
+
+
+def _evaluated(function: Callable[..., np.ndarray], *terms: pl.Expr) -> pl.Expr:
+    """An array function of some terms, null where one is or where it is not defined."""
+
+    def evaluate(columns: pl.Series) -> pl.Series:
         parts = [columns.struct.field(field).to_numpy() for field in columns.struct.fields]
         return pl.Series(columns.name, function(*parts)).fill_nan(None)
 
