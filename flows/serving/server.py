@@ -28,6 +28,9 @@ from warehouse.ledger import Ledger
 _log = logging.getLogger("answerable.serve")
 _CONNECTIONS_MAX = 4_000
 _BACKLOG = 4_096
+_SWITCH_SECONDS = 0.0005
+"""How long a run may compute before the receiver gets its turn: at Python's 5 ms, which one request waits for about
+nine times, a delivery was answered in 48 ms while a run was under way."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def serve(root: Path, options: Options) -> None:
         WorkspaceError: Something in its files is wrong.
         QuestionError: The address is taken.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     lane = HotLane(root, options)
     listener = _bound(options.host, options.port)
     _log_to_stderr()
@@ -150,6 +154,8 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Handed on to every connection: an answer of two parts would wait for the sender's delayed ACK, 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)

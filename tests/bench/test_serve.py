@@ -111,20 +111,29 @@ def test_a_burst(tmp_path: Path, ledger_url: dict[str, str], benchmark: Benchmar
 
 
 async def _burst(port: int) -> tuple[list[float], float]:
-    limits = httpx.Limits(max_connections=100)
-    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+    """A thousand as fast as a hundred connections take them; each sender has the next one ready."""
+    began = time.time()  # noqa: TID251 - a stopwatch
+    numbers = iter(range(BURST))
+    answered: list[float] = []
 
-        async def push(number: int) -> float:
+    async def push_all() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for number in numbers:
             body = answer(f"n{number}")
-            began = time.perf_counter()
-            told = await client.post(
-                f"http://127.0.0.1:{port}/hooks/chat", content=body, headers=signed(body)
+            head = "".join(f"{name}: {value}\r\n" for name, value in signed(body).items())
+            sent = time.perf_counter()
+            writer.write(
+                f"POST /hooks/chat HTTP/1.1\r\nhost: here\r\ncontent-length: {len(body)}\r\n{head}\r\n".encode()
+                + body
             )
-            assert told.status_code == 202
-            return time.perf_counter() - began
+            said = await reader.readuntil(b"\r\n\r\n")
+            assert said.startswith(b"HTTP/1.1 202"), said
+            await reader.readexactly(int(said.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+            answered.append(time.perf_counter() - sent)
+        writer.close()
 
-        began = time.time()  # noqa: TID251 - a stopwatch
-        return list(await asyncio.gather(*(push(number) for number in range(BURST)))), began
+    await asyncio.gather(*(push_all() for _ in range(100)))
+    return answered, began
 
 
 def _processed(inbox: Inbox) -> list[float]:
