@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -15,13 +16,18 @@ HEADINGS = ("Grain", "Scope", "Late data", "Known limits", "Used by")
 
 def ordered_columns(table: type[Table], extra: Mapping[str, Column] | None = None) -> list[str]:
     """Columns in published order: the grain, the table's own, what it shares with its like, extras."""
+    return [*_ordered(table), *(extra or {})]
+
+
+@cache
+def _ordered(table: type[Table]) -> tuple[str, ...]:
     grain = table.primary_key()
     inherited = {
         name for base in table.__mro__[1:] if issubclass(base, Table) for name in base.column_names()
     }
     own = [name for name in table.column_names() if name not in inherited and name not in grain]
     shared = [name for name in table.column_names() if name in inherited and name not in grain]
-    return [*grain, *own, *shared, *(extra or {})]
+    return (*grain, *own, *shared)
 
 
 def summary(table: type[Table]) -> str:
@@ -44,32 +50,43 @@ def sections(table: type[Table]) -> dict[str, str]:
 
 def column_notes(table: type[Table], extra: Mapping[str, Column] | None = None) -> dict[str, dict[str, Any]]:
     """Description, unit, type and nullability of every column, in published order."""
-    columns = table.columns()
-    notes: dict[str, dict[str, Any]] = {}
-    for name in ordered_columns(table, extra):
-        if name in columns:
-            column = columns[name]
-            unit = (column.metadata or {}).get("unit")
-            notes[name] = {
-                "type": _type_name(column.dtype),
-                "unit": unit,
-                "nullable": column.nullable,
-                "description": column.description,
-            }
-        else:
-            added = (extra or {})[name]
-            notes[name] = {
-                "type": _type_name(added.dtype),
-                "unit": added.unit,
-                "nullable": True,
-                "description": added.description,
-            }
+    notes = {name: dict(note) for name, note in _notes(table).items()}
+    for name, added in (extra or {}).items():
+        notes[name] = {
+            "type": _type_name(added.dtype),
+            "unit": added.unit,
+            "nullable": True,
+            "description": added.description,
+        }
     return notes
+
+
+@cache
+def _notes(table: type[Table]) -> Mapping[str, Mapping[str, Any]]:
+    columns = table.columns()
+    return {
+        name: {
+            "type": _type_name(columns[name].dtype),
+            "unit": (columns[name].metadata or {}).get("unit"),
+            "nullable": columns[name].nullable,
+            "description": columns[name].description,
+        }
+        for name in _ordered(table)
+    }
 
 
 def arrow_schema(table: type[Table], extra: Mapping[str, Column] | None = None) -> pa.Schema:
     """The table's Arrow schema: every field carries its description and unit."""
-    types = {**table.published_schema(), **{n: c.dtype for n, c in (extra or {}).items()}}
+    return _plain_arrow_schema(table) if not extra else _arrow_schema(table, extra)
+
+
+@cache
+def _plain_arrow_schema(table: type[Table]) -> pa.Schema:
+    return _arrow_schema(table, {})
+
+
+def _arrow_schema(table: type[Table], extra: Mapping[str, Column]) -> pa.Schema:
+    types = {**table.published_schema(), **{n: c.dtype for n, c in extra.items()}}
     notes = column_notes(table, extra)
     plain = pl.DataFrame(schema={name: types[name] for name in notes})
     fields = plain.to_arrow(compat_level=pl.CompatLevel.oldest()).schema

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -34,7 +35,17 @@ def markdown(tables: Sequence[type[Table]] = TABLES) -> str:
 
 def page(tables: Sequence[type[Table]] = TABLES, extra: Extra | None = None) -> str:
     """The dictionary as one self-contained HTML page."""
-    described = [_described(table, (extra or {}).get(table)) for table in tables]
+    added = {table: tuple(columns.items()) for table, columns in (extra or {}).items()}
+    return _page(tuple(tables), tuple(added.items()))
+
+
+@lru_cache(maxsize=4)
+def _page(
+    tables: tuple[type[Table], ...], added: tuple[tuple[type[Table], tuple[tuple[str, Column], ...]], ...]
+) -> str:
+    """Made once for the same tables and columns: a resident process publishes every few seconds."""
+    extra = {table: dict(columns) for table, columns in added}
+    described = [_described(table, extra.get(table)) for table in tables]
     return _pages.get_template("dictionary.html").render(tables=described)
 
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Self
 
 import dataframely as dy
@@ -36,14 +38,20 @@ class Table(dy.Schema):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
-    def published_schema(cls) -> dict[str, pl.DataType]:
+    def published_schema(cls) -> Mapping[str, pl.DataType]:
         """Columns and types, in order."""
-        return {name: column.dtype for name, column in cls.columns().items()}
+        return _schema(cls)
 
     @classmethod
     def empty(cls) -> pl.DataFrame:
         """The table without rows."""
         return pl.DataFrame(schema=cls.published_schema())
+
+
+@cache
+def _schema(table: type[Table]) -> Mapping[str, pl.DataType]:
+    """Made once a table: dataframely looks all its columns up anew whenever it is asked."""
+    return MappingProxyType({name: column.dtype for name, column in table.columns().items()})
 
 
 def text(description: str, **more: Any) -> dy.String:  # noqa: ANN401 - passed through
