@@ -281,14 +281,13 @@ def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Co
 def _checked(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
     """The rows with the table's exact types, every promise kept."""
     typed = _typed(table, frame, extra)
-    if typed.is_empty():
-        return typed
     promised = typed.select(table.column_names())
+    if typed.is_empty() or table.is_valid(promised):
+        return typed
+    # Which rules are broken is asked only when one is: that takes twice as long.
     kept, failure = table.filter(promised)
-    if kept.height < promised.height:
-        broken = ", ".join(f"{rule} {count:,}" for rule, count in failure.counts().items())
-        raise _broken(table, f"{promised.height - kept.height:,} rows break its contract ({broken})")
-    return typed
+    broken = ", ".join(f"{rule} {count:,}" for rule, count in failure.counts().items())
+    raise _broken(table, f"{promised.height - kept.height:,} rows break its contract ({broken})")
 
 
 def _typed(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
