@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from contracts.errors import AnswerableError, BusyError
+from contracts.errors import AnswerableError, BusyError, StoreError
 from contracts.tenures import instant
 from flows.run import Outcome, Run, publish_inline
 from flows.serving.looking import Seen, look, written
@@ -130,11 +130,17 @@ class Reactor:
     def _looked(self) -> float:
         """Look; in how many seconds to look again."""
         try:
-            return self.look()
+            wait = self.look()
+        except StoreError as error:
+            if self.standing.is_wrong("ledger", str(error)):
+                _log.error("the ledger cannot be reached: %s", error)
+            return self.rhythm.retry_first
         except Exception:  # noqa: BLE001 - the thread goes on: whatever it was, it is told and looked at again
             _log.exception("the reactor met a defect")
             self.standing.is_wrong("run", "a defect: see the log")
             return self.rhythm.sweep
+        self.standing.is_wrong("ledger", None)
+        return wait
 
     def _gathered(self, until: float) -> bool:
         """Wait until it is worth looking; False when it is time to end."""

@@ -5,17 +5,52 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Sandbox
 from tests.flows.hooks import build_hooked
 from warehouse.inbox import Inbox
-from warehouse.ledger import Ledger
+from warehouse.ledger import URL_VARIABLE, Ledger
 from warehouse.store import EventStore
 
 KILLS = int(os.environ.get("ANSWERABLE_SERVE_KILLS", "2"))
+
+
+def kept_once(
+    sandbox: Sandbox, promised: Mapping[str, object], killed: int, environment: Mapping[str, str]
+) -> str:
+    """Everything promised is in one file and one event, once, and little else; in words.
+
+    Args:
+        sandbox: The workspace.
+        promised: Deliveries that were answered with 202 or 200.
+        killed: How often something was killed: answers that were cut off then belong to kept deliveries.
+        environment: With the ledger's address, if it has one.
+    """
+    url = environment.get(URL_VARIABLE)
+    with pytest.MonkeyPatch.context() as patch:
+        if url:
+            patch.setenv(URL_VARIABLE, url)
+        outcome = sandbox.run()
+        counts = Inbox(Ledger(sandbox.root / "warehouse")).counts()
+    assert counts.keys() == {"landed"}
+    files = sorted((sandbox.root / "inbox/chat").glob("*.jsonl"))
+    lines = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    deliveries = Counter(one["answerable"]["delivery_id"] for one in lines)
+    assert set(deliveries.values()) == {1}, "every delivery is in one file, once"
+    assert len(deliveries) == counts["landed"]
+    answers = {one["answer_id"] for one in lines}
+    assert set(promised) <= answers, "what was promised is there"
+    assert len(answers - set(promised)) <= killed * 3, (
+        "kept, but the answer was cut off: one a sender and kill"
+    )
+    events = EventStore(sandbox.root / "warehouse/store").head().scan(["event_id"]).collect()["event_id"]
+    assert (events.len(), events.n_unique()) == (len(answers), len(answers))
+    assert outcome.absorbed.state.rows == len(answers)
+    return f"{counts['landed']} kept, {len(lines)} lines in {len(files)} files"
 
 
 @pytest.mark.slow
@@ -26,7 +61,7 @@ def test_killed_at_random_instants_nothing_promised_is_lost_and_nothing_lands_tw
     sandbox = build_hooked(tmp_path / "workspace")
     environment = dict(os.environ)
     if kind == "postgresql":
-        environment["ANSWERABLE_LEDGER_URL"] = request.getfixturevalue("empty_database")
+        environment[URL_VARIABLE] = request.getfixturevalue("empty_database")
     command = [sys.executable, "-m", "tests.flows.killed_serve", str(sandbox.root), str(KILLS), "7"]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60 + 60 * KILLS, env=environment
@@ -39,35 +74,12 @@ def test_killed_at_random_instants_nothing_promised_is_lost_and_nothing_lands_tw
     assert len(promised) >= KILLS
     assert all(answers.count(202) + answers.count(-1) <= 1 for answers in promised.values()), "new only once"
 
-    with pytest.MonkeyPatch.context() as patch:
-        if kind == "postgresql":
-            patch.setenv("ANSWERABLE_LEDGER_URL", environment["ANSWERABLE_LEDGER_URL"])
-        outcome = sandbox.run()
-        inbox = Inbox(Ledger(sandbox.root / "warehouse"))
-        assert inbox.counts().keys() == {"landed"}
-        kept = inbox.counts()["landed"]
-    lines = [
-        json.loads(line)
-        for path in sorted((sandbox.root / "inbox/chat").glob("*.jsonl"))
-        for line in path.read_text().splitlines()
-    ]
-    deliveries = Counter(one["answerable"]["delivery_id"] for one in lines)
-    assert set(deliveries.values()) == {1}, "every delivery is in one file, once"
-    assert len(deliveries) == kept
-    answers = {one["answer_id"] for one in lines}
-    assert set(promised) <= answers, "what was promised is there"
-    assert len(answers - set(promised)) <= said["killed"] * 3, (
-        "kept, but the answer was cut off: one a sender and kill"
-    )
-    events = EventStore(sandbox.root / "warehouse/store").head().scan(["event_id"]).collect()["event_id"]
-    assert (events.len(), events.n_unique()) == (len(answers), len(answers))
-    assert outcome.absorbed.state.rows == len(answers)
+    told = kept_once(sandbox, promised, said["killed"], environment)
     left = [path.name for path in (sandbox.root / "inbox/chat").iterdir() if path.suffix != ".jsonl"]
     assert all(name.startswith(".") and name.endswith(".part") for name in left), "hidden, and never read"
     assert len(left) <= said["killed"] + 1, "half a file a kill at most"
     with capsys.disabled():
         print(  # noqa: T201 - figures for whoever asked for more kills
-            f"\n{kind}: {said['killed']} kills, {len(promised)} promised, {kept} kept, {len(lines)} lines in "
-            f"{len(list((sandbox.root / 'inbox/chat').glob('*.jsonl')))} files, answers {said['statuses']}, "
+            f"\n{kind}: {said['killed']} kills, {len(promised)} promised, {told}, answers {said['statuses']}, "
             f"{said['cpu_seconds']:.0f} CPU s"
         )
