@@ -39,7 +39,7 @@ class Rhythm:
         retry_last: but never later than this.
     """
 
-    quiet: float = 0.2
+    quiet: float = 0.05
     patience: float = 5.0
     sweep: float = 30.0
     refresh: float = 3600.0
