@@ -23,6 +23,17 @@ class DriverWeight(Table):
 
     analysis = key("Analysis.")
     touchpoint_id = key("Touchpoint.")
+    rank = count("Its place, the heaviest first.", "places", nullable=True)
+    weight = number("Share of variance that this one explains; all of them add up to r_squared.", "share")
+    weight_low = number("Lower end of its 95 % bootstrap interval.", "share")
+    weight_high = number("Upper end of it.", "share")
+    is_clear = flag(
+        "Whether it explains more than a score without any meaning would, in 95 % of the bootstrap's samples.",
+        nullable=True,
+    )
+    explained_share = number("Its share of what all explain.", "share")
+    r_squared = number("Share of variance that all touchpoints explain together.", "share")
+    has_goal = flag("Whether the touchpoint has a goal in force.")
     outcome = text("Number of the case that is explained.")
     attribute = text("Number of the case that is the touchpoint's score.")
     method = one_of(
@@ -34,18 +45,7 @@ class DriverWeight(Table):
     n = count("Cases with all the scores.", "cases")
     excluded_count = count("Cases that lack one, left out.", "cases")
     n_touchpoint = count("Cases with this touchpoint's score and the outcome.", "cases")
-    r_squared = number("Share of variance that all touchpoints explain together.", "share")
-    weight = number("Share of variance that this one explains; all of them add up to r_squared.", "share")
-    weight_low = number("Lower end of its 95 % bootstrap interval.", "share")
-    weight_high = number("Upper end of it.", "share")
-    explained_share = number("Its share of what all explain.", "share")
-    rank = count("Its place, the heaviest first.", "places", nullable=True)
-    is_clear = flag(
-        "Whether it explains more than a score without any meaning would, in 95 % of the bootstrap's samples.",
-        nullable=True,
-    )
     is_priority = flag("Whether the map calls the touchpoint a priority.")
-    has_goal = flag("Whether the touchpoint has a goal in force.")
     owner_id = text("Who is accountable now; null for nobody.", nullable=True)
     refused = one_of(
         REFUSED,
