@@ -11,7 +11,7 @@ from typing import Literal
 
 import polars as pl
 
-from contracts.accountability import Metric
+from contracts.accountability import AccountabilityMap, Metric
 from contracts.documents import Document
 from contracts.errors import Problem, did_you_mean
 from contracts.events import ATTRIBUTE, CONDITION_COLUMNS, NUMBERS
@@ -446,9 +446,13 @@ def _rule_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
                     yield Problem(where, what, "Write a number.")
 
 
+def _kept_on_cases(atlas: AccountabilityMap) -> set[str]:
+    return {name for spec in atlas.cases for name in spec.attributes}
+
+
 def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
     atlas = examined.atlas
-    kept = {name for spec in atlas.cases for name in spec.attributes}
+    kept = _kept_on_cases(atlas)
     for name in sorted(kept - seen.declared - set(NUMBERS)) if seen.is_whole else ():
         where = atlas.where("cases", "")
         yield Problem(where, f"no feed gives attribute {name!r}.", did_you_mean(name, seen.declared))
@@ -481,7 +485,7 @@ def _metric_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
 
 def _driver_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
     """The numbers that drivers name are kept on cases."""
-    kept = {name for spec in examined.atlas.cases for name in spec.attributes}
+    kept = _kept_on_cases(examined.atlas)
     for one in examined.atlas.drivers:
         where = examined.atlas.where("drivers", one.id)
         for name in one.columns if examined.names["cases"] is not None else ():
@@ -490,7 +494,7 @@ def _driver_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
                 what = f"{named}: no case keeps {name!r}."
                 remedy = f"Add it to the 'attributes' of 'cases'. {did_you_mean(name, kept)}".strip()
                 yield Problem(where, what, remedy)
-            elif (seen.of_events | dict.fromkeys(NUMBERS, "number")).get(name) == "text":
+            elif seen.of_events.get(name) == "text":
                 told = f"{named}: {name!r} is text."
                 yield Problem(where, told, "Make a number of it in the feed: CAST(... AS DOUBLE).")
 

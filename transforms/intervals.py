@@ -10,7 +10,6 @@ which Clopper-Pearson keeps at the price of width (Newcombe 1998a).
 from statistics import NormalDist
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from transforms.methods import student
@@ -115,9 +114,8 @@ def student_t(mean: pl.Expr, variance: pl.Expr, n: pl.Expr, t: pl.Expr) -> Ends:
 
 def t_quantiles(degrees: pl.Series, confidence: float) -> pl.Series:
     """Two-sided quantiles of Student's t; null where there is no degree of freedom."""
-    usable = degrees.cast(pl.Int64).fill_null(0).to_numpy()
-    found = student.quantile(np.maximum(usable, 1), confidence)
-    return pl.Series(degrees.name, np.where(usable >= 1, found, np.nan)).fill_nan(None)
+    found = student.quantile(degrees.cast(pl.Float64).to_numpy(), confidence)
+    return pl.Series(degrees.name, found).fill_nan(None)
 
 
 def byar(count: pl.Expr, z: float) -> Ends:

@@ -155,7 +155,7 @@ def _answers(
 
 
 def _found(analysis: DriverAnalysis, complete: pl.DataFrame, moving: Sequence[str]) -> Drivers | None:
-    """The weights of the scores that differ at all; None when one of them can be told from the others."""
+    """The weights of the scores that differ at all; None when one of them cannot be told from the others."""
     scores = np.corrcoef(complete.select(moving).to_numpy(), rowvar=False)
     if not moving or np.linalg.matrix_rank(scores, tol=1e-9, hermitian=True) < len(moving):
         return None

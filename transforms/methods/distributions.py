@@ -41,12 +41,7 @@ def _student_tail(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
 
 def student_quantile(degrees: pl.Expr, probability: float) -> pl.Expr:
     """Quantile, above the middle, of Student's t with whole degrees; null where there is no degree of freedom."""
-
-    def quantile(given: np.ndarray) -> np.ndarray:
-        whole = np.where(given >= 1, given, 1).astype(np.int64)
-        return np.where(given >= 1, student.quantile(whole, 2 * probability - 1), np.nan)
-
-    return _evaluated(quantile, degrees)
+    return _evaluated(lambda given: student.quantile(given, 2 * probability - 1), degrees)
 
 
 def beta_quantile(a: pl.Expr, b: pl.Expr, probability: pl.Expr) -> pl.Expr:

@@ -40,16 +40,17 @@ def tail(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
 
 
 def quantile(degrees: np.ndarray, confidence: float) -> np.ndarray:
-    """The t that |T| does not exceed with a probability.
+    """The t that |T| does not exceed with a probability; nan where there is no degree of freedom.
 
     Source: the Cornish-Fisher expansion in 1 / degrees (Abramowitz and Stegun 1964, 26.7.5, one term more); up to
     `MOST_TERMS` degrees improved by Newton's steps over `central`; closed forms for 1 and 2.
 
     Args:
-        degrees: Whole, at least 1.
+        degrees: Whole; below 1 or nan there is none.
         confidence: Between 0 and 1.
     """
-    every, place = np.unique(degrees, return_inverse=True)
+    is_there = degrees >= 1
+    every, place = np.unique(np.where(is_there, degrees, 1).astype(np.int64), return_inverse=True)
     found = _expansion(every, (1 + confidence) / 2)
     few = (every > 2) & (every <= MOST_TERMS)
     own, t = every[few], found[few]
@@ -58,7 +59,7 @@ def quantile(degrees: np.ndarray, confidence: float) -> np.ndarray:
     found[few] = t
     found[every == 1] = math.tan(math.pi * confidence / 2)
     found[every == 2] = confidence * math.sqrt(2 / (1 - confidence**2))
-    return found[place]
+    return np.where(is_there, found[place], np.nan)
 
 
 def _expansion(degrees: np.ndarray, probability: float) -> np.ndarray:
