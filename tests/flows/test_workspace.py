@@ -223,6 +223,10 @@ FLAWS = [
     in_map("estimator: csat,", "estimator: count, of: cases,", "map/map.yaml:27: metric 'csat' is over cases, but the map has no"),
     in_map("metrics:\n", "cases: [{attributes: {priority: last}}]\nmetrics:\n", "map/map.yaml:26: no feed gives attribute 'priority'."),
     in_map("metrics:\n", "cases: [{attributes: {about: sum}}]\nmetrics:\n", "attribute 'about' is text and cannot be added up."),
+    in_map("metrics:\n", "cases: [{attributes: {about: last, score: max}}]\n"
+           "drivers: [{id: whole, name: Whole, outcome: scores, touchpoints: {order: about, delivery: amount}}]\nmetrics:\n",
+           "map/map.yaml:27: drivers 'whole': no case keeps 'scores'. Add it to the 'attributes' of 'cases'. Did you mean 'score'?",
+           "drivers 'whole': 'about' is text. Make a number of it in the feed", "no case keeps 'amount'."),
     in_map("metrics:\n", "customers: [{id: c, name: C, active: {knd: x}, lapse_days: 9}]\nmetrics:\n",
            "map/map.yaml:26: customers 'c', active: no column 'knd'. Did you mean 'kind'?"),
     in_map("metrics:\n", "customers: [{id: c, name: C, active: {kind: x}, lapse_days: 9, value: abut}]\nmetrics:\n",
