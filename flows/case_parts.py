@@ -1,4 +1,4 @@
-"""Cases from the events that tell of them, which months keep by bucket of subjects.
+"""Cases from the events that tell of them, which are kept of each file by bucket of subjects.
 
 A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket,
 which bounds memory, and only for subjects of which something else is told than when the kept cases were
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, Frames, MonthKeys, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, FileKeys, Frames, Pass, hash_of, told_of
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 
@@ -19,12 +19,12 @@ _ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
 
 
-def cases_of(asked: Pass, keys: Sequence[MonthKeys]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def cases_of(asked: Pass, keys: Sequence[FileKeys]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
         asked: The pass; its map has cases.
-        keys: Keys of every month, whose parts are kept.
+        keys: Keys of every file, whose parts are kept.
     """
     kind = f"{CASES}-{hash_of([asked.asked])[:8]}"
     told = [one.facts for one in keys]
@@ -50,13 +50,13 @@ def _as_of_today(asked: Pass, made: Frames) -> tuple[pl.DataFrame, pl.DataFrame]
     return found, handed
 
 
-def _made(asked: Pass, keys: Sequence[MonthKeys]) -> dict[str, pl.DataFrame]:
+def _made(asked: Pass, keys: Sequence[FileKeys]) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told."""
     parts = [_summed_up(asked, told) for told in _by_bucket(asked, keys)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
-def _mended(asked: Pass, keys: Sequence[MonthKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
+def _mended(asked: Pass, keys: Sequence[FileKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
     """The cases made before, with those made anew of which something else is told now."""
     made = asked.kept.find(kind, before)
     if made is None:
@@ -100,15 +100,15 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: found, HANDOFFS: handed.drop("slot")}
 
 
-def _told(asked: Pass, one: MonthKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
+def _told(asked: Pass, one: FileKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
     tables = asked.kept.find(TOLD, one.facts, names)
-    # Swept or damaged since the keys were looked at: it is in the month still.
+    # Swept or damaged since the keys were looked at: it is in the file still.
     return pl.concat((tables or told_of(asked, one)).values())
 
 
-def _by_bucket(asked: Pass, keys: Sequence[MonthKeys]) -> Iterator[pl.DataFrame]:
+def _by_bucket(asked: Pass, keys: Sequence[FileKeys]) -> Iterator[pl.DataFrame]:
     """All that is told, in parts that each have whole subjects and are bounded in size."""
-    rows = sum(asked.state.months[one.month].rows for one in keys)
+    rows = sum(one.file.rows for one in keys)
     buckets = 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
     if buckets == 1:
         yield pl.concat(_told(asked, one) for one in keys)
@@ -117,7 +117,7 @@ def _by_bucket(asked: Pass, keys: Sequence[MonthKeys]) -> Iterator[pl.DataFrame]
         yield pl.concat(_bucket_of(asked, one, bucket, buckets) for one in keys)
 
 
-def _bucket_of(asked: Pass, one: MonthKeys, bucket: int, buckets: int) -> pl.DataFrame:
+def _bucket_of(asked: Pass, one: FileKeys, bucket: int, buckets: int) -> pl.DataFrame:
     names = asked.kept.names(TOLD, one.facts)
     # Both counts are powers of two: a bucket of few holds whole buckets of many.
     steps = min(len(names), buckets)

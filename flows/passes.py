@@ -1,6 +1,6 @@
-"""The one pass over events: matched month by month, summed, and put together.
+"""The one pass over events: matched file by file, summed, and put together.
 
-Memory is bounded by a partition of months, not by the history; sums of partitions add up to the sums
+Memory is bounded by a file or a partition of months, not by the history; sums of partitions add up to the sums
 of the whole.
 """
 
@@ -92,13 +92,13 @@ def matcher_of(workspace: LoadedWorkspace, state: State) -> tuple[Matcher, Codeb
 def measure(
     workspace: LoadedWorkspace, state: State, tell: Tell = silent, kept: Kept | None = None
 ) -> Measured:
-    """Match every stored event and sum it up; of months that are as they were, what is kept is read.
+    """Match every stored event and sum it up; of files that are as they were, what is kept is read.
 
     Args:
         workspace: Map and clock.
         state: The events.
-        tell: Told of every month that is computed.
-        kept: Where what months give is kept; in this process alone when absent: everything is computed.
+        tell: Told of every file that is computed.
+        kept: Where what files give is kept; in this process alone when absent: everything is computed.
     """
     matcher, codebook, calendar = matcher_of(workspace, state)
     asked = Pass(workspace.atlas, matcher, codebook, calendar, state, Kept() if kept is None else kept)
