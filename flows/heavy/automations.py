@@ -57,7 +57,11 @@ def automations(
         deployments: Ids of the deployments by name.
         patience: How long runs are waited for; the usual when absent.
     """
-    return [*_recovery(patience or Patience()), *_overdue(workspace, deployments["refresh"]), *_together(workspace, deployments)]
+    return [
+        *_recovery(patience or Patience()),
+        *_overdue(workspace, deployments["refresh"]),
+        *_together(workspace, deployments),
+    ]
 
 
 def _recovery(patience: Patience) -> list[AutomationCore]:
