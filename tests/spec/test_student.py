@@ -27,6 +27,14 @@ def test_tails_are_scipys_to_fourteen_places(degrees: int):
     np.testing.assert_allclose(found, special.stdtr(degrees, -t), rtol=0, atol=1e-14)
 
 
+def test_a_tail_is_a_share_however_far_out():
+    t = np.concatenate([np.linspace(-60, 60, 4001), [-1e300, -1e9, 1e9, 1e300]])
+    for degrees in range(1, student.MOST_TERMS + 1):
+        found = student.tail(t, np.full(t.shape, degrees))
+        assert found.min() >= 0, degrees
+        assert found.max() <= 1, degrees
+
+
 def test_printed_quantiles():
     """Abramowitz and Stegun 1964, table 26.10."""
     found = student.quantile(np.array([1, 2, 3, 10, 30, 120]), 0.95)

@@ -30,7 +30,8 @@ def central(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
         below = 2 * step
         term = term * cosine**2 * np.where(is_odd, below / (below + 1), (below - 1) / below)
         total = total + np.where(below + is_odd <= degrees - 2, term, 0.0)
-    return np.where(is_odd, 2 / np.pi * (angle + sine * total), sine * total)
+    # Far out the sum may come to a last bit more than everything.
+    return np.minimum(np.where(is_odd, 2 / np.pi * (angle + sine * total), sine * total), 1.0)
 
 
 def tail(t: np.ndarray, degrees: np.ndarray) -> np.ndarray:
