@@ -221,7 +221,7 @@ class EventStore:
     def land(self, feed: str, stream: str, part: str, frame: pl.DataFrame) -> str:
         """Keep a frame of a delivery; returns its path below the store."""
         folder = self.folder / "landing" / feed / stream
-        path, _ = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3))
+        path = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3)).path
         return str(path.relative_to(self.folder))
 
     def landed(self, path: str) -> pl.DataFrame:
@@ -332,7 +332,7 @@ class EventStore:
                     table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
                     writer.write_table(table, row_group_size=max(group.height, 1))
 
-        path, _ = keep(self.folder / "events", name, ".parquet", write)
+        path = keep(self.folder / "events", name, ".parquet", write).path
         when = events["occurred_at"]
         span = (cast("datetime", when.min()), cast("datetime", when.max()))
         first, last = (moment.astimezone(UTC).isoformat() for moment in span)
@@ -342,7 +342,7 @@ class EventStore:
         written = {}
         for part in _IDENTITY:
             frame: pl.DataFrame = getattr(resolution, part)
-            path, _ = keep(self.folder / "identity", part, ".parquet", frame.write_parquet)
+            path = keep(self.folder / "identity", part, ".parquet", frame.write_parquet).path
             written[part] = str(path.relative_to(self.folder))
         return written
 
@@ -463,7 +463,7 @@ class _Coder:
         paths = dict(self._state.codes)
         for column in sorted(self._grown):
             frame = pl.DataFrame({"value": self._values[column]}, schema={"value": pl.String})
-            path, _ = keep(folder / "codes", column, ".parquet", frame.write_parquet)
+            path = keep(folder / "codes", column, ".parquet", frame.write_parquet).path
             paths[column] = str(path.relative_to(folder))
         return paths
 
