@@ -203,21 +203,54 @@ class _Known:
         return self._hashes[column, end]
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """What of a month is not kept: one task.
+
+    Attributes:
+        keys: The month, and what its parts are kept under.
+        facts: Whether its facts are made, what is told of cases included.
+        stakes: Whether its stakes are.
+    """
+
+    keys: MonthKeys
+    facts: bool
+    stakes: bool
+
+
+def lacking(asked: Pass, keys: Sequence[MonthKeys]) -> list[Lacking]:
+    """What there is to do, by month: what is not kept of those that have anything."""
+    found = []
+    for one in keys:
+        facts = not asked.kept.has(FACTS, one.facts) or not _has_told(asked, one)
+        stakes = one.stakes is not None and (facts or not asked.kept.has(STAKES, one.stakes))
+        if facts or stakes:
+            found.append(Lacking(one, facts, stakes))
+    return found
+
+
+def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
+    """Compute what lacks of a month, and keep it."""
+    one = lack.keys
+    made = _computed(asked, one, stakes=lack.stakes, facts=lack.facts)
+    for kind, tables in made.items():
+        key = one.stakes if kind == STAKES else one.facts
+        asked.kept.put(kind, str(key), tables)
+    return made
+
+
 def parts_of(asked: Pass, keys: Sequence[MonthKeys], tell: Tell) -> list[Frames]:
     """Every month's facts and stakes; what is not kept yet is computed and kept."""
+    # Found first: what turns out to be damaged is lacking.
     facts = {one.month: asked.kept.find(FACTS, one.facts) for one in keys}
-    lacking = [one for one in keys if facts[one.month] is None or not _has_told(asked, one)]
     stakes = {one.month: asked.kept.find(STAKES, one.stakes) for one in keys if one.stakes}
-    waiting = [one for one in keys if one.stakes and stakes[one.month] is None and one not in lacking]
-    for done, one in enumerate((*lacking, *waiting), start=1):
-        made = _computed(asked, one, stakes=bool(one.stakes), facts=one in lacking)
-        for kind, key, found in ((FACTS, one.facts, facts), (STAKES, one.stakes, stakes)):
-            if key is not None and kind in made:
-                asked.kept.put(kind, key, made[kind])
-                found[one.month] = made[kind]
-        if TOLD in made:
-            asked.kept.put(TOLD, one.facts, made[TOLD])
-        tell("measure", done, len(lacking) + len(waiting))
+    waiting = lacking(asked, keys)
+    for done, lack in enumerate(waiting, start=1):
+        made = make_part(asked, lack)
+        for kind, found in ((FACTS, facts), (STAKES, stakes)):
+            if kind in made:
+                found[lack.keys.month] = made[kind]
+        tell("measure", done, len(waiting))
     return [frames for found in (facts, stakes) for frames in found.values() if frames]
 
 

@@ -6,7 +6,9 @@ does no harm. A run that crashed is done again as a flow run of its own: it take
 and what was committed is not done twice.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
@@ -14,10 +16,11 @@ from typing import Any, ParamSpec, TypeVar, cast
 from prefect import Task, flow, task
 from prefect.assets import add_asset_metadata
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import deployment
 from prefect.tasks import MaterializingTask
 from prefect.utilities.annotations import quote
 
-from contracts.errors import AnswerableError
+from contracts.errors import AnswerableError, BusyError
 from flows.alerting import Grounds
 from flows.heavy.again import is_whole, landing_key, parameters_of
 from flows.heavy.artifacts import Progress, feed_assets, metadata_of, show_release, table_assets
@@ -34,6 +37,9 @@ from warehouse.store import Absorbed
 
 BATCHES_MAX = 16
 """Tasks that land feeds; with the stages after them a run has at most two dozen."""
+
+TURN_SECONDS, _ASK_SECONDS = 1800.0, 2.0
+"""How long a deployment's run waits for its turn, and how often it asks."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -159,7 +165,7 @@ def _run(
     window = Window(since, until, workspace.settings.zone) if since and until else None
     run = Run(workspace, occasion=occasion, window=window)
     progress = Progress(steps=8)
-    with run.underway():
+    with turn(run, TURN_SECONDS if deployment.id else 0.0):
         landings = _landed(run, is_again=is_again)
         progress.step()
         absorbed = absorb(_opaque(run), _opaque(landings))
@@ -180,6 +186,34 @@ def _run(
     progress.step()
     show_release(workspace, summary)
     return summary
+
+
+@contextmanager
+def turn(run: Run, seconds: float) -> Generator[None]:
+    """Hold the workspace, once nobody else does.
+
+    The serve lane holds it every few seconds, and a lease outlives its machine by a while: whoever is scheduled,
+    or does a crashed run again, has to wait, or nobody would come back to it.
+
+    Args:
+        run: The run.
+        seconds: How long to wait at most.
+
+    Raises:
+        BusyError: Others still hold it.
+    """
+    until = time.monotonic() + seconds
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(run.underway())
+            except BusyError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_ASK_SECONDS)
+            else:
+                break
+        yield
 
 
 def _landed(run: Run, *, is_again: bool) -> list[FeedLanding]:

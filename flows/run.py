@@ -1,5 +1,6 @@
 """One run: the stages in their order, each a method, so that Prefect can schedule them too."""
 
+import os
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -49,6 +50,7 @@ from flows.writing import Writers
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.executors import executor_of
 from warehouse.inbox import Inbox
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
@@ -191,7 +193,10 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        return self._timed("measure", lambda: measure(self.workspace, state, self.tell, self.store.kept))
+        executor = executor_of(os.environ)
+        return self._timed(
+            "measure", lambda: measure(self.workspace, state, self.tell, self.store.kept, executor)
+        )
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures, and say where goals stand on their way."""

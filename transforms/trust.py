@@ -113,7 +113,8 @@ def _stream(feed: Feed, stream: Stream, deliveries: Sequence[Delivery], now: dat
     own = [d for d in deliveries if (d.feed, d.stream) == (feed.name, stream.name)]
     told = [d.newest_event_at for d in deliveries if d.feed == feed.name and d.newest_event_at]
     newest = max((datetime.fromisoformat(moment) for moment in told), default=None)
-    age = (now - newest).total_seconds() / _HOUR if newest else None
+    # A clock ahead of ours makes an event that is new, not one that is younger than that.
+    age = max((now - newest).total_seconds() / _HOUR, 0.0) if newest else None
     limit = feed.freshness_hours
     is_late = limit is not None and (age is None or age > limit)
     read, quarantined = _sum(own, "rows_read"), _sum(own, "rows_quarantined")

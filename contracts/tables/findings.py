@@ -111,7 +111,7 @@ class DataTrust(Table):
     rows_dropped = count("Rows that waited in quarantine and were given up by hand.")
     quarantine_share = number("Share of rows read that broke the contract.", "share", min=0, max=1)
     newest_event_at = instant("Newest event of the feed.", nullable=True)
-    age_hours = number("How old it is.", "hours")
+    age_hours = number("How old it is; 0 when it lies ahead of our clock.", "hours", min=0)
     age_max_hours = number("How old the contract lets it be.", "hours")
     is_late = flag("Whether it is older than that.")
     is_stale = flag(

@@ -8,6 +8,7 @@ that is as it was is left alone: its trigger goes on waiting where it was.
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,25 +27,44 @@ TAG = "answerable"
 HEARTBEAT_SECONDS = 30
 """How often a flow run says that it lives; it is the least that Prefect allows."""
 
-_LOST_SECONDS = 4 * HEARTBEAT_SECONDS
-_STUCK_SECONDS = 120
-_AGAIN_SECONDS = 10
 _ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "Cancelling")
 _OURS = {"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"}
 _RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 
 
-def automations(workspace: LoadedWorkspace, deployments: dict[str, UUID]) -> list[AutomationCore]:
+@dataclass(frozen=True)
+class Patience:
+    """How long a flow run is waited for, in seconds; Prefect waits 10 at least.
+
+    Attributes:
+        lost: For the next heartbeat of one that is running.
+        stuck: For one that was taken by a worker to begin.
+        again: Before a crashed one is done again.
+    """
+
+    lost: float = 4 * HEARTBEAT_SECONDS
+    stuck: float = 120
+    again: float = 10
+
+
+def automations(
+    workspace: LoadedWorkspace, deployments: dict[str, UUID], patience: Patience | None = None
+) -> list[AutomationCore]:
     """Everything that a workspace needs, by the deployments that there are.
 
     Args:
         workspace: The workspace.
         deployments: Ids of the deployments by name.
+        patience: How long runs are waited for; the usual when absent.
     """
-    return [*_recovery(), *_overdue(workspace, deployments["refresh"]), *_together(workspace, deployments)]
+    return [
+        *_recovery(patience or Patience()),
+        *_overdue(workspace, deployments["refresh"]),
+        *_together(workspace, deployments),
+    ]
 
 
-def _recovery() -> list[AutomationCore]:
+def _recovery(patience: Patience) -> list[AutomationCore]:
     """A run that is lost or stuck is marked as crashed, and a crashed one is done again, as a run of its own."""
     return [
         _automation(
@@ -62,27 +82,28 @@ def _recovery() -> list[AutomationCore]:
             RunDeployment(
                 source="inferred",
                 parameters={"crashed": "{{ event.resource.id }}"},  # all that needs no look-up
-                schedule_after=timedelta(seconds=_AGAIN_SECONDS),
+                schedule_after=timedelta(seconds=patience.again),
             ),
         ),
         _automation(
             "a run that has gone quiet has crashed",
-            "A running flow run of ours has not said for two minutes that it lives.",
+            f"A running flow run of ours has not said for {patience.lost:g} s that it lives.",
             EventTrigger(
-                after={"prefect.flow-run.heartbeat"},
+                # Running too: one that is killed before its first heartbeat would be waited for by nobody.
+                after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
                 expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in _ENDED)},
                 match=_RUNS,
                 match_related=_OURS,
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,
-                within=timedelta(seconds=_LOST_SECONDS),
+                within=timedelta(seconds=patience.lost),
             ),
-            ChangeFlowRunState(state=StateType.CRASHED, message=f"No heartbeat for {_LOST_SECONDS} s"),
+            ChangeFlowRunState(state=StateType.CRASHED, message=f"No heartbeat for {patience.lost:g} s"),
         ),
         _automation(
             "a run that never begins has crashed",
-            "A flow run of ours was taken by a worker and has not begun for two minutes.",
+            f"A flow run of ours was taken by a worker and has not begun for {patience.stuck:g} s.",
             EventTrigger(
                 after={"prefect.flow-run.Pending"},
                 expect={f"prefect.flow-run.{state}" for state in ("Running", *_ENDED)},
@@ -91,9 +112,9 @@ def _recovery() -> list[AutomationCore]:
                 for_each={"prefect.resource.id"},
                 posture=Posture.Proactive,
                 threshold=1,
-                within=timedelta(seconds=_STUCK_SECONDS),
+                within=timedelta(seconds=patience.stuck),
             ),
-            ChangeFlowRunState(state=StateType.CRASHED, message=f"Pending for {_STUCK_SECONDS} s"),
+            ChangeFlowRunState(state=StateType.CRASHED, message=f"Pending for {patience.stuck:g} s"),
         ),
     ]
 

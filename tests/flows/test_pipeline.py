@@ -2,11 +2,11 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,16 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.deploying import POOL, deploy
+from contracts.errors import BusyError
 from flows.emitting import emit
+from flows.heavy.again import ATTEMPTS_MAX
+from flows.heavy.automations import Patience
+from flows.run import Run
 from tests.conftest import ROOT, Sandbox, build_sandbox
-from tests.flows.conftest import BIN, Server
+from tests.flows.conftest import Server
+from tests.flows.lanes import FRESH_SECONDS, Lane, deployed, kill, processes, seen
 from warehouse.ledger import Ledger
+from warehouse.lock import held
 from warehouse.signal_ledger import SignalLedger
 
 pytestmark = [pytest.mark.prefect, pytest.mark.slow]
@@ -71,14 +76,6 @@ def test_a_workspace_that_is_wrong_never_reaches_prefect(server: Server, tmp_pat
     assert (done.returncode, "is no workspace" in done.stderr) == (3, True)
 
 
-ALERTS = """
-alerts:
-  channels: [{id: desk, kind: file, path: warehouse/alerts.jsonl}]
-  roles: {default: [desk]}
-"""
-FRESH_SECONDS = 108
-"""What the feed's contract allows: long enough for a first run on a busy machine."""
-
 AUTOMATIONS = {
     "a breach is not acknowledged",
     "a run that has gone quiet has crashed",
@@ -88,66 +85,10 @@ AUTOMATIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Lane:
-    """A workspace without a fixed clock whose feed has just landed, deployed twice, with a worker.
-
-    Attributes:
-        sandbox: The workspace.
-        server: The server.
-        seen: What was on the server after each deployment.
-        said: What the second one said of the automations.
-    """
-
-    sandbox: Sandbox
-    server: Server
-    seen: list[dict[str, Any]]
-    said: str
-
-    def deployment(self, name: str) -> str:
-        """Id of a deployment."""
-        return self.seen[-1]["deployments"][name]["id"]
-
-
-def _seen(server: Server) -> dict[str, Any]:
-    """What deploying has made, by name."""
-    names = {"deployments": "/deployments/filter", "automations": "/automations/filter"}
-    found = {what: server.post(path, {})[1] for what, path in names.items()}
-    return {what: {one["name"]: one for one in every} for what, every in found.items()} | {
-        "count": len(found["automations"])
-    }
-
-
 @pytest.fixture(scope="module")
 def lane(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
-    sandbox = build_sandbox(tmp_path_factory.mktemp("lane") / "workspace")
-    settings = "".join(line for line in _lines(sandbox, "answerable.yaml") if not line.startswith("clock:"))
-    sandbox.write("answerable.yaml", settings + ALERTS)
-    sandbox.replace(
-        "contracts/survey.odcs.yaml", "value: 40, unit: d", f"value: {FRESH_SECONDS / 3600}, unit: h"
-    )
-    seen = []
-    for _ in range(2):
-        said = deploy(sandbox.root, server.environment)
-        seen.append(_seen(server))
-    now = datetime.now(UTC) + timedelta(hours=1)  # noqa: TID251 - the real server's clock; Berlin in winter
-    sandbox.answers(f"1,a@x.example,{now:%Y-%m-%d %H:%M:%S},web,order,4")
-    sandbox.run()
-    emit(SignalLedger(Ledger(sandbox.root / "warehouse")), server.environment)
-    command = [str(BIN / "prefect"), "worker", "start", "--pool", POOL, "--type", "process"]
-    log = (sandbox.root / "worker.log").open("w")
-    worker = subprocess.Popen(command, env=server.environment, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-    yield Lane(sandbox, server, seen, said)
-    worker.terminate()
-    try:
-        worker.wait(60)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-    log.close()
-
-
-def _lines(sandbox: Sandbox, path: str) -> list[str]:
-    return (sandbox.root / path).read_text().splitlines(keepends=True)
+    with deployed(server, tmp_path_factory.mktemp("lane") / "workspace") as made:
+        yield made
 
 
 def test_deploying_twice_changes_nothing(lane: Lane):
@@ -200,53 +141,125 @@ def test_an_automation_that_is_not_wanted_any_more_goes_and_one_that_was_changed
 
 
 def _id(server: Server, name: str) -> str:
-    return _seen(server)["automations"][name]["id"]
+    return seen(server)["automations"][name]["id"]
 
 
-@pytest.mark.skipif(
-    "ANSWERABLE_LANE_KILLS" not in os.environ, reason="set ANSWERABLE_LANE_KILLS: half a minute of work"
+def test_every_schedule_gives_runs(lane: Lane):
+    """Prefect's scheduler fails without a word where its database library is too new: nothing would ever begin by itself."""
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    scheduled = {lane.deployment(one["name"]) for one in declared if one.get("schedules")}
+    lane.server.wait(
+        "runs are scheduled",
+        lambda: {one["deployment_id"] for one in lane.server.runs() if one["auto_scheduled"]} == scheduled,
+    )
+
+
+def test_a_run_that_nobody_tells_of_is_called_crashed_and_done_again_once(lane: Lane):
+    """What happens to it is told to the server as its process and its worker would; what follows is the server's."""
+
+    def taken(name: str, *states: str) -> str:
+        later = datetime.now(UTC) + timedelta(days=1)  # noqa: TID251 - so that no worker takes it
+        waits = {"type": "SCHEDULED", "state_details": {"scheduled_time": later.isoformat()}}
+        run = lane.begin(name, waits)
+        for state in ("PENDING", *states):
+            told = {"state": {"type": state, "name": state.title()}, "force": True}
+            assert lane.server.post(f"/flow_runs/{run}/set_state", told)[0] in (200, 201)
+        return run
+
+    with lane.paused(), lane.impatient(Patience(lost=12, stuck=12)):
+        ended = taken("refresh", "RUNNING", "COMPLETED")
+        lane.has_beaten(ended)
+        stranger = taken("backfill", "RUNNING")
+        lane.server.post(f"/flow_runs/{stranger}/set_state", {"state": {"type": "RUNNING"}})
+        lost = {
+            "it was taken and never began": taken("rebuild"),
+            "its process died at once": taken("map-audit", "RUNNING"),
+            "its process died later": taken("reviews", "RUNNING"),
+        }
+        lives = taken("refresh", "RUNNING")
+        lane.has_beaten(lost["its process died later"])
+
+        def crashed() -> bool:
+            lane.has_beaten(lives)
+            time.sleep(1)
+            return all(lane.state(run) == "CRASHED" and lane.again(run) for run in lost.values())
+
+        lane.server.wait("all three are called crashed and done again", crashed)
+        for why, run in lost.items():
+            (again,) = lane.again(run)
+            assert again["deployment_id"] == lane.run(run)["deployment_id"], why
+        assert lane.run(lost["it was taken and never began"])["state"]["message"] == "Pending for 12 s"
+        assert lane.run(lost["its process died later"])["state"]["message"] == "No heartbeat for 12 s"
+        assert (lane.state(lives), lane.state(ended)) == ("RUNNING", "COMPLETED")
+        assert not lane.again(lives) + lane.again(ended)
+
+
+KILLED = pytest.mark.skipif(
+    "ANSWERABLE_LANE_KILLS" not in os.environ, reason="set ANSWERABLE_LANE_KILLS: minutes of work"
 )
-def test_a_run_whose_process_is_killed_is_done_again_as_another_run(lane: Lane, tmp_path: Path):
+
+
+@KILLED
+@pytest.mark.parametrize("at", ["PENDING", "RUNNING"])
+def test_a_run_whose_process_and_worker_are_killed_is_done_again_as_another_run(
+    at: str, lane: Lane, tmp_path: Path
+):
     sandbox = build_sandbox(tmp_path / "workspace")
-    sandbox.replace("feeds/survey.yaml", "settle_seconds: 0", "settle_seconds: 600")
-    _, begun = lane.server.post(
-        f"/deployments/{lane.deployment('refresh')}/create_flow_run",
-        {"parameters": {"folder": str(sandbox.root)}, "state": {"type": "SCHEDULED"}},
-    )
-    lock = sandbox.root / "warehouse/.lock"
-
-    def held() -> int:
-        sandbox.answers("1,a@x.example,2026-02-11 09:00:00,web,order,4")  # still being written: the run waits
-        words = lock.read_text().split() if lock.exists() else []
-        return int(words[1]) if len(words) == 2 else 0
-
-    os.kill(lane.server.wait("the run holds its workspace", held), signal.SIGKILL)
-    again = lane.server.wait(
-        "it is done again",
-        lambda: [
-            one
-            for one in lane.server.runs()
-            if (one["parameters"].get("crashed") or "").endswith(begun["id"])
-        ],
-    )
-    (run,) = again
-
-    def ended() -> dict[str, Any] | None:
-        (now,) = [one for one in lane.server.runs() if one["id"] == run["id"]]
-        return now if now["state_type"] in ("COMPLETED", "FAILED", "CRASHED") else None
-
-    done = lane.server.wait("the other run has ended", ended)
-    assert done["state_type"] == "COMPLETED", done["state"]["message"]
-    (first,) = [one for one in lane.server.runs() if one["id"] == begun["id"]]
-    assert first["state_type"] == "CRASHED"
-    states = [one["state"] for one in Ledger(sandbox.root / "warehouse").runs()]
-    assert states == ["completed", "killed"]
+    sandbox.answers("1,a@x.example,2026-02-11 09:00:00,web,order,4")
+    with lane.impatient(Patience(lost=45, stuck=45)):
+        run = lane.begin("refresh", folder=str(sandbox.root))
+        lane.server.wait(f"it is {at}", lambda: lane.state(run) == at and processes(run))
+        lane.kill_with_worker(run)
+        lane.server.wait("it is called crashed", lambda: lane.state(run) == "CRASHED")
+        (again,) = lane.server.wait("it is done again", lambda: lane.again(run))
+        assert lane.server.wait("the other run has ended", lambda: lane.ended(again["id"])) == "COMPLETED"
+    assert len(lane.again(run)) == 1
     assert sandbox.table("data_trust").height > 0
 
 
-def test_a_run_that_crashed_three_times_is_not_done_again_and_that_is_told(lane: Lane, sandbox: Sandbox):
-    from flows.heavy.again import ATTEMPTS_MAX
+@KILLED
+def test_a_run_that_is_killed_whenever_it_runs_is_begun_three_times_and_that_is_told(
+    lane: Lane, tmp_path: Path
+):
+    sandbox = build_sandbox(tmp_path / "workspace")
+    sandbox.answers("1,a@x.example,2026-02-11 09:00:00,web,order,4")
+    run = lane.begin("refresh", folder=str(sandbox.root))
+    with held(sandbox.root / "warehouse"):  # it waits for its turn, and is running meanwhile
+        for attempt in range(ATTEMPTS_MAX):
+            lane.server.wait(f"attempt {attempt + 1} runs", lambda r=run: lane.state(r) == "RUNNING")
+            kill(run)
+            lane.server.wait("its worker tells", lambda r=run: lane.state(r) == "CRASHED")
+            (again,) = lane.server.wait("another run is made", lambda r=run: lane.again(r))
+            run = again["id"]
+    assert lane.server.wait("the last one has ended", lambda: lane.ended(run)) == "FAILED"
+    assert "crashed 3 times" in lane.run(run)["state"]["message"]
+    assert not lane.again(run)
+    (told,) = SignalLedger(Ledger(sandbox.root / "warehouse")).told()
+    assert (told["event"], told["payload"]["attempts"]) == ("answerable.run.abandoned", 3)
 
+
+def test_a_scheduled_run_waits_for_its_turn(sandbox: Sandbox):
+    """Whoever runs by hand is told at once; nobody would begin again what is scheduled."""
+    from flows.pipeline import turn
+
+    with held(sandbox.root / "warehouse"):
+        with pytest.raises(BusyError), turn(Run(sandbox.load()), 0.0):
+            pytest.fail("somebody else holds the workspace")
+        waiting = threading.Thread(target=lambda: done.append(_turned(turn(Run(sandbox.load()), 120.0))))
+        done: list[bool] = []
+        waiting.start()
+        time.sleep(0.5)
+        assert not done
+    waiting.join(120)
+    assert done == [True]
+
+
+def _turned(turn: AbstractContextManager[None]) -> bool:
+    with turn:
+        return True
+
+
+def test_a_run_that_crashed_three_times_is_not_done_again_and_that_is_told(lane: Lane, sandbox: Sandbox):
     crashed: str | None = None
     for _ in range(ATTEMPTS_MAX):
         more = (
@@ -288,9 +301,15 @@ def test_a_feed_that_stopped_is_told_to_its_owner_by_the_trigger_with_everything
     (overdue,) = [one for one in signals if one["event"] == "answerable.feed.overdue"]
     assert overdue["resource"]["prefect.resource.id"] == "answerable.feed.test-company.survey"
     assert overdue["related"][1]["prefect.resource.id"] == "answerable.person.test-company.ada"
-    own = [one for one in lane.server.runs() if one["parameters"].get("folder") == str(lane.sandbox.root)]
-    begun = [one for one in own if one["state_type"] != "SCHEDULED" and not one["auto_scheduled"]]
-    woken = [one for one in begun if one["parameters"].get("occasion") == "feed survey overdue"]
-    assert len(woken) == 1, "once, not again and again"
-    others = {one["deployment_id"] for one in begun} - {woken[0]["deployment_id"]}
+
+    def begun() -> list[dict[str, Any]]:
+        own = [one for one in lane.server.runs() if one["parameters"].get("folder") == str(lane.sandbox.root)]
+        return [one for one in own if one["state_type"] != "SCHEDULED" and not one["auto_scheduled"]]
+
+    def woken() -> list[dict[str, Any]]:
+        return [one for one in begun() if one["parameters"].get("occasion") == "feed survey overdue"]
+
+    # At a quarter past an hour the schedule may have been there first.
+    assert len(lane.server.wait("the trigger has woken a run", woken)) == 1, "once, not again and again"
+    others = {one["deployment_id"] for one in begun()} - {lane.deployment("refresh")}
     assert others <= {lane.deployment("map-audit")}, "the late feed is a gap that has opened"

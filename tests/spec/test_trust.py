@@ -4,15 +4,20 @@ A number is as good as its weakest part: how many answered, how wide its interva
 come in time, and how much of them waits in quarantine.
 """
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from contracts.deliveries import Delivery
 from contracts.tables import DataTrust, MetricTrust, SampleMix, Table, WhoAnswered
 from contracts.workspace import Grades
+from tests.conftest import Sandbox, drawn
+from transforms.alert_evidence import feed_evidence
 from transforms.metric_trust import Known, metric_trust, sample_doubts
+from transforms.trust import data_trust
 
 DAY = date(2026, 3, 2)
 SCHEMA = {name: kind for name, kind in MetricTrust.published_schema().items() if name.startswith("period")}
@@ -199,3 +204,33 @@ def test_a_sample_graded_d_is_doubted_on_the_ladder_in_words():
         ]
     }
     assert sample_doubts(window.with_columns(is_stale=True)) == {}, "freshness says so itself"
+
+
+AGES = """
+newest event     | hours old | late
+-----------------+-----------+-----
+                 |           | yes
+2026-01-20 06:00 | 984       | yes
+2026-01-21 06:00 | 960       | no
+2026-03-02 05:30 | 0.5       | no
+2026-03-02 06:00 | 0         | no
+2026-03-02 06:45 | 0         | no
+"""
+
+
+def test_what_a_clock_ahead_of_ours_tells_of_is_new_and_not_younger_than_that(sandbox: Sandbox):
+    """A feed's newest event may lie ahead, as far as `expect_future_minutes` says; its contract allows 40 days."""
+    now = datetime(2026, 3, 2, 6, tzinfo=UTC)
+    workspace = sandbox.load()
+    delivery = Delivery(
+        id="d", feed="survey", stream="answers", source="a.csv", sha256="", reading="", mapping="", state="accepted"
+    )  # fmt: skip
+    found = []
+    for newest in drawn(AGES)["newest event"]:
+        told = replace(delivery, newest_event_at=f"{newest}+00:00" if newest else None)
+        trust = data_trust(workspace.feeds, [told], now)
+        (evidence,) = feed_evidence(trust)
+        assert (evidence.age_hours, evidence.is_late) == trust.select("age_hours", "is_late").row(0)
+        age = "" if evidence.age_hours is None else f"{evidence.age_hours:g}"
+        found.append((age or None, "yes" if evidence.is_late else "no"))
+    assert found == drawn(AGES).select("hours old", "late").rows()
