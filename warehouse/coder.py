@@ -51,7 +51,7 @@ class Coder:
         paths = dict(self._files)
         for column in sorted(self._grown):
             frame = pl.DataFrame({"value": self._values[column]}, schema={"value": pl.String})
-            path, _ = keep(folder / "codes", column, ".parquet", frame.write_parquet)
+            path = keep(folder / "codes", column, ".parquet", frame.write_parquet).path
             paths[column] = str(path.relative_to(folder))
         return paths
 

@@ -83,8 +83,8 @@ class Kept:
         if self.folder is None:
             self._held[f"{kind}-{key}"] = tables
             return
-        path, _ = keep(self.folder, f"{kind}-{key}", ".zip", lambda to: _write(to, tables), durable=False)
-        self._paths[f"{kind}-{key}"] = path
+        name = f"{kind}-{key}"
+        self._paths[name] = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
 
     def keys(self, kind: str) -> list[str]:
         """Keys of a kind, the one used last first."""

@@ -200,7 +200,7 @@ def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[s
     empty = ordered.drop("__bucket").clear()
     # One row group each, an empty one too: readers find a bucket by its number.
     groups = [split.get((bucket,), empty) for bucket in range(buckets)]
-    path, _ = keep(folder / "events", name, ".parquet", _writing(groups))
+    path = keep(folder / "events", name, ".parquet", _writing(groups)).path
     write_index(path, [group["event_id"] for group in groups])
     when, told = events["occurred_at"], events["landing"]
     first, last = (cast("Any", moment).astimezone(UTC).isoformat() for moment in (when.min(), when.max()))

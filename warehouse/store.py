@@ -214,7 +214,7 @@ class EventStore:
     def land(self, feed: str, stream: str, part: str, frame: pl.DataFrame) -> str:
         """Keep a frame of a delivery; returns its path below the store."""
         folder = self.folder / "landing" / feed / stream
-        path, _ = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3))
+        path = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3)).path
         return str(path.relative_to(self.folder))
 
     def landed(self, path: str) -> pl.DataFrame:
@@ -347,7 +347,7 @@ class EventStore:
             if part in state.identity and frame is getattr(state.resolution, part):
                 written[part] = state.identity[part]
                 continue
-            path, _ = keep(self.folder / "identity", part, ".parquet", frame.write_parquet)
+            path = keep(self.folder / "identity", part, ".parquet", frame.write_parquet).path
             written[part] = str(path.relative_to(self.folder))
         return written
 
