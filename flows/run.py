@@ -26,6 +26,7 @@ from contracts.tables import (
     ScorecardTouchpoint,
 )
 from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surroundings
+from flows.allowance import allowance_of
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
@@ -167,6 +168,7 @@ class Run:
             Writers(self.releases) as self._writers,
         ):
             self._hold(lease)
+            allowance_of(self.workspace, os.environ).at_once(self.workspace, self.store.head())
             self._begin()
             try:
                 yield
@@ -193,9 +195,10 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        executor = executor_of(os.environ)
+        executor, kept = executor_of(os.environ), self.store.kept
+        at_once = allowance_of(self.workspace, os.environ).at_once(self.workspace, state)
         return self._timed(
-            "measure", lambda: measure(self.workspace, state, self.tell, self.store.kept, executor)
+            "measure", lambda: measure(self.workspace, state, self.tell, kept, executor, at_once)
         )
 
     def score(self, state: State, measured: Measured) -> Tables:
