@@ -1,6 +1,6 @@
-"""The one pass over events: matched month by month, summed, and put together.
+"""The one pass over events: matched file by file, summed, and put together.
 
-Memory is bounded by a partition of months, not by the history; sums of partitions add up to the sums
+Memory is bounded by a file or a partition of months, not by the history; sums of partitions add up to the sums
 of the whole.
 """
 
@@ -89,13 +89,13 @@ def measure(
     kept: Kept | None = None,
     executor: Executor | None = None,
 ) -> Measured:
-    """Match every stored event and sum it up; of months that are as they were, what is kept is read.
+    """Match every stored event and sum it up; of files that are as they were, what is kept is read.
 
     Args:
         workspace: Map and clock.
         state: The events.
-        tell: Told of every month that is computed.
-        kept: Where what months give is kept; in this process alone when absent: everything is computed.
+        tell: Told of every file that is computed.
+        kept: Where what files give is kept; in this process alone when absent: everything is computed.
         executor: Who computes; this process when absent.
     """
     brief = brief_of(workspace)

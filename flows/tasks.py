@@ -18,7 +18,7 @@ from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
 from flows.case_parts import BUCKET, bucket_key, make_bucket
-from flows.parts import Lacking, MonthKeys, Pass, keys_of, lacking, make_part
+from flows.parts import FileKeys, Lacking, Pass, keys_of, lacking, make_part
 from flows.progress import Tell
 from warehouse.executors import Executor
 from warehouse.store import EventStore
@@ -34,8 +34,8 @@ class Task:
         store: Folder of the event store.
         commit: Which commit of it.
         brief: What is asked: a file in the store's folder of what is kept, see `Brief`.
-        keys: Key of the month's facts; of all months' facts where cases are made.
-        bucket: Which bucket's cases are made; None where a month's part is.
+        keys: Key of the file's facts; of all files' facts where cases are made.
+        bucket: Which bucket's cases are made; None where a file's part is.
         buckets: Of how many.
     """
 
@@ -84,8 +84,8 @@ def _done(task: Task) -> int:
 
 
 @lru_cache(maxsize=2)
-def _asked(store: str, commit: int, brief: str) -> tuple[Pass, dict[str, MonthKeys]]:
-    """The pass and the keys of its months, worked out once for all tasks of a run."""
+def _asked(store: str, commit: int, brief: str) -> tuple[Pass, dict[str, FileKeys]]:
+    """The pass and the keys of its files, worked out once for all tasks of a run."""
     events = EventStore(Path(store))
     asked = Brief.read(Path(brief)).asked_of(events.at(commit), events.kept)
     return asked, {one.facts: one for one in keys_of(asked)}
@@ -98,19 +98,19 @@ class Team:
     Attributes:
         brief: What is asked.
         asked: The pass.
-        keys: Keys of every month.
+        keys: Keys of every file.
         executor: Who does it. Without one nothing is done ahead: whoever reads finds it lacking and does it.
         tell: Told of every task that is done.
     """
 
     brief: Brief
     asked: Pass
-    keys: Sequence[MonthKeys]
+    keys: Sequence[FileKeys]
     executor: Executor | None
     tell: Tell
 
     def make_parts(self) -> None:
-        """Have what lacks of months made and kept.
+        """Have what lacks of files made and kept.
 
         Raises:
             ExecutorError: Nobody answers, or what was kept is not seen here.
@@ -118,7 +118,7 @@ class Team:
         waiting = lacking(self.asked, self.keys)
         if self.executor is None or self.asked.kept.folder is None or not self._is_worth(waiting):
             return
-        self._have_done([self._task(one.keys) for one in _largest_first(self.asked, waiting)])
+        self._have_done([self._task(one.keys) for one in _largest_first(waiting)])
         self._must_see(len(lacking(self.asked, self.keys)))
 
     def make_cases(self, buckets: int) -> None:
@@ -134,10 +134,10 @@ class Team:
         self._must_see(seen.count(False))
 
     def _is_worth(self, waiting: Sequence[Lacking]) -> bool:
-        rows = sum(self.asked.state.months[one.keys.month].rows for one in waiting)
+        rows = sum(one.keys.file.rows for one in waiting)
         return self.executor is not None and len(waiting) > 1 and rows >= self.executor.least
 
-    def _task(self, *keys: MonthKeys, bucket: int | None = None, buckets: int = 1) -> str:
+    def _task(self, *keys: FileKeys, bucket: int | None = None, buckets: int = 1) -> str:
         state, folder = self.asked.state, self.asked.state.folder.resolve()
         brief = str(self.brief.keep(folder / "kept"))
         return Task(str(folder), state.number, brief, tuple(k.facts for k in keys), bucket, buckets).said()
@@ -168,6 +168,6 @@ def _rows(told: Mapping[str, Any]) -> int:
     return told["rows"]
 
 
-def _largest_first(asked: Pass, waiting: Sequence[Lacking]) -> list[Lacking]:
-    """The largest months first, so that none is left to one worker at the end."""
-    return sorted(waiting, key=lambda one: -asked.state.months[one.keys.month].rows)
+def _largest_first(waiting: Sequence[Lacking]) -> list[Lacking]:
+    """The largest files first, so that none is left to one worker at the end."""
+    return sorted(waiting, key=lambda one: -one.keys.file.rows)
