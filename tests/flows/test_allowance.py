@@ -1,6 +1,7 @@
 """A run keeps within the memory it is allowed, or says before it begins what it needs."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -9,7 +10,8 @@ import pytest
 
 from contracts.errors import AllowanceError, MapError, WorkspaceError
 from flows.allowance import LEAST_AT_ONCE, Allowance, Need, allowance_of, need_of, shown, size
-from flows.parts import keys_of, parts_of
+from flows.packs import Pack, packs
+from flows.parts import _joined, keys_of, parts_of
 from flows.passes import measure
 from flows.run import run_inline
 from flows.workspace import LoadedWorkspace, load
@@ -18,6 +20,7 @@ from tests.bench.million import build
 from tests.conftest import Call, Company, Sandbox
 from tests.flows.test_executors import published
 from tests.properties.test_kept import differing
+from warehouse.months import Month
 from warehouse.store import EventStore, State
 
 MB = 10**6
@@ -104,6 +107,11 @@ def bucketed(tmp_path_factory: pytest.TempPathFactory) -> tuple[LoadedWorkspace,
     return load(root), replace(state, months={name: state.months[name] for name in sorted(state.months)[5:8]})
 
 
+def each_alone(months: Mapping[str, Month]) -> list[Pack]:
+    """Every file by itself, as large months are."""
+    return packs(months, rows=0)
+
+
 @pytest.mark.parametrize("at_once", [1, 90])
 def test_months_read_in_turns_give_what_they_give_at_once(
     bucketed: tuple[LoadedWorkspace, State], at_once: int
@@ -112,7 +120,10 @@ def test_months_read_in_turns_give_what_they_give_at_once(
     turns = [file.turns(state.folder, at_once) for file in state.event_files]
     assert max(map(len, turns)) > 1
     assert [sum(count for _, count in one) for one in turns] == [file.rows for file in state.event_files]
-    whole, parts = measure(workspace, state), measure(workspace, state, at_once=at_once)
+    whole = measure(workspace, state)
+    with patch("flows.parts.packs", each_alone), patch("flows.parts._joined", wraps=_joined) as joined:
+        parts = measure(workspace, state, at_once=at_once)
+    assert max(len(call.args[0]) for call in joined.call_args_list) == max(map(len, turns))
     assert whole.cases.height > 20
     assert differing(whole, parts) == []
     assert parts.read == whole.read == state.rows
@@ -138,7 +149,8 @@ def test_parts_made_in_turns_are_no_larger(bucketed: tuple[LoadedWorkspace, Stat
     heights = []
     for at_once in (None, 1):
         asked = brief_of(workspace).asked_of(state, Kept(), at_once)
-        parts = parts_of(asked, keys_of(asked), lambda *_: None)
+        with patch("flows.parts.packs", each_alone):
+            parts = parts_of(asked, keys_of(asked), lambda *_: None)
         heights.append(
             [
                 {name: part[name].height for name in ("counted", "sums", "answers")}
