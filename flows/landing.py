@@ -188,7 +188,8 @@ def _served(kitchen: Kitchen, content: _Content) -> Delivery:
     if before is None:
         message = "a delivery is neither offered nor known"
         raise AssertionError(message)
-    before = replace(before, source=content.source)
+    if before.source != content.source:
+        before = replace(before, source=content.source)
     is_told_so = before.mapping == kitchen.mapping_of(before) and not is_asked_for
     if before.state != "accepted" or is_told_so:
         return before
