@@ -8,6 +8,7 @@ AnswerableError
 ├── PromiseError       a table breaks its own contract; nothing was published       report it
 ├── StoreError         a table or the ledger could not be read or written           retry
 ├── BusyError          another run holds this workspace                             retry later
+├── ExecutorError      the machines that were to compute do not answer or cannot    see to them, retry
 ├── NewGapError        a change of the map opens gaps that were not there           close or accept them
 └── GapError           the audit found open gaps                                    close or waive them
 
@@ -113,6 +114,13 @@ class GapError(AnswerableError):
     """The audit found open gaps of the severity that was asked for. Close them, or waive them in the map."""
 
     exit_code = 9
+
+
+class ExecutorError(AnswerableError):
+    """The machines that were to compute do not answer, or cannot. See to them, then run again."""
+
+    exit_code = 10
+    can_retry = True
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

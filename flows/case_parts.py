@@ -1,30 +1,33 @@
-"""Cases from the events that tell of them, which months keep by bucket of subjects.
+"""Cases from the events that tell of them, which are kept of each file by bucket of subjects.
 
 A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket,
 which bounds memory, and only for subjects of which something else is told than when the kept cases were
 made: events that came, went or were corrected, in whatever month.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, Frames, MonthKeys, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, FileKeys, Frames, Pass, hash_of, told_of
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 
-CASES, HANDOFFS, MADE_OF = "cases", "handoffs", "made_of"
+CASES, HANDOFFS, MADE_OF, BUCKET = "cases", "handoffs", "made_of", "bucket"
 _SUBJECT = ("feed", "subject_id")
 _ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
 
 
-def cases_of(asked: Pass, keys: Sequence[MonthKeys]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def cases_of(
+    asked: Pass, keys: Sequence[FileKeys], make: Callable[[int], object] | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
         asked: The pass; its map has cases.
-        keys: Keys of every month, whose parts are kept.
+        keys: Keys of every file, whose parts are kept.
+        make: Has so many buckets of cases made and kept, by others; here when absent.
     """
     kind = f"{CASES}-{hash_of([asked.asked])[:8]}"
     told = [one.facts for one in keys]
@@ -33,7 +36,7 @@ def cases_of(asked: Pass, keys: Sequence[MonthKeys]) -> tuple[pl.DataFrame, pl.D
     if made is None:
         before = next(iter(asked.kept.keys(kind)), None)
         found = _mended(asked, keys, kind, before) if before else None
-        made = found or _made(asked, keys)
+        made = found or _made(asked, keys, make)
         made = {**made, MADE_OF: pl.DataFrame({"key": told}, schema={"key": pl.String})}
         asked.kept.put(kind, key, made)
     return _as_of_today(asked, made)
@@ -50,13 +53,41 @@ def _as_of_today(asked: Pass, made: Frames) -> tuple[pl.DataFrame, pl.DataFrame]
     return found, handed
 
 
-def _made(asked: Pass, keys: Sequence[MonthKeys]) -> dict[str, pl.DataFrame]:
+def _made(
+    asked: Pass, keys: Sequence[FileKeys], make: Callable[[int], object] | None
+) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told."""
-    parts = [_summed_up(asked, told) for told in _by_bucket(asked, keys)]
+    buckets = case_buckets(keys)
+    if make is not None and buckets > 1:
+        make(buckets)
+    parts = [bucket_of_cases(asked, keys, bucket, buckets) for bucket in range(buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
-def _mended(asked: Pass, keys: Sequence[MonthKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
+def case_buckets(keys: Sequence[FileKeys]) -> int:
+    """In how many buckets of subjects cases are made: a power of two that bounds the size of each."""
+    rows = sum(one.file.rows for one in keys)
+    return 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
+
+
+def bucket_key(keys: Sequence[FileKeys], bucket: int, buckets: int) -> str:
+    """What one bucket's cases are kept under."""
+    return hash_of([*(one.facts for one in keys), f"{bucket}/{buckets}"])
+
+
+def bucket_of_cases(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> Frames:
+    """The cases of one bucket of subjects: those that somebody made and kept, else made here."""
+    found = asked.kept.find(BUCKET, bucket_key(keys, bucket, buckets)) if buckets > 1 else None
+    return found or _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
+
+
+def make_bucket(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> None:
+    """Make one bucket's cases, and keep them."""
+    made = _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
+    asked.kept.put(BUCKET, bucket_key(keys, bucket, buckets), made)
+
+
+def _mended(asked: Pass, keys: Sequence[FileKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
     """The cases made before, with those made anew of which something else is told now."""
     made = asked.kept.find(kind, before)
     if made is None:
@@ -100,24 +131,20 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: found, HANDOFFS: handed.drop("slot")}
 
 
-def _told(asked: Pass, one: MonthKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
+def _told(asked: Pass, one: FileKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
     tables = asked.kept.find(TOLD, one.facts, names)
-    # Swept or damaged since the keys were looked at: it is in the month still.
+    # Swept or damaged since the keys were looked at: it is in the file still.
     return pl.concat((tables or told_of(asked, one)).values())
 
 
-def _by_bucket(asked: Pass, keys: Sequence[MonthKeys]) -> Iterator[pl.DataFrame]:
-    """All that is told, in parts that each have whole subjects and are bounded in size."""
-    rows = sum(asked.state.months[one.month].rows for one in keys)
-    buckets = 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
+def _in_bucket(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> pl.DataFrame:
+    """All that is told of one bucket's subjects, each of them whole."""
     if buckets == 1:
-        yield pl.concat(_told(asked, one) for one in keys)
-        return
-    for bucket in range(buckets):
-        yield pl.concat(_bucket_of(asked, one, bucket, buckets) for one in keys)
+        return pl.concat(_told(asked, one) for one in keys)
+    return pl.concat(_bucket_of(asked, one, bucket, buckets) for one in keys)
 
 
-def _bucket_of(asked: Pass, one: MonthKeys, bucket: int, buckets: int) -> pl.DataFrame:
+def _bucket_of(asked: Pass, one: FileKeys, bucket: int, buckets: int) -> pl.DataFrame:
     names = asked.kept.names(TOLD, one.facts)
     # Both counts are powers of two: a bucket of few holds whole buckets of many.
     steps = min(len(names), buckets)

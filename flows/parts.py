@@ -1,7 +1,7 @@
-"""What the pass makes of each month's events, kept under a hash of all that went into it.
+"""What the pass makes of each file of events, kept under a hash of all that went into it.
 
-A month's part is made of its file, the rules, the metrics and the instants at which its slots begin, and of
-nothing else: not of who is accountable, which goals stand, what day it is or what other months hold. So a
+A file's part is made of the file, the rules, the metrics and the instants at which its slots begin, and of
+nothing else: not of who is accountable, which goals stand, what day it is or what other files hold. So a
 part is computed once and read as long as none of these changes, and the parts add up to the whole, to the
 last bit. What hangs on owners and on the day (events of the last 28 days, events of nobody) is a second,
 smaller part. Customers are stored by the codes they had; who they are today is looked up when parts are read.
@@ -34,7 +34,8 @@ from transforms.sampling import asked_and_answered, sample_columns, sample_schem
 from transforms.slots import microseconds
 from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
 from warehouse.kept import Kept
-from warehouse.store import Month, State, bucket_count
+from warehouse.months import EventFile, bucket_count
+from warehouse.store import State
 
 PARTITION_ROWS = 2_000_000
 FACTS, TOLD, STAKES = "facts", "told", "stakes"
@@ -59,7 +60,7 @@ _SUMMED: Mapping[str, Mapping[str, Any]] = {
     "recent": {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), "customer": pl.UInt32(), **_N},
     "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
 }
-"""What the months' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
+"""What the files' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Pass:
 
     @cached_property
     def asked(self) -> str:
-        """Everything that is asked of every month's events alike."""
+        """Everything that is asked of every file's events alike."""
         said = {
             "code": code_hash(),
             "touchpoints": list(self.matcher.touchpoints),
@@ -154,38 +155,38 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class MonthKeys:
-    """Under which keys the parts of a month are kept.
+class FileKeys:
+    """Under which keys the parts of a file of events are kept.
 
     Attributes:
-        month: The month.
+        file: The file.
         facts: Key of what is additive, and of the events that cases are made of.
         stakes: Key of what hangs on owners and the day; None when nothing does.
     """
 
-    month: str
+    file: EventFile
     facts: str
     stakes: str | None
 
 
-def keys_of(asked: Pass) -> list[MonthKeys]:
-    """The keys of every month, by month."""
+def keys_of(asked: Pass) -> list[FileKeys]:
+    """The keys of every file, by month, the oldest of a month first."""
     values = {column: asked.codebook.values.get(column, ()) for column in asked.tested}
     known = _Known(values)
-    return [_month_keys(asked, name, asked.state.months[name], known) for name in sorted(asked.state.months)]
+    return [_file_keys(asked, file, known) for file in asked.state.event_files]
 
 
-def _month_keys(asked: Pass, name: str, month: Month, known: "_Known") -> MonthKeys:
+def _file_keys(asked: Pass, file: EventFile, known: "_Known") -> FileKeys:
     slots = asked.matcher.slots
-    ends = [microseconds(datetime.fromisoformat(at)) for at in (month.first_at, month.last_at)]
+    ends = [microseconds(datetime.fromisoformat(at)) for at in (file.first_at, file.last_at)]
     low, high = np.maximum(np.searchsorted(slots.starts, ends, side="right"), 1) - 1
-    meant = [known.upto(column, month.codes.get(column)) for column in asked.tested]
-    base = [asked.asked, month.path, *meant, slots.starts[low : high + 1].tobytes().hex()]
+    meant = [known.upto(column, file.codes.get(column)) for column in asked.tested]
+    base = [asked.asked, file.path, *meant, slots.starts[low : high + 1].tobytes().hex()]
     facts = hash_of(base)
     ownerless = asked.ownerless[:, low : high + 1]
     is_recent = ends[1] >= asked.since
     stakes = [str(asked.since) if is_recent else "", ownerless.tobytes().hex() if ownerless.any() else ""]
-    return MonthKeys(name, facts, hash_of([facts, *stakes]) if any(stakes) else None)
+    return FileKeys(file, facts, hash_of([facts, *stakes]) if any(stakes) else None)
 
 
 class _Known:
@@ -203,33 +204,66 @@ class _Known:
         return self._hashes[column, end]
 
 
-def parts_of(asked: Pass, keys: Sequence[MonthKeys], tell: Tell) -> list[Frames]:
-    """Every month's facts and stakes; what is not kept yet is computed and kept."""
-    facts = {one.month: asked.kept.find(FACTS, one.facts) for one in keys}
-    lacking = [one for one in keys if facts[one.month] is None or not _has_told(asked, one)]
-    stakes = {one.month: asked.kept.find(STAKES, one.stakes) for one in keys if one.stakes}
-    waiting = [one for one in keys if one.stakes and stakes[one.month] is None and one not in lacking]
-    for done, one in enumerate((*lacking, *waiting), start=1):
-        made = _computed(asked, one, stakes=bool(one.stakes), facts=one in lacking)
-        for kind, key, found in ((FACTS, one.facts, facts), (STAKES, one.stakes, stakes)):
-            if key is not None and kind in made:
-                asked.kept.put(kind, key, made[kind])
-                found[one.month] = made[kind]
-        if TOLD in made:
-            asked.kept.put(TOLD, one.facts, made[TOLD])
-        tell("measure", done, len(lacking) + len(waiting))
+@dataclass(frozen=True)
+class Lacking:
+    """What of a file is not kept: one task.
+
+    Attributes:
+        keys: The file, and what its parts are kept under.
+        facts: Whether its facts are made, what is told of cases included.
+        stakes: Whether its stakes are.
+    """
+
+    keys: FileKeys
+    facts: bool
+    stakes: bool
+
+
+def lacking(asked: Pass, keys: Sequence[FileKeys]) -> list[Lacking]:
+    """What there is to do, by file: what is not kept of those that have anything."""
+    found = []
+    for one in keys:
+        facts = not asked.kept.has(FACTS, one.facts) or not _has_told(asked, one)
+        stakes = one.stakes is not None and (facts or not asked.kept.has(STAKES, one.stakes))
+        if facts or stakes:
+            found.append(Lacking(one, facts, stakes))
+    return found
+
+
+def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
+    """Compute what lacks of a file, and keep it."""
+    one = lack.keys
+    made = _computed(asked, one, stakes=lack.stakes, facts=lack.facts)
+    for kind, tables in made.items():
+        key = one.stakes if kind == STAKES else one.facts
+        asked.kept.put(kind, str(key), tables)
+    return made
+
+
+def parts_of(asked: Pass, keys: Sequence[FileKeys], tell: Tell) -> list[Frames]:
+    """Every file's facts and stakes; what is not kept yet is computed and kept."""
+    # Found first: what turns out to be damaged is lacking.
+    facts = {one.facts: asked.kept.find(FACTS, one.facts) for one in keys}
+    stakes = {one.facts: asked.kept.find(STAKES, one.stakes) for one in keys if one.stakes}
+    waiting = lacking(asked, keys)
+    for done, lack in enumerate(waiting, start=1):
+        made = make_part(asked, lack)
+        for kind, found in ((FACTS, facts), (STAKES, stakes)):
+            if kind in made:
+                found[lack.keys.facts] = made[kind]
+        tell("measure", done, len(waiting))
     return [frames for found in (facts, stakes) for frames in found.values() if frames]
 
 
-def _has_told(asked: Pass, one: MonthKeys) -> bool:
+def _has_told(asked: Pass, one: FileKeys) -> bool:
     return not asked.atlas.cases or asked.kept.has(TOLD, one.facts)
 
 
-def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
-    """One month's parts, by kind."""
+def _computed(asked: Pass, one: FileKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
+    """One file's parts, by kind."""
     matcher, codebook, metrics = asked.matcher, asked.codebook, asked.atlas.metrics
     columns = asked.columns if facts else sorted({*matcher.columns, *_STAKES_COLUMNS})
-    matched = match(asked.state.scan(columns, [one.month], as_stored=True), matcher).collect()
+    matched = match(asked.state.scan_files([one.file], columns, as_stored=True), matcher).collect()
     asked.read.rows += matched.height
     rows = matched.lazy()
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
@@ -261,8 +295,8 @@ def _computed(asked: Pass, one: MonthKeys, *, stakes: bool, facts: bool) -> dict
     return made
 
 
-def told_of(asked: Pass, one: MonthKeys) -> Frames:
-    """A month's events about subjects, as they are told."""
+def told_of(asked: Pass, one: FileKeys) -> Frames:
+    """A file's events about subjects, as they are told."""
     return _computed(asked, one, stakes=False, facts=True)[TOLD]
 
 
@@ -283,7 +317,7 @@ def _cut(frame: pl.DataFrame, starts: pl.Expr) -> pl.DataFrame:
 
 
 def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame]:
-    """The months' parts as a whole: with slots, and customers as they are known today."""
+    """The files' parts as a whole: with slots, and customers as they are known today."""
     slots, merged = asked.matcher.slots, asked.state.merged()
     whole: dict[str, pl.LazyFrame] = {}
     for name, schema in {**_SUMMED, **sample_schemas(asked.atlas.metrics)}.items():

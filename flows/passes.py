@@ -1,20 +1,21 @@
-"""The one pass over events: matched month by month, summed, and put together.
+"""The one pass over events: matched file by file, summed, and put together.
 
-Memory is bounded by a partition of months, not by the history; sums of partitions add up to the sums
+Memory is bounded by a file or a partition of months, not by the history; sums of partitions add up to the sums
 of the whole.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import polars as pl
 
 from contracts.accountability import UNMATCHED
 from contracts.events import INSTANT, Codebook
+from flows.briefs import brief_of
 from flows.case_parts import cases_of
-from flows.parts import PARTITION_ROWS, Pass, keys_of, parts_of, put_together
+from flows.parts import PARTITION_ROWS, keys_of, parts_of, put_together
 from flows.progress import Tell, silent
+from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
 from transforms.behind import feeds_of_cases
 from transforms.credit import named
@@ -22,8 +23,8 @@ from transforms.followed import measure_followed
 from transforms.match import Matcher, match
 from transforms.measure import case_values, measure_cases, volume
 from transforms.periods import Calendar
-from transforms.rules import compile_rules
-from transforms.slots import Slots, slots
+from transforms.slots import Slots
+from warehouse.executors import Executor
 from warehouse.kept import Kept
 from warehouse.store import State
 
@@ -78,34 +79,34 @@ class Measured:
 
 def matcher_of(workspace: LoadedWorkspace, state: State) -> tuple[Matcher, Codebook, Calendar]:
     """The compiled map, what the codes stand for, and the days that are reported on."""
-    zone, atlas = workspace.settings.zone, workspace.atlas
-    today = workspace.now.astimezone(zone).date()
-    span = state.span()
-    first, last = (moment.astimezone(zone).date() for moment in span) if span else (today, today)
-    codebook = Codebook(state.codebook.values, {**declared_attributes(workspace), **state.attributes})
-    touchpoints = [touchpoint.id for touchpoint in atlas.touchpoints]
-    days = slots(workspace.tenures, touchpoints, first, max(last, today) + timedelta(days=1), zone)
-    matcher = Matcher(compile_rules(atlas.rules, codebook), days, touchpoints)
-    return matcher, codebook, Calendar(min(first, today), today)
+    return brief_of(workspace).compiled(state)
 
 
 def measure(
-    workspace: LoadedWorkspace, state: State, tell: Tell = silent, kept: Kept | None = None
+    workspace: LoadedWorkspace,
+    state: State,
+    tell: Tell = silent,
+    kept: Kept | None = None,
+    executor: Executor | None = None,
 ) -> Measured:
-    """Match every stored event and sum it up; of months that are as they were, what is kept is read.
+    """Match every stored event and sum it up; of files that are as they were, what is kept is read.
 
     Args:
         workspace: Map and clock.
         state: The events.
-        tell: Told of every month that is computed.
-        kept: Where what months give is kept; in this process alone when absent: everything is computed.
+        tell: Told of every file that is computed.
+        kept: Where what files give is kept; in this process alone when absent: everything is computed.
+        executor: Who computes; this process when absent.
     """
-    matcher, codebook, calendar = matcher_of(workspace, state)
-    asked = Pass(workspace.atlas, matcher, codebook, calendar, state, Kept() if kept is None else kept)
+    brief = brief_of(workspace)
+    asked = brief.asked_of(state, Kept() if kept is None else kept)
+    matcher, codebook, calendar = asked.matcher, asked.codebook, asked.calendar
     keys = keys_of(asked)
+    team = Team(brief, asked, keys, executor, tell)
+    team.make_parts()
     summed = put_together(asked, parts_of(asked, keys, tell))
     told_of_cases = workspace.atlas.cases and keys
-    found, handed = cases_of(asked, keys) if told_of_cases else (_no_cases(), pl.DataFrame())
+    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
     metrics = workspace.atlas.metrics
     case_sums, followed_sums, values, behind_cases = pl.collect_all(
         [
@@ -182,14 +183,3 @@ def pass_partitions(state: State) -> Iterator[list[str]]:
         group.append(name)
         rows += state.months[name].rows
     yield group
-
-
-def declared_attributes(workspace: LoadedWorkspace) -> dict[str, str]:
-    """Attributes that feeds declare; those that no event has had yet count as text."""
-    return {
-        name: "text"
-        for feed in workspace.feeds
-        for stream in feed.declared.streams
-        for template in stream.events
-        for name in template.attributes
-    }

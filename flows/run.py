@@ -1,5 +1,6 @@
 """One run: the stages in their order, each a method, so that Prefect can schedule them too."""
 
+import os
 import uuid
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from contracts.deliveries import Delivery
 from contracts.errors import AnswerableError, StoreError
@@ -41,17 +42,20 @@ from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.restating import restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
-from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, put
+from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint
 from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
+from flows.writing import Writers
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.executors import executor_of
 from warehouse.inbox import Inbox
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
+from warehouse.memory import Memory
 from warehouse.releases import Release, Releases, TableFile
 from warehouse.signal_ledger import add_signals
 from warehouse.store import Absorbed, EventStore, State
@@ -60,6 +64,10 @@ CODE_VERSION = version("answerable")
 SENDING = Bounds(letters=100, seconds=20.0)
 """How much a run sends at its end; the rest is for `answerable alerts send` and the next run."""
 
+TIDIED = ".tidied"
+"""Of this file in a warehouse the time of change says when it was swept last."""
+
+_TIDY_SECONDS = 3600.0
 NOTIFICATIONS_MAX = 100_000
 """Notifications that a release shows: the newest ones."""
 
@@ -114,6 +122,8 @@ class Run:
         occasion: What the release is for.
         decision: What was decided by hand about rows in quarantine.
         window: Days whose deliveries are read anew.
+        memory: What this process published last, if it stays.
+        posted: Called once letters are in the outbox; the run has only to tidy up then.
         id: The run's id.
         costs: What every stage has cost so far.
     """
@@ -123,6 +133,8 @@ class Run:
     occasion: str = "refresh"
     decision: Decision | None = None
     window: Window | None = None
+    memory: Memory[TableFile] | None = None
+    posted: Callable[[], None] = lambda: None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     costs: dict[str, Cost] = field(default_factory=dict)
 
@@ -130,11 +142,12 @@ class Run:
         self.costs[STARTING] = started()
         folder = self.workspace.warehouse
         self.store = EventStore(folder / "store")
-        self.releases = Releases(folder / "published")
+        self.releases = Releases(folder / "published", self.memory)
         self.ledger = Ledger(folder)
         self.alerts = AlertLedger(self.ledger)
         self._follows: int | None = None
         self._lease: Lease | None = None
+        self._writers: Writers | None = None
 
     @cached_property
     def recorded(self) -> Sequence[Recorded]:
@@ -148,7 +161,11 @@ class Run:
         Raises:
             BusyError: Another run holds the workspace, here or on another machine.
         """
-        with held(self.workspace.warehouse), leased(self.ledger, "run", self.id) as lease:
+        with (
+            held(self.workspace.warehouse),
+            leased(self.ledger, "run", self.id) as lease,
+            Writers(self.releases) as self._writers,
+        ):
             self._hold(lease)
             self._begin()
             try:
@@ -176,11 +193,19 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        return self._timed("measure", lambda: measure(self.workspace, state, self.tell, self.store.kept))
+        executor = executor_of(os.environ)
+        return self._timed(
+            "measure", lambda: measure(self.workspace, state, self.tell, self.store.kept, executor)
+        )
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards, cases and daily measures, and say where goals stand on their way."""
-        return self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
+        made = self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
+        if self._writers is not None:
+            # The touchpoints' scorecard is held against the release before, when all is known.
+            ready = {t: frame for t, frame in made.items() if t is not ScorecardTouchpoint}
+            self._writers.begin(ready, case_attributes(self.workspace, measured))
+        return made
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
@@ -213,12 +238,10 @@ class Run:
         decided = self._timed(
             "alert", lambda: settle(self.workspace, found, self.alerts, self.id, told, self._lease)
         )
-        retention = self.workspace.settings.retention
-        old = (_now() - timedelta(hours=retention.grace_hours)).timestamp()
-        self.releases.sweep(retention.releases, old)
-        self.store.sweep(old)
         commit, number = absorbed.state.number, release.number
         self.ledger.end_run(self.id, _now(), store_commit=commit, release_number=number)
+        self.posted()
+        self._timed("tidy", self._tidy)
         validated = tuple(one for landing in landings for one in landing.validated)
         return Outcome(release, absorbed, read, self.costs, decided, validated=validated)
 
@@ -226,6 +249,18 @@ class Run:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
+
+    def _tidy(self) -> None:
+        """Sweep what nobody refers to any more; every hour is enough, and of a day's many runs each would look at all."""
+        retention, now = self.workspace.settings.retention, _now().timestamp()
+        mark = self.workspace.warehouse / TIDIED
+        if mark.exists() and abs(now - mark.stat().st_mtime) < _TIDY_SECONDS:
+            return
+        old = now - timedelta(hours=retention.grace_hours).total_seconds()
+        self.releases.sweep(retention.releases, old)
+        self.store.sweep(old)
+        self.store.kept.sweep(now - _TIDY_SECONDS)  # every part that this run needed counts as young
+        mark.touch()
 
     def _hold(self, lease: Lease) -> None:
         """From here on nothing is committed that the lease does not cover."""
@@ -293,13 +328,15 @@ class Run:
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
         every = restated(self.workspace, self.releases, self._follows or 0, every, facts)
-        files: list[TableFile] = put(self.releases, {t: every[t] for t in TABLES}, extra)
-        return self.releases.publish(tuple(files), facts, beside(self.releases), self._follows)
+        writers = cast("Writers", self._writers)
+        files = writers.files({t: every[t] for t in TABLES}, extra)
+        return self.releases.publish(files, facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:
         manifests = self.releases.manifests
         self.ledger.note_releases(
-            [manifests.read(number) for number in manifests.numbers()],
+            manifests.numbers(),
+            manifests.read,
             also=lambda session, one: add_signals(session, [of_release(self.workspace, one)], _now()),
         )
 

@@ -3,7 +3,7 @@
 The audit, which comes between the last two, stands in `flows.auditing`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -45,7 +45,6 @@ from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
 from transforms.windows import metric_windows, window_sums, window_values
-from warehouse.releases import Releases, TableFile
 from warehouse.store import Absorbed, EventStore, State
 
 Tables = dict[type[Table], pl.DataFrame]
@@ -197,11 +196,6 @@ def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
     touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
     recent = together(measured.recent.lazy(), "touchpoint").collect()
     return {touchpoints[code]: customers for code, _, customers in recent.iter_rows()}
-
-
-def put(releases: Releases, tables: Tables, extra: Mapping[str, Column]) -> list[TableFile]:
-    """Write tables' files, every promise checked; no release names them yet."""
-    return [releases.put(t, frame, extra if t is FactCase else None) for t, frame in tables.items()]
 
 
 def case_attributes(workspace: LoadedWorkspace, measured: Measured) -> dict[str, Column]:

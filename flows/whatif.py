@@ -12,8 +12,9 @@ from contracts.map_change import SEVERITIES, Gap, GapStatus, MapChange, Rung, Se
 from contracts.map_content import MapContent, Recorded, unversioned
 from contracts.records import MapRecord
 from contracts.tables import FactHandoff
+from flows.briefs import declared_attributes
 from flows.parts import pass_columns
-from flows.passes import declared_attributes, pass_partitions
+from flows.passes import pass_partitions
 from flows.sampling import published_doubts
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings

@@ -26,6 +26,9 @@ TEST_URL = os.environ.get("ANSWERABLE_TEST_DATABASE_URL")
 THOROUGH = int(os.environ.get("ANSWERABLE_THOROUGH", "1"))
 """How many times as many examples the dearest properties are given."""
 
+# Great Expectations imports Spark where there is any, which ends the processes of xdist: see `gx_polars.internals`.
+sys.modules["pyspark"] = None
+
 # Prefect reads these when it is imported, wherever that happens first.
 os.environ.update({"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"})
 

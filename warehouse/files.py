@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from polars.exceptions import ComputeError
 
@@ -111,9 +112,23 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
 
 
+class Written(NamedTuple):
+    """A file under the name of its content.
+
+    Attributes:
+        path: Where it is.
+        sha256: Of its bytes.
+        is_new: Whether there was none of that content.
+    """
+
+    path: Path
+    sha256: str
+    is_new: bool
+
+
 def keep(
     folder: Path, prefix: str, suffix: str, write: Callable[[Path], None], *, durable: bool = True
-) -> tuple[Path, str]:
+) -> Written:
     """Write a file under the name of its content: `<prefix>-<hash><suffix>`.
 
     Args:
@@ -122,9 +137,6 @@ def keep(
         suffix: Last part of the name.
         write: Writes the file at the path it is given.
         durable: Whether it has to be on the disk before anybody is told; not for what can be made again.
-
-    Returns:
-        The path, and the SHA-256 of its bytes.
 
     Raises:
         StoreError: It cannot be written, or the file of that name is damaged.
@@ -139,7 +151,7 @@ def keep(
             if path.exists():
                 # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
                 os.utime(intact(path, "Delete it and run again: it is written anew."))
-                return path, found
+                return Written(path, found, is_new=False)
             if durable:
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
@@ -148,7 +160,7 @@ def keep(
                 sync_folder(folder)
         finally:
             part.unlink(missing_ok=True)
-    return path, found
+    return Written(path, found, is_new=True)
 
 
 def intact(path: Path, remedy: str) -> Path:

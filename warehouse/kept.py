@@ -27,7 +27,13 @@ class Kept:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self._held: dict[str, Frames] = {}
-        self._paths = {} if folder is None else {_prefix(path): path for path in sorted(folder.glob("*.zip"))}
+        self._paths: dict[str, Path] = {}
+        self.look()
+
+    def look(self) -> None:
+        """See what is there by now: others keep tables in the same folder."""
+        found = [] if self.folder is None else sorted(self.folder.glob("*.zip"))
+        self._paths = {_prefix(path): path for path in found}
 
     def has(self, kind: str, key: str) -> bool:
         """Whether tables are kept under a key; they may still turn out to be damaged."""
@@ -77,8 +83,8 @@ class Kept:
         if self.folder is None:
             self._held[f"{kind}-{key}"] = tables
             return
-        path, _ = keep(self.folder, f"{kind}-{key}", ".zip", lambda to: _write(to, tables), durable=False)
-        self._paths[f"{kind}-{key}"] = path
+        name = f"{kind}-{key}"
+        self._paths[name] = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
 
     def keys(self, kind: str) -> list[str]:
         """Keys of a kind, the one used last first."""

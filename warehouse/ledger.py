@@ -62,6 +62,13 @@ _REMEDY = (
 )
 _REMEDIES = {"disk is full": ROOM, "disk I/O error": DISK}
 _READS = "answerable_reads"
+_VERSION = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Where Alembic keeps which migration was applied last."""
 
 
 def has_ledger(folder: Path) -> bool:
@@ -214,19 +221,25 @@ class Ledger:
 
     def note_releases(
         self,
-        manifests: Sequence[Mapping[str, Any]],
+        numbers: Sequence[int],
+        manifest: Callable[[int], Mapping[str, Any]],
         also: Callable[[Session, Mapping[str, Any]], object] = lambda *_: None,
     ) -> None:
         """Keep releases that the ledger does not know yet: a run may have been killed in between.
 
         Args:
-            manifests: Every manifest there is.
+            numbers: Of every release there is, the oldest first.
+            manifest: The manifest of a number; asked for those that are not known, and for the newest.
             also: Called for each that was not known, in the same transaction.
         """
+        if not numbers:
+            return
         with self.writing() as session:
-            rows = session.execute(sa.select(ReleaseRow.number, ReleaseRow.run_id))
+            rows = session.execute(
+                sa.select(ReleaseRow.number, ReleaseRow.run_id).where(ReleaseRow.number >= numbers[0])
+            )
             known = {row.number: row.run_id for row in rows}
-            for one in manifests:
+            for one in (manifest(n) for n in numbers if n not in known or n == numbers[-1]):
                 # A number that another run published was given anew: its damaged manifest was deleted.
                 if known.get(one["number"]) != one["run"]:
                     session.merge(_release_row(one))
@@ -245,8 +258,30 @@ class Ledger:
             return session.scalar(sa.select(RunRow.id).where(is_later).limit(1)) is not None
 
     def _migrate(self) -> None:
-        if self._revision() == HEAD:
-            return
+        if self._revision() != HEAD and not self._create():
+            self.upgrade()
+
+    def _create(self) -> bool:
+        """Make the tables of a new SQLite database as the classes say; False when there is something in it.
+
+        A test holds that equal to what the migrations make, which take five times as long.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return False
+        with self.engine.begin() as connection:
+            if sa.inspect(connection).get_table_names():
+                return False
+            Base.metadata.create_all(connection)
+            _VERSION.create(connection)
+            connection.execute(_VERSION.insert(), {"version_num": HEAD})
+        return True
+
+    def upgrade(self) -> None:
+        """Apply the migrations that are lacking.
+
+        Raises:
+            StoreError: The database belongs to a newer version.
+        """
         from alembic import command  # noqa: PLC0415 - slow to import, and rarely needed
         from alembic.config import Config  # noqa: PLC0415
         from alembic.util import CommandError  # noqa: PLC0415
@@ -268,7 +303,7 @@ class Ledger:
         with self.reading() as session:
             if not sa.inspect(session.connection()).has_table("alembic_version"):
                 return None
-            return session.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            return session.scalar(sa.select(_VERSION.c.version_num))
 
 
 def _release_row(manifest: Mapping[str, Any]) -> ReleaseRow:

@@ -12,7 +12,7 @@ whatever fails or is killed, the last release stands or the new one does.
 import os
 import shutil
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from warehouse.files import (
     sync_folder,
 )
 from warehouse.manifests import Manifests
+from warehouse.memory import Memory
 
 Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 """Given a release's folder, the texts to put beside its tables, by file name."""
@@ -90,14 +91,17 @@ class Release:
 class Releases:
     """The releases in one folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, memory: Memory[TableFile] | None = None) -> None:
         self.root = root.absolute()
         self.manifests = Manifests(self.root / "releases")
+        self._memory = memory
 
     def put(
         self, table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column] | None = None
     ) -> TableFile:
         """Write a table's file, once it keeps its contract. No release names it yet.
+
+        Several threads may put tables at the same time. What this process has put just so is not written again.
 
         Args:
             table: The table's class: columns, grain, rules.
@@ -109,15 +113,33 @@ class Releases:
             StoreError: The file cannot be written, or the one of that content is damaged.
         """
         extra = extra or {}
+        if (known := self._remembered(table, frame, extra)) is not None:
+            return known
         name, checked = table.table_name(), as_published(table, frame, extra)
         schema, metadata = arrow_schema(table, extra), parquet_metadata(table, extra)
 
         def write(path: Path) -> None:
             checked.lazy().sink_parquet(path, compression="zstd", metadata=metadata, arrow_schema=schema)
 
-        path, sha256 = keep(self.root / "data" / name, name, ".parquet", write)
+        path, sha256, is_new = keep(self.root / "data" / name, name, ".parquet", write)
         below = str(path.relative_to(self.root))
-        return TableFile(name, below, checked.height, path.stat().st_size, sha256)
+        made = TableFile(name, below, checked.height, path.stat().st_size, sha256, is_reused=not is_new)
+        if self._memory is not None:
+            self._memory.note(name, frame, extra, made)
+        return made
+
+    def _remembered(
+        self, table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]
+    ) -> TableFile | None:
+        """The file that this very table became before, if it is there still."""
+        known = self._memory.find(table.table_name(), frame, extra) if self._memory is not None else None
+        if known is None:
+            return None
+        with suppress(StoreError, OSError):
+            # A release is about to name it: it counts as young, so that no sweep takes it.
+            os.utime(intact(self.root / known.path, _LOST))
+            return replace(known, is_reused=True)
+        return None
 
     def publish(
         self,
@@ -138,8 +160,7 @@ class Releases:
             StoreError: Another run published meanwhile, or the disk is full.
         """
         follows = self.manifests.head() if parent is None else parent
-        known = {one.path for number in self.manifests.numbers() for one in self.read(number).tables}
-        tables = tuple(replace(one, is_reused=one.path in known) for one in tables)
+        tables = self._reused(tables)
         release = Release(follows + 1, self.view(follows + 1), tables)
         manifest = {**facts, "tables": {one.table: asdict(one) for one in tables}}
         with self._ready(release, beside, manifest) as part:
@@ -147,6 +168,16 @@ class Releases:
             self._place(release, part)
             self._point(release)
         return release
+
+    def _reused(self, tables: tuple[TableFile, ...]) -> tuple[TableFile, ...]:
+        """Tables with whether a release has them: a file may be there because a run was killed before its release."""
+        open_ = {one.path for one in tables if one.is_reused}
+        named: set[str] = set()
+        for number in reversed(self.manifests.numbers()):
+            named.update(one.path for one in self.read(number).tables)
+            if open_ <= named:
+                break
+        return tuple(replace(one, is_reused=one.is_reused and one.path in named) for one in tables)
 
     def head(self) -> Release | None:
         """The newest release; None before the first."""

@@ -2,7 +2,8 @@
 
 commits/00000007.json          which files make up the store
 deliveries/<feed>-<hash>.json  accounts of deliveries, see `warehouse.accounts`
-events/2026-05-<hash>.parquet  a month's events, one row group per bucket of customers
+events/2026-05-<hash>.parquet  events of a month, which may have several such files, see `warehouse.months`
+events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
 codes/<column>-<hash>.parquet  what the codes of a column stand for
 identity/<part>-<hash>.parquet who is who
 landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
@@ -11,55 +12,34 @@ kept/<kind>-<key>-<hash>.zip   what was computed from months, see `warehouse.kep
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from contracts.deliveries import Delivery
-from contracts.errors import PromiseError, StoreError
-from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
+from contracts.errors import PromiseError
+from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
 from warehouse import accounts
+from warehouse.coder import Coder
+from warehouse.event_ids import Wanted
 from warehouse.files import intact, keep, sweep
 from warehouse.kept import Kept
 from warehouse.manifests import Manifests
+from warehouse.months import LOST, EventFile, Month, packed, spans, write_events
 
-BUCKET_ROWS = 65_536
-BUCKETS_MAX = 64
-_LOST = (
-    "Restore it from a backup; or, if the inbox still has every delivery, move the folder `store` away: "
-    "the next run makes it anew."
-)
 _DEFECT = "Nothing was stored. This is a defect: report it."
 _MONTH = pl.col("occurred_at").dt.strftime("%Y-%m").alias("__month")
+_FILE = "__file"
+"""Path of the file that a stored event stands in."""
 _NAMED: dict[tuple[Path, int, int, int], frozenset[str]] = {}
 _NAMED_MAX = 65_536
 _IDENTITY = ("tokens", "customers", "aliases", "links")
-
-
-@dataclass(frozen=True)
-class Month:
-    """One month's file.
-
-    Attributes:
-        path: Below the store.
-        rows: Events in it.
-        first_at: First event.
-        last_at: Last event.
-        codes: How many codes of each column were known when it was written: its own are among them.
-    """
-
-    path: str
-    rows: int
-    first_at: str
-    last_at: str
-    codes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +77,17 @@ class State:
         """Who is who."""
         return Resolution(**{part: self._frame(path) for part, path in self.identity.items()})
 
+    @cached_property
+    def aliases(self) -> pl.DataFrame:
+        """Customers that turned out to be another one, as `Resolution` has them."""
+        path = self.identity.get("aliases")
+        return self._frame(path) if path else Resolution().aliases
+
+    @property
+    def event_files(self) -> list[EventFile]:
+        """Every file of events, by month, the oldest of a month first."""
+        return [file for name in sorted(self.months) for file in self.months[name].files]
+
     @property
     def rows(self) -> int:
         """How many events the store holds."""
@@ -129,24 +120,27 @@ class State:
         wanted = sorted(self.months) if months is None else months
         if not wanted:
             return pl.LazyFrame(schema={name: schema[name] for name in columns})
-        parts = [self._scan_month(self.months[month], columns, schema) for month in wanted]
-        frame = pl.concat(parts)
+        files = [file for month in wanted for file in self.months[month].files]
+        return self.scan_files(files, columns, as_stored=as_stored)
+
+    def scan_files(
+        self, files: Sequence[EventFile], columns: Sequence[str], *, as_stored: bool = False
+    ) -> pl.LazyFrame:
+        """Stored events of some files, at least one; as `scan`.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        schema = stored_schema({**_unknown_attributes(columns), **self.attributes})
+        frame = pl.concat([file.scan(self.folder, columns, schema) for file in files])
         return frame.with_columns(self.merged()) if "customer" in columns and not as_stored else frame
 
     def merged(self) -> pl.Expr:
         """The customer that a stored code stands for today."""
-        return _merged(self.resolution)
-
-    def _scan_month(
-        self, month: Month, columns: Sequence[str], schema: Mapping[str, pl.DataType]
-    ) -> pl.LazyFrame:
-        scanned = pl.scan_parquet(intact(self.folder / month.path, _LOST), glob=False)
-        there = scanned.collect_schema().names() if any(c.startswith(ATTRIBUTE) for c in columns) else columns
-        missing = [pl.lit(_missing(schema[c]), dtype=schema[c]).alias(c) for c in columns if c not in there]
-        return scanned.select([c for c in columns if c in there]).with_columns(missing).select(columns)
+        return _merged(self.aliases)
 
     def _frame(self, path: str) -> pl.DataFrame:
-        return pl.read_parquet(intact(self.folder / path, _LOST), glob=False)
+        return pl.read_parquet(intact(self.folder / path, LOST), glob=False)
 
     def landed(self, path: str) -> pl.DataFrame:
         """A frame of a delivery.
@@ -157,14 +151,14 @@ class State:
         return self._frame(path)
 
     def files(self) -> set[Path]:
-        """Every file that the commit refers to."""
+        """Every file that the commit refers to, indexes included: one that is not there is made anew."""
         parts = {path for delivery in self.deliveries for path in delivery.parts.values()}
         return {self.folder / path for path in self.named() | parts}
 
     def named(self) -> set[str]:
         """Every file that the commit names, below the store; files of deliveries are named by their accounts."""
         named = {*self.codes.values(), *self.identity.values(), *self.accounts}
-        named |= {month.path for month in self.months.values()}
+        named |= {path for file in self.event_files for path in file.paths()}
         is_told_here = not self.accounts
         return named | {path for one in self.deliveries for path in one.parts.values() if is_told_here}
 
@@ -223,7 +217,7 @@ class EventStore:
             return State(
                 self.folder,
                 number,
-                {name: Month(**month) for name, month in manifest["months"].items()},
+                {name: Month.of(told) for name, told in manifest["months"].items()},
                 manifest["codes"],
                 manifest["attributes"],
                 manifest["identity"],
@@ -237,13 +231,13 @@ class EventStore:
         """A commit's blocks and deliveries; commits of before there were blocks say the deliveries themselves."""
         blocks = tuple(one for one in told if isinstance(one, str))
         if len(blocks) == len(told):
-            return blocks, accounts.read(self.folder, blocks, _LOST)
+            return blocks, accounts.read(self.folder, blocks, LOST)
         return (), tuple(Delivery.from_dict(delivery) for delivery in told)
 
     def land(self, feed: str, stream: str, part: str, frame: pl.DataFrame) -> str:
         """Keep a frame of a delivery; returns its path below the store."""
         folder = self.folder / "landing" / feed / stream
-        path, _ = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3))
+        path = keep(folder, part, ".parquet", lambda to: frame.write_parquet(to, compression_level=3)).path
         return str(path.relative_to(self.folder))
 
     def landed(self, path: str) -> pl.DataFrame:
@@ -252,7 +246,7 @@ class EventStore:
         Raises:
             StoreError: Its file is missing or damaged.
         """
-        return pl.read_parquet(intact(self.folder / path, _LOST), glob=False)
+        return pl.read_parquet(intact(self.folder / path, LOST), glob=False)
 
     def absorb(
         self,
@@ -277,7 +271,7 @@ class EventStore:
             StoreError: Another run committed meanwhile, or a file is missing, damaged or cannot be written.
         """
         _promise(events)
-        coder = _Coder(state)
+        coder = Coder(state.codebook, state.codes)
         coded = coder.encode(events)
         dropped = coder.codes_of("landing", superseded)
         grown = replace(state, attributes=coder.attributes)
@@ -294,7 +288,7 @@ class EventStore:
             grown,
             months=months,
             codes=coder.written(self.folder),
-            identity=self._identity(resolution),
+            identity=self._identity(state, resolution),
             deliveries=tuple(deliveries),
         )
         told = coded.height - known.height
@@ -302,10 +296,15 @@ class EventStore:
         return Absorbed(self._committed(state, after), *counted)
 
     def _known(self, state: State, ids: pl.Series, resolution: Resolution) -> pl.DataFrame:
-        """Stored events with these ids, whatever the month they stand in, by what is now known of customers."""
-        stored = state.scan(list(stored_schema(state.attributes)))
-        found = stored.join(pl.LazyFrame({"event_id": ids}), on="event_id", how="semi").collect()
-        return found.with_columns(_merged(resolution))
+        """Stored events with these ids and the file of each, by what is now known of customers."""
+        wanted, schema = Wanted.of(ids), stored_schema(state.attributes)
+        found = [pl.DataFrame(schema={**schema, _FILE: pl.String()})]
+        for file in state.event_files:
+            file.must_stand(self.folder)
+            events = file.known(self.folder, wanted, schema)
+            if events.height:
+                found.append(events.with_columns(pl.lit(file.path).alias(_FILE)))
+        return pl.concat(found).with_columns(state.merged()).with_columns(_merged(resolution.aliases))
 
     def _months(
         self,
@@ -315,67 +314,74 @@ class EventStore:
         dropped: pl.Series,
         codes: Mapping[str, int],
     ) -> tuple[dict[str, Month], int]:
-        """The month files after, and how many events were taken out; what nothing touches stays as it is."""
+        """The months after, and how many events were taken out; what nothing touches stays as it is."""
         months, removed = dict(state.months), 0
         columns = list(stored_schema(state.attributes))
-        parts = {
-            str(key[0]): part.drop("__month")
-            for key, part in fresh.with_columns(_MONTH).partition_by("__month", as_dict=True).items()
-        }
-        # Any month may hold events of a delivery that goes.
-        touched = set(months) if dropped.len() else set(goes.select(_MONTH)["__month"])
-        for name in sorted({*touched, *parts}):
-            before = state.scan(columns, [name] if name in months else []).collect()
-            kept = before.filter(~(_in("landing", dropped) | _in("event_id", goes["event_id"])))
-            if name not in parts and kept.height == before.height:
-                continue
-            removed += before.height - kept.height
-            after = pl.concat([kept, parts.get(name, kept.clear()).select(columns)])
-            if after.is_empty():
-                months.pop(name, None)
-            else:
-                months[name] = self._write_month(name, after, codes)
+        came = _by(fresh.select(columns).with_columns(_MONTH), "__month")
+        gone = {path: events["event_id"] for path, events in _by(goes, _FILE).items()}
+        for name in sorted({*months, *came}):
+            files = months[name].files if name in months else ()
+            pieces: list[EventFile | pl.DataFrame] = []
+            for file in files:
+                piece, taken = self._left(state, file, gone.get(file.path), dropped)
+                pieces.append(piece)
+                removed += taken
+            pieces += [came[name]] if name in came else []
+            pieces = [piece for piece in pieces if _rows(piece)]
+            if len(pieces) != len(files) or not all(isinstance(piece, EventFile) for piece in pieces):
+                months[name] = Month(tuple(self._packed(state, name, pieces, codes)))
+            if not pieces:
+                del months[name]
         return months, removed
 
-    def _write_month(self, name: str, events: pl.DataFrame, codes: Mapping[str, int]) -> Month:
-        buckets = bucket_count(events.height)
-        ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
-            "__bucket", "customer", "occurred_at", "event_id"
-        )
-        groups = ordered.partition_by("__bucket", maintain_order=True, as_dict=True, include_key=False)
-        empty = ordered.drop("__bucket").clear()
+    def _left(
+        self, state: State, file: EventFile, gone: pl.Series | None, dropped: pl.Series
+    ) -> tuple[EventFile | pl.DataFrame, int]:
+        """What is left of a file, the file itself where that is all of it; and how many events go."""
+        if gone is None and not file.may_hold(self.folder, dropped):
+            return file, 0
+        before = self._events(state, file)
+        ids = pl.Series(dtype=pl.String) if gone is None else gone
+        left = before.filter(~(_in("landing", dropped) | _in("event_id", ids)))
+        return left, before.height - left.height
 
-        def write(path: Path) -> None:
-            schema = empty.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-            with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
-                for bucket in range(buckets):
-                    # One row group each, an empty one too: readers find a bucket by its number.
-                    group = groups.get((bucket,), empty)
-                    table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
-                    writer.write_table(table, row_group_size=max(group.height, 1))
+    def _packed(
+        self, state: State, name: str, pieces: Sequence[EventFile | pl.DataFrame], codes: Mapping[str, int]
+    ) -> Iterator[EventFile]:
+        """A month's files, those put together that have become too many or too small."""
+        for begin, end in spans(packed([_rows(piece) for piece in pieces]), len(pieces)):
+            first, *others = pieces[begin:end]
+            if isinstance(first, EventFile) and not others:
+                yield first
+            else:
+                events = pl.concat(
+                    self._events(state, piece) if isinstance(piece, EventFile) else piece
+                    for piece in (first, *others)
+                )
+                yield write_events(self.folder, name, events, codes)
 
-        path, _ = keep(self.folder / "events", name, ".parquet", write)
-        when = events["occurred_at"]
-        span = (cast("datetime", when.min()), cast("datetime", when.max()))
-        first, last = (moment.astimezone(UTC).isoformat() for moment in span)
-        return Month(str(path.relative_to(self.folder)), events.height, first, last, codes)
+    def _events(self, state: State, file: EventFile) -> pl.DataFrame:
+        return state.scan_files([file], list(stored_schema(state.attributes))).collect()
 
-    def _identity(self, resolution: Resolution) -> dict[str, str]:
+    def _identity(self, state: State, resolution: Resolution) -> dict[str, str]:
         written = {}
         for part in _IDENTITY:
             frame: pl.DataFrame = getattr(resolution, part)
-            path, _ = keep(self.folder / "identity", part, ".parquet", frame.write_parquet)
+            if part in state.identity and frame is getattr(state.resolution, part):
+                written[part] = state.identity[part]
+                continue
+            path = keep(self.folder / "identity", part, ".parquet", frame.write_parquet).path
             written[part] = str(path.relative_to(self.folder))
         return written
 
     def _committed(self, parent: State, state: State) -> State:
         if state == parent:
             return parent
-        blocks = accounts.write(self.folder, state.deliveries, parent.accounts, _LOST)
+        blocks = accounts.write(self.folder, state.deliveries, parent.accounts, LOST)
         number = self.manifests.commit(
             parent.number,
             {
-                "months": {name: vars(month) for name, month in state.months.items()},
+                "months": {name: month.as_list() for name, month in state.months.items()},
                 "codes": dict(state.codes),
                 "attributes": dict(state.attributes),
                 "identity": dict(state.identity),
@@ -410,16 +416,11 @@ class EventStore:
         gone = self.manifests.sweep(standing, older_than)
         named = set[str]().union(*(self._named(number) for number in self.manifests.numbers()))
         blocks = sorted(name for name in named if name.startswith(f"{accounts.FOLDER}/"))
-        named |= accounts.parts(self.folder, blocks, _LOST)
+        named |= accounts.parts(self.folder, blocks, LOST)
         kept = {os.path.join(self.folder, name) for name in named}  # noqa: PTH118 - quick: there are many
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + self.kept.sweep(older_than)
-
-
-def bucket_count(rows: int) -> int:
-    """How many buckets of customers a month of so many events has: a power of two."""
-    return min(BUCKETS_MAX, 1 << max((rows // BUCKET_ROWS).bit_length() - 1, 0)) if rows else 1
 
 
 def _unknown_attributes(columns: Sequence[str]) -> dict[str, str]:
@@ -431,9 +432,9 @@ def _in(column: str, values: pl.Series) -> pl.Expr:
     return pl.col(column).is_in(values.implode())
 
 
-def _merged(resolution: Resolution) -> pl.Expr:
+def _merged(aliases: pl.DataFrame) -> pl.Expr:
     """The code of the customer that a stored one is today: an alias may lead to another alias."""
-    codes, ends = resolution.aliases["customer"], resolution.aliases["merged_into"]
+    codes, ends = aliases["customer"], aliases["merged_into"]
     for _ in range(codes.len().bit_length()):  # every step doubles how far an end looks ahead
         ends = ends.replace(codes, ends)
     return pl.col("customer").replace(codes, ends)
@@ -449,8 +450,14 @@ def _promise(events: pl.DataFrame) -> None:
         raise PromiseError.at("events", f"{doubled:,} have the event_id of another one.", _DEFECT)
 
 
-def _missing(kind: pl.DataType) -> int | None:
-    return None if kind == pl.Float64() else 0
+def _by(events: pl.DataFrame, column: str) -> dict[str, pl.DataFrame]:
+    """Events by the value of a column, without it."""
+    parts = events.partition_by(column, as_dict=True, include_key=False)
+    return {str(key[0]): part for key, part in parts.items()}
+
+
+def _rows(piece: EventFile | pl.DataFrame) -> int:
+    return piece.rows if isinstance(piece, EventFile) else piece.height
 
 
 def _unchanged(coded: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
@@ -461,76 +468,3 @@ def _unchanged(coded: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
         .join(known.select(facts), on=facts, how="semi", nulls_equal=True)
         .select("event_id")
     )
-
-
-class _Coder:
-    """Turns texts into codes, giving new texts new codes."""
-
-    def __init__(self, state: State) -> None:
-        self._state = state
-        self._values: dict[str, list[str]] = {c: list(v) for c, v in state.codebook.values.items()}
-        self._grown: set[str] = set()
-        self.attributes: dict[str, str] = dict(state.attributes)
-
-    def encode(self, events: pl.DataFrame) -> pl.DataFrame:
-        self._learn_attributes(events)
-        schema = stored_schema(self.attributes)
-        coded = [*SMALL_CODES, *LARGE_CODES]
-        coded += [ATTRIBUTE + name for name, kind in self.attributes.items() if kind == "text"]
-        columns = []
-        for name, kind in schema.items():
-            if name in coded and name in events.columns:
-                columns.append(self._coded(events[name], kind))
-            elif name in events.columns:
-                columns.append(events[name].cast(kind))
-            else:
-                columns.append(pl.Series(name, [_missing(kind)], dtype=kind).new_from_index(0, events.height))
-        return pl.DataFrame(columns).with_columns(pl.col("sequence").fill_null(0))
-
-    def counts(self) -> dict[str, int]:
-        """How many codes every column has."""
-        return {column: len(values) for column, values in sorted(self._values.items())}
-
-    def codes_of(self, column: str, values: frozenset[str]) -> pl.Series:
-        known = self._values.get(column, [])
-        codes = [known.index(value) + 1 for value in sorted(values) if value in known]
-        return pl.Series(codes, dtype=pl.UInt32)
-
-    def written(self, folder: Path) -> dict[str, str]:
-        paths = dict(self._state.codes)
-        for column in sorted(self._grown):
-            frame = pl.DataFrame({"value": self._values[column]}, schema={"value": pl.String})
-            path, _ = keep(folder / "codes", column, ".parquet", frame.write_parquet)
-            paths[column] = str(path.relative_to(folder))
-        return paths
-
-    def _coded(self, values: pl.Series, kind: pl.DataType) -> pl.Series:
-        values = values.cast(pl.String)
-        known = self._values.setdefault(values.name, [])
-        seen = pl.Series(values.name, known, dtype=pl.String)
-        fresh = values.unique().drop_nulls()
-        fresh = fresh.filter(~fresh.is_in(seen.implode())).sort().to_list()
-        if fresh:
-            known.extend(fresh)
-            self._grown.add(values.name)
-        if kind == pl.UInt16() and len(known) >= 2**16:
-            raise StoreError.at(
-                values.name,
-                f"has {len(known):,} different values.",
-                "It is meant for a few: use an attribute.",
-            )
-        every = pl.Series(known, dtype=pl.String)
-        return values.replace_strict(
-            every, pl.int_range(1, len(known) + 1, eager=True), default=0, return_dtype=kind
-        )
-
-    def _learn_attributes(self, events: pl.DataFrame) -> None:
-        for column, kind in events.schema.items():
-            if column.startswith(ATTRIBUTE):
-                name, found = column.removeprefix(ATTRIBUTE), "number" if kind.is_numeric() else "text"
-                if self.attributes.setdefault(name, found) != found:
-                    raise StoreError.at(
-                        f"attribute {name!r}",
-                        f"is told as {found}, but as {self.attributes[name]} by another feed or before.",
-                        "Cast it, or give it another name.",
-                    )

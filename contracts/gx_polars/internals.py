@@ -6,6 +6,7 @@ the file to change; the parity tests then say whether the rest still holds.
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -28,6 +29,11 @@ def check_release(release: str) -> None:
 
 
 check_release(version("great_expectations"))
+
+# It imports Spark where there is any, which no engine of ours needs: 1.5 CPU seconds and a warning. Under `python -c`
+# Spark's client even ends the process: it takes that for its own doctests.
+_SPARK = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "pyspark"}
+sys.modules.update({"pyspark": None})  # ty: ignore[no-matching-overload] - Python's word for: there is none
 
 import great_expectations.exceptions as errors
 from great_expectations import get_context
@@ -68,6 +74,8 @@ from great_expectations.expectations.row_conditions import (
 )
 from great_expectations.validator.metric_configuration import MetricConfiguration
 
+del sys.modules["pyspark"]
+sys.modules.update(_SPARK)
 logging.captureWarnings(capture=False)  # the import above turns it on for the whole process
 
 registry.register_core_metrics()

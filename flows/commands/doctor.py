@@ -45,6 +45,20 @@ def _installation() -> Iterator[Line]:
     )
     url = os.environ.get("PREFECT_API_URL")
     yield None, f"Prefect server: {url or 'none, runs are inline'}", "set PREFECT_API_URL to use one"
+    yield _executor()
+
+
+def _executor() -> Line:
+    from warehouse.executors import executor_of  # noqa: PLC0415 - loads pyarrow
+
+    try:
+        executor = executor_of(os.environ)
+        if executor is None:
+            return None, "executor: none, this process computes", "docs/scale.md tells of others"
+        return True, f"executor: {executor.answer()}", ""
+    except AnswerableError as error:
+        problem = error.problems[0]
+        return False, f"executor: {problem.where} {problem.what}", problem.remedy
 
 
 def _installed(name: str) -> Line:

@@ -20,6 +20,8 @@ from flows.serving.pace import Pace
 from flows.serving.standing import Standing
 from flows.workspace import LoadedWorkspace, load
 from warehouse.inbox import Inbox
+from warehouse.memory import Memory
+from warehouse.releases import TableFile
 
 _log = logging.getLogger("answerable.serve")
 _BUSY_SECONDS = 1.0
@@ -71,7 +73,7 @@ class Reactor:
     Args:
         standing: The workspace, and what is wrong.
         inbox: Deliveries that were pushed.
-        published: Called after a run that published a release.
+        posted: Called by a run once its letters are in the outbox.
         rhythm: When to do what.
     """
 
@@ -79,11 +81,12 @@ class Reactor:
         self,
         standing: Standing,
         inbox: Inbox,
-        published: Callable[[], None] = lambda: None,
+        posted: Callable[[], None] = lambda: None,
         rhythm: Rhythm = Rhythm(),
     ) -> None:
         self.standing, self.inbox, self.rhythm = standing, inbox, rhythm
-        self._published = published
+        self._posted = posted
+        self._memory: Memory[TableFile] = Memory()
         self._pace = Pace(rhythm.pace)
         self._condition = threading.Condition()
         self._woken_at: float | None = None
@@ -218,7 +221,7 @@ class Reactor:
         self.standing.tell("running")
         began = time.monotonic()
         try:
-            outcome = publish_inline(Run(workspace))
+            outcome = publish_inline(Run(workspace, memory=self._memory, posted=self._posted))
         except BusyError as error:
             self._missed = self._missed or done
             self.standing.tell(f"waiting for another run: {error}")
@@ -228,7 +231,6 @@ class Reactor:
         self.standing.gauges.run_seconds.observe(time.monotonic() - began)
         self._note(outcome, time.monotonic() - began)
         self._done, self._missed, self._failures, self._retry_at = done, None, 0, None
-        self._published()
         return self.rhythm.sweep
 
     def _failed(self, error: Exception) -> float:

@@ -90,7 +90,7 @@ def _spoil(path: Path) -> None:
 
 def _month(sandbox: Sandbox) -> Path:
     state = EventStore(sandbox.root / "warehouse/store").head()
-    return state.folder / state.months["2026-01"].path
+    return state.folder / state.months["2026-01"].files[0].path
 
 
 def _table(sandbox: Sandbox) -> Path:

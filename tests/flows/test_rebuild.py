@@ -52,9 +52,14 @@ def test_a_second_run_reads_no_events(told: Sandbox):
     assert _measured(told).read == 0
 
 
-def test_a_delivery_reads_only_the_months_that_it_tells_of(told: Sandbox):
+def test_a_delivery_reads_only_the_events_that_it_tells_of(told: Sandbox):
     told.answers(_answer(99, MARCH), name="answers-2.csv")
-    assert told.run().costs["measure"].rows == 6, "five of March as it was, and one more"
+    assert told.run().costs["measure"].rows == 1
+
+
+def test_a_delivery_that_is_put_together_with_a_month_reads_that_month(told: Sandbox):
+    told.answers(_answer(98, MARCH), _answer(99, MARCH), name="answers-2.csv")
+    assert told.run().costs["measure"].rows == 7, "five of March as it was, and two more"
 
 
 def test_an_owner_changed_from_a_midnight_on_reads_no_events(told: Sandbox):
@@ -85,7 +90,7 @@ def test_a_changed_goal_reads_no_events_and_a_changed_rule_reads_all(told: Sandb
 
 def test_a_value_never_seen_before_leaves_old_months_as_they_are(told: Sandbox):
     told.answers(_answer(99, MARCH, about="something else"), name="answers-2.csv")
-    assert told.run().costs["measure"].rows == 6
+    assert told.run().costs["measure"].rows == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "gone"])

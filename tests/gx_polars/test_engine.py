@@ -276,3 +276,17 @@ def test_import_leaves_warnings_alone_and_opens_no_socket():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_spark_may_be_installed_and_imported_before_or_after():
+    first, last = (
+        "import sys, types; sys.modules['pyspark'] = own = types.ModuleType('pyspark')\n",
+        (
+            "import great_expectations.compatibility.pyspark as spark\n"
+            "assert not spark.pyspark, 'it was imported'\n"
+            "assert sys.modules['pyspark'] is own, 'it was taken away'\n"
+        ),
+    )
+    code = f"{first}import contracts.gx_polars\n{last}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr

@@ -57,11 +57,12 @@ def test_creating_dies_at_any_step_and_the_file_is_whole_or_not_there(tmp_path: 
 
 
 def test_the_same_content_is_kept_once_and_other_content_beside_it(tmp_path: Path):
-    first, hashed = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    first, hashed, is_new = keep(tmp_path, "month", ".parquet", writes(b"one"))
     inode = first.stat().st_ino
-    assert keep(tmp_path, "month", ".parquet", writes(b"one")) == (first, hashed)
+    assert is_new
+    assert keep(tmp_path, "month", ".parquet", writes(b"one")) == (first, hashed, False)
     assert first.stat().st_ino == inode
-    other, _ = keep(tmp_path, "month", ".parquet", writes(b"two"))
+    other = keep(tmp_path, "month", ".parquet", writes(b"two")).path
     assert other != first
     assert first.read_bytes() == b"one"
     assert hashed.startswith(first.stem.removeprefix("month-"))
@@ -69,7 +70,7 @@ def test_the_same_content_is_kept_once_and_other_content_beside_it(tmp_path: Pat
 
 
 def test_a_file_found_again_counts_as_young_so_no_sweep_takes_it_from_who_is_about_to_name_it(tmp_path: Path):
-    path, _ = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    path = keep(tmp_path, "month", ".parquet", writes(b"one")).path
     os.utime(path, (1, 1))
     keep(tmp_path, "month", ".parquet", writes(b"one"))
     assert sweep(tmp_path, set(), older_than=1_000_000_000) == 0
@@ -82,7 +83,7 @@ def test_keeping_dies_at_any_step_and_no_name_lies_about_its_content(tmp_path: P
     def judge(folder: Path) -> None:
         for path in folder.rglob("x-*"):
             intact(path, REMEDY)
-        path, _ = keep(folder / "data", "x", ".bin", writes(b"content"))
+        path = keep(folder / "data", "x", ".bin", writes(b"content")).path
         assert intact(path, REMEDY).read_bytes() == b"content"
 
     steps = every_death(
@@ -93,7 +94,7 @@ def test_keeping_dies_at_any_step_and_no_name_lies_about_its_content(tmp_path: P
 
 @pytest.mark.parametrize("damage", [b"", b"on", b"onE", b"one and more"])
 def test_a_file_that_was_cut_or_changed_is_found_out_before_it_is_read(tmp_path: Path, damage: bytes):
-    path, _ = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    path = keep(tmp_path, "month", ".parquet", writes(b"one")).path
     assert intact(path, REMEDY) == path
     path.write_bytes(damage)
     with pytest.raises(
@@ -125,7 +126,7 @@ def test_a_disk_that_is_full_is_told_in_a_sentence_and_leaves_nothing(tmp_path: 
     ):
         keep(tmp_path, "month", ".parquet", write)
     assert files(tmp_path) == set()
-    path, _ = keep(tmp_path, "month", ".parquet", write)
+    path = keep(tmp_path, "month", ".parquet", write).path
     intact(path, REMEDY)
 
 

@@ -43,6 +43,25 @@ def test_the_migrations_create_exactly_what_the_classes_say(ledger: Ledger):
         assert context.get_current_revision() == HEAD
 
 
+def test_a_new_database_is_made_as_the_migrations_make_it(tmp_path: Path):
+    made = []
+    for name in ("at once", "step by step"):
+        ledger = Ledger(tmp_path / name)
+        if made:
+            with ledger.engine.begin() as connection:
+                for table in sa.inspect(connection).get_table_names():
+                    connection.exec_driver_sql(f"DROP TABLE {table}")
+            ledger.upgrade()
+        with ledger.reading() as session:
+            rows = session.execute(
+                sa.text("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
+            )
+            version = session.scalar(sa.text("SELECT version_num FROM alembic_version"))
+            made.append(([tuple(" ".join(str(said).split()) for said in row) for row in rows], version))
+    assert len(made[0][0]) > 14
+    assert made[0] == made[1]
+
+
 def test_the_head_that_the_code_knows_is_the_newest_migration():
     config = Config()
     config.set_main_option("script_location", str(ROOT / "warehouse/migrations"))
@@ -124,9 +143,9 @@ def test_an_instant_comes_back_as_the_same_instant_whatever_zone_it_was_told_in(
 
 
 def test_releases_that_a_killed_run_published_are_noted_by_the_next_one_and_none_twice(ledger: Ledger):
-    ledger.note_releases([manifest(1)])
-    ledger.note_releases([manifest(number) for number in (1, 2, 3)])
-    ledger.note_releases([manifest(number) for number in (2, 3)])
+    ledger.note_releases([1], manifest)
+    ledger.note_releases([1, 2, 3], manifest)
+    ledger.note_releases([2, 3], manifest)
     with ledger.reading() as session:
         rows = session.scalars(sa.select(ReleaseRow).order_by(ReleaseRow.number)).all()
         assert [(row.number, row.table_count, row.reused_count) for row in rows] == [
@@ -136,8 +155,8 @@ def test_releases_that_a_killed_run_published_are_noted_by_the_next_one_and_none
 
 
 def test_a_number_that_another_run_published_anew_is_noted_anew(ledger: Ledger):
-    ledger.note_releases([manifest(1, "lost")])
-    ledger.note_releases([manifest(1, "again")])
+    ledger.note_releases([1], lambda number: manifest(number, "lost"))
+    ledger.note_releases([1], lambda number: manifest(number, "again"))
     with ledger.reading() as session:
         assert session.scalars(sa.select(ReleaseRow.run_id)).all() == ["again"]
 

@@ -21,7 +21,7 @@ from contracts.errors import PromiseError, StoreError
 from contracts.events import ATTRIBUTE, EVENT, LARGE_CODES, SMALL_CODES, TOKENS
 from contracts.identity import Resolution
 from tests.warehouse.dying import every_death
-from warehouse import store as store_module
+from warehouse import months as months_module
 from warehouse.store import Absorbed, EventStore, State
 
 Facts = Mapping[str, Any]
@@ -187,7 +187,9 @@ def test_months_that_a_batch_does_not_touch_keep_their_very_files(writer: Writer
     before = writer.absorb(
         frame(*(event(name, occurred_at=day(f"2026-0{name}-10")) for name in "1234"))
     ).state
-    inodes = {name: (before.folder / month.path).stat().st_ino for name, month in before.months.items()}
+    inodes = {
+        path: (before.folder / path).stat().st_ino for file in before.event_files for path in file.paths()
+    }
     after = writer.absorb(
         frame(event("1", occurred_at=day("2026-03-11")), event("9", occurred_at=day("2026-03-11")))
     ).state
@@ -195,7 +197,8 @@ def test_months_that_a_batch_does_not_touch_keep_their_very_files(writer: Writer
     assert after.months["2026-03"] != before.months["2026-03"]
     for name in ("2026-02", "2026-04"):
         assert after.months[name] == before.months[name]
-        assert (after.folder / after.months[name].path).stat().st_ino == inodes[name]
+        for path in after.months[name].files[0].paths():
+            assert (after.folder / path).stat().st_ino == inodes[path]
 
 
 def test_two_events_with_one_id_or_one_without_are_refused_and_nothing_is_stored(writer: Writer):
@@ -401,7 +404,7 @@ def test_any_split_of_the_same_tellings_into_batches_gives_the_same_store(
 def test_row_group_b_holds_exactly_the_customers_of_bucket_b_in_order(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(store_module, "BUCKET_ROWS", 8)
+    monkeypatch.setattr(months_module, "BUCKET_ROWS", 8)
     start = day("2026-03-01")
     # No customer is in buckets 5 to 7: they are there all the same.
     facts = [
@@ -412,9 +415,9 @@ def test_row_group_b_holds_exactly_the_customers_of_bucket_b_in_order(
         )
         for number in range(64)
     ]
-    month = next(iter(writer.absorb(frame(*(facts))).state.months.values()))
+    month = writer.absorb(frame(*(facts))).state.event_files[0]
     file = pq.ParquetFile(writer.store.folder / month.path)
-    assert file.num_row_groups == store_module.bucket_count(month.rows) == 4
+    assert file.num_row_groups == months_module.bucket_count(month.rows) == 4
     seen = 0
     for bucket in range(file.num_row_groups):
         group = pl.DataFrame(file.read_row_group(bucket).select(["customer", "occurred_at", "event_id"]))
@@ -425,9 +428,9 @@ def test_row_group_b_holds_exactly_the_customers_of_bucket_b_in_order(
 
 
 def test_a_bucket_without_customers_is_an_empty_row_group(writer: Writer, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store_module, "BUCKET_ROWS", 1)
+    monkeypatch.setattr(months_module, "BUCKET_ROWS", 1)
     state = writer.absorb(frame(*(event(str(number), customer=2) for number in range(4)))).state
-    file = pq.ParquetFile(state.folder / state.months["2026-03"].path)
+    file = pq.ParquetFile(state.folder / state.months["2026-03"].files[0].path)
     rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
     assert rows == [0, 0, 4, 0]
     assert state.scan(["customer"]).collect()["customer"].to_list() == [2] * 4
@@ -437,14 +440,14 @@ def test_a_bucket_without_customers_is_an_empty_row_group(writer: Writer, monkey
     ("rows", "buckets"), [(0, 1), (1, 1), (131_071, 1), (131_072, 2), (262_144, 4), (10**9, 64)]
 )
 def test_buckets_are_a_power_of_two_of_at_least_65_536_events_each(rows: int, buckets: int):
-    assert store_module.bucket_count(rows) == buckets
+    assert months_module.bucket_count(rows) == buckets
 
 
 def test_codes_are_small_integers_and_every_column_is_compressed_with_zstd(writer: Writer):
     state = writer.absorb(
         frame(event("a", channel="web", attribute_kind="x", attribute_size=1.0), numbers=["attribute_size"])
     ).state
-    metadata = pq.read_metadata(state.folder / state.months["2026-03"].path)
+    metadata = pq.read_metadata(state.folder / state.months["2026-03"].files[0].path)
     group = metadata.row_group(0)
     columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     logical = {name: str(metadata.schema.column(i).logical_type) for i, name in enumerate(columns)}
@@ -524,13 +527,15 @@ def test_a_file_that_is_missing_cut_or_changed_is_told_with_a_remedy_and_never_r
 ):
     writer.absorb(frame(event("a", channel="web"), event("b", occurred_at=day("2026-04-01"))))
     files = {
-        "events": writer.store.head().months["2026-04"].path,
+        "events": writer.store.head().months["2026-04"].files[0].path,
         "codes": writer.store.head().codes["channel"],
         "identity": writer.store.head().identity["aliases"],
     }
     path = writer.store.folder / files[part]
     hurt(path)
-    for use in (lambda: told(writer.store.head()), lambda: writer.absorb(frame(event("c")))):
+    # What is not read is only seen to be there, and whole by its length: an event of that file has it read.
+    known = event("b", occurred_at=day("2026-04-01"))
+    for use in (lambda: told(writer.store.head()), lambda: writer.absorb(frame(event("c"), known))):
         with pytest.raises(StoreError) as error:
             use()
         assert str(error.value).startswith(f"{path}: {what}")

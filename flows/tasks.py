@@ -1,0 +1,173 @@
+"""What one task of the pass is, in words that can be sent anywhere; and the team that does many of them.
+
+A task is pure: it reads files that never change and keeps what comes of them under a name that says what it
+was made of. Who does it, how often and on which machine changes nothing, so a worker that dies costs a retry,
+and two that do the same cost time only. No event and no result travels with a task: workers read the store
+and keep their results in it, so they have to see the same folder under the same name.
+"""
+
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from contracts import errors
+from contracts.errors import AnswerableError, ExecutorError, Problem
+from flows.briefs import Brief
+from flows.case_parts import BUCKET, bucket_key, make_bucket
+from flows.parts import FileKeys, Lacking, Pass, keys_of, lacking, make_part
+from flows.progress import Tell
+from warehouse.executors import Executor
+from warehouse.store import EventStore
+
+_OTHER = "Install the same release of answerable there as here, with the same polars."
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        store: Folder of the event store.
+        commit: Which commit of it.
+        brief: What is asked: a file in the store's folder of what is kept, see `Brief`.
+        keys: Key of the file's facts; of all files' facts where cases are made.
+        bucket: Which bucket's cases are made; None where a file's part is.
+        buckets: Of how many.
+    """
+
+    store: str
+    commit: int
+    brief: str
+    keys: tuple[str, ...]
+    bucket: int | None = None
+    buckets: int = 1
+
+    def said(self) -> str:
+        """The task as text."""
+        return json.dumps(asdict(self))
+
+
+def compute(said: str) -> str:
+    """Do one task, on whatever machine; what is kept already is not made again.
+
+    Returns:
+        How many events were read; or what is wrong, in words that survive any way back.
+    """
+    task = Task(**json.loads(said))
+    try:
+        return json.dumps({"rows": _done(task)})
+    except AnswerableError as error:
+        problems = [asdict(problem) for problem in error.problems]
+        return json.dumps({"error": type(error).__name__, "problems": problems})
+    except Exception:  # noqa: BLE001 - a defect: its traceback is told where somebody reads it
+        return json.dumps({"defect": traceback.format_exc()})
+
+
+def _done(task: Task) -> int:
+    asked, keys = _asked(task.store, task.commit, task.brief)
+    asked.kept.look()
+    before = asked.read.rows
+    theirs = [keys[key] for key in task.keys if key in keys]
+    if len(theirs) < len(task.keys):
+        raise ExecutorError.at("worker", "makes parts of other things: its program is another one.", _OTHER)
+    if task.bucket is not None:
+        if not asked.kept.has(BUCKET, bucket_key(theirs, task.bucket, task.buckets)):
+            make_bucket(asked, theirs, task.bucket, task.buckets)
+    else:
+        for lack in lacking(asked, theirs):
+            make_part(asked, lack)
+    return asked.read.rows - before
+
+
+@lru_cache(maxsize=2)
+def _asked(store: str, commit: int, brief: str) -> tuple[Pass, dict[str, FileKeys]]:
+    """The pass and the keys of its files, worked out once for all tasks of a run."""
+    events = EventStore(Path(store))
+    asked = Brief.read(Path(brief)).asked_of(events.at(commit), events.kept)
+    return asked, {one.facts: one for one in keys_of(asked)}
+
+
+@dataclass(frozen=True)
+class Team:
+    """Those who do what lacks, ahead of whoever reads it.
+
+    Attributes:
+        brief: What is asked.
+        asked: The pass.
+        keys: Keys of every file.
+        executor: Who does it. Without one nothing is done ahead: whoever reads finds it lacking and does it.
+        tell: Told of every task that is done.
+    """
+
+    brief: Brief
+    asked: Pass
+    keys: Sequence[FileKeys]
+    executor: Executor | None
+    tell: Tell
+
+    def make_parts(self) -> None:
+        """Have what lacks of files made and kept.
+
+        Raises:
+            ExecutorError: Nobody answers, or what was kept is not seen here.
+        """
+        waiting = lacking(self.asked, self.keys)
+        if self.executor is None or self.asked.kept.folder is None or not self._is_worth(waiting):
+            return
+        self._have_done([self._task(one.keys) for one in _largest_first(waiting)])
+        self._must_see(len(lacking(self.asked, self.keys)))
+
+    def make_cases(self, buckets: int) -> None:
+        """Have so many buckets of cases made and kept.
+
+        Raises:
+            ExecutorError: Nobody answers, or what was kept is not seen here.
+        """
+        if self.executor is None or self.asked.kept.folder is None:
+            return
+        self._have_done([self._task(*self.keys, bucket=bucket, buckets=buckets) for bucket in range(buckets)])
+        seen = [self.asked.kept.has(BUCKET, bucket_key(self.keys, b, buckets)) for b in range(buckets)]
+        self._must_see(seen.count(False))
+
+    def _is_worth(self, waiting: Sequence[Lacking]) -> bool:
+        rows = sum(one.keys.file.rows for one in waiting)
+        return self.executor is not None and len(waiting) > 1 and rows >= self.executor.least
+
+    def _task(self, *keys: FileKeys, bucket: int | None = None, buckets: int = 1) -> str:
+        state, folder = self.asked.state, self.asked.state.folder.resolve()
+        brief = str(self.brief.keep(folder / "kept"))
+        return Task(str(folder), state.number, brief, tuple(k.facts for k in keys), bucket, buckets).said()
+
+    def _have_done(self, tasks: Sequence[str]) -> None:
+        assert self.executor is not None  # noqa: S101 - asked before
+        for done, answer in enumerate(self.executor.run(compute, tasks), start=1):
+            told = json.loads(answer)
+            self.asked.read.rows += _rows(told)
+            self.tell("measure", done, len(tasks))
+        self.asked.kept.look()
+
+    def _must_see(self, missing: int) -> None:
+        if missing:
+            raise ExecutorError.at(
+                str(self.asked.kept.folder),
+                f"does not hold what workers say they kept: {missing:,} parts are not to be seen here.",
+                "Workers and this machine have to see the same folder under the same name.",
+            )
+
+
+def _rows(told: Mapping[str, Any]) -> int:
+    """How many events a task read; what went wrong with it is raised as if it had gone wrong here."""
+    if "error" in told:
+        raise getattr(errors, told["error"])(*(Problem(**problem) for problem in told["problems"]))
+    if "defect" in told:
+        raise RuntimeError(told["defect"])
+    return told["rows"]
+
+
+def _largest_first(waiting: Sequence[Lacking]) -> list[Lacking]:
+    """The largest files first, so that none is left to one worker at the end."""
+    return sorted(waiting, key=lambda one: -one.keys.file.rows)

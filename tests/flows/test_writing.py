@@ -1,0 +1,82 @@
+"""Tables become files while later stages are at work."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import PromiseError
+from contracts.tables import TABLES, QuarantineReason
+from flows.run import TIDIED, Run, publish_inline
+from flows.writing import Writers
+from tests.conftest import Sandbox
+from warehouse.memory import Memory
+from warehouse.releases import Releases
+
+
+def empty() -> dict:
+    return {table: table.empty() for table in TABLES}
+
+
+def test_every_table_has_its_file_in_the_order_of_the_tables(tmp_path: Path):
+    releases = Releases(tmp_path)
+    with Writers(releases) as writers:
+        files = writers.files(empty(), {})
+    assert [one.table for one in files] == [table.table_name() for table in TABLES]
+    assert all((releases.root / one.path).exists() for one in files)
+
+
+def test_a_table_that_has_changed_since_it_was_begun_is_written_as_it_is_now(tmp_path: Path):
+    frame = QuarantineReason.empty()
+    row = {name: "x" if kind.is_(frame.schema["feed"]) else 1 for name, kind in frame.schema.items()}
+    now = frame.clear().vstack(type(frame)([row], schema=frame.schema))
+    with Writers(Releases(tmp_path)) as writers:
+        writers.begin({QuarantineReason: frame}, {})
+        files = writers.files({**empty(), QuarantineReason: now}, {})
+    assert next(one.rows for one in files if one.table == "quarantine_reason") == 1
+
+
+def test_a_promise_that_is_broken_is_told_when_the_files_are_asked_for(tmp_path: Path):
+    with Writers(Releases(tmp_path)) as writers:
+        writers.begin({QuarantineReason: QuarantineReason.empty().drop("feed")}, {})
+        tables = {**empty(), QuarantineReason: writers._begun[QuarantineReason][0]}  # noqa: SLF001
+        with pytest.raises(PromiseError, match="it lacks feed"):
+            writers.files(tables, {})
+
+
+def test_nobody_writes_any_more_once_the_run_is_over(tmp_path: Path):
+    before = threading.active_count()
+    with Writers(Releases(tmp_path)) as writers:
+        writers.begin(empty(), {})
+    assert threading.active_count() == before
+
+
+def test_runs_with_a_memory_publish_what_runs_without_one_do(sandbox: Sandbox):
+    sandbox.answers("a1,,2026-02-03 10:00:00,web,order,5", "a2,,2026-02-04 10:00:00,web,order,1")
+    workspace, memory = sandbox.load(), Memory()
+    publish_inline(Run(workspace))
+    plain, *others = (
+        publish_inline(Run(workspace, memory=one)).release.tables for one in (None, memory, memory)
+    )
+    for tables in others:
+        assert [one.sha256 for one in tables] == [one.sha256 for one in plain]
+        assert all(one.is_reused for one in tables)
+
+
+def test_letters_are_out_before_a_run_tidies_up_and_that_is_done_once_an_hour(sandbox: Sandbox):
+    sandbox.answers("a1,,2026-02-03 10:00:00,web,order,5")
+    workspace = sandbox.load()
+    mark, seen = workspace.warehouse / TIDIED, []
+    publish_inline(Run(workspace, posted=lambda: seen.append(mark.exists())))
+    assert seen == [False]
+    assert mark.exists()
+    for age, is_swept in ((60, False), (7200, True)):
+        left = workspace.warehouse / "published/data/left-behind.parquet"
+        left.write_bytes(b"")
+        os.utime(left, (1, 1))
+        at = time.time() - age  # noqa: TID251 - files are young by the real clock
+        os.utime(mark, (at, at))
+        publish_inline(Run(workspace))
+        assert left.exists() is not is_swept

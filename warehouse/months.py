@@ -1,0 +1,220 @@
+"""A month of events: one large file, and small ones with what came since.
+
+events/2026-05-<hash>.parquet  events, one row group per bucket of customers
+events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
+
+What comes in is one more file. Once there are too many of them, or they are no longer small beside the first one,
+they become one file again: the bytes of a file depend on its events, not on how they came.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self, cast
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from contracts.errors import StoreError
+from contracts.events import ATTRIBUTE
+from warehouse.event_ids import GROUPS_MAX, Wanted, found_in, index_of, write_index
+from warehouse.files import intact, keep
+
+BUCKET_ROWS = 65_536
+BUCKETS_MAX = GROUPS_MAX
+DELTAS_MAX = 8
+"""Beyond so many small files they become one of them."""
+DELTAS_SHARE = 1 / 4
+"""From this share of a month's first file on, what came since is put into it."""
+LOST = (
+    "Restore it from a backup; or, if the inbox still has every delivery, move the folder `store` away: "
+    "the next run makes it anew."
+)
+
+
+@dataclass(frozen=True)
+class EventFile:
+    """One file of events of a month.
+
+    Attributes:
+        path: Below the store.
+        rows: Events in it.
+        first_at: First event.
+        last_at: Last event.
+        codes: How many codes of each column were known when it was written: its own are among them.
+        landings: Lowest and highest code of the deliveries that told of its events; None when not noted.
+        size: Bytes; 0 when not noted.
+    """
+
+    path: str
+    rows: int
+    first_at: str
+    last_at: str
+    codes: Mapping[str, int] = field(default_factory=dict)
+    landings: Sequence[int] | None = None
+    size: int = 0
+
+    def paths(self) -> Iterable[str]:
+        """The file and its index, below the store."""
+        return self.path, str(index_of(Path(self.path)))
+
+    def must_stand(self, folder: Path) -> None:
+        """See that the file is there and as long as it was: much less than reading it.
+
+        Raises:
+            StoreError: It is missing or was cut.
+        """
+        path = folder / self.path
+        if not path.exists():
+            raise StoreError.at(str(path), "is missing.", LOST)
+        if self.size and path.stat().st_size != self.size:
+            raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", LOST)
+
+    def scan(self, folder: Path, columns: Sequence[str], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+        """Its events; columns that it was written without are missing.
+
+        Raises:
+            StoreError: It is missing or damaged.
+        """
+        scanned = pl.scan_parquet(intact(folder / self.path, LOST), glob=False)
+        has_attributes = any(column.startswith(ATTRIBUTE) for column in columns)
+        there = scanned.collect_schema().names() if has_attributes else columns
+        return filled(scanned.select([c for c in columns if c in there]), columns, there, schema)
+
+    def known(self, folder: Path, wanted: Wanted, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+        """Its events that have one of the ids, with `schema`; only row groups with a hit are read.
+
+        Raises:
+            StoreError: There is a hit, and the file is missing or damaged.
+        """
+        hits, columns = found_in(folder / self.path, self.rows, wanted), list(schema)
+        if not hits:
+            return pl.DataFrame(schema=dict(schema))
+        file = pq.ParquetFile(intact(folder / self.path, LOST))
+        there = [name for name in columns if name in file.schema_arrow.names]
+        found = []
+        for group, ids in hits.items():
+            events = pl.DataFrame(file.read_row_group(group, columns=there))
+            found.append(events.filter(pl.col("event_id").is_in(ids.implode())))
+        return filled(pl.concat(found).lazy(), columns, there, schema).cast(dict(schema)).collect()
+
+    def may_hold(self, folder: Path, landings: pl.Series) -> bool:
+        """Whether any of its events was told of by one of these deliveries (codes)."""
+        if self.landings:
+            low, high = self.landings
+            landings = landings.filter(landings.is_between(low, high))
+        if landings.is_empty():
+            return False
+        told = self.scan(folder, ["landing"], {"landing": pl.UInt32()})
+        return not told.filter(pl.col("landing").is_in(landings.implode())).head(1).collect().is_empty()
+
+
+@dataclass(frozen=True)
+class Month:
+    """A month's files, the oldest first: where events stand in several, they are together all of them."""
+
+    files: Sequence[EventFile] = ()
+
+    @property
+    def rows(self) -> int:
+        """Events in it."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def first_at(self) -> str:
+        """First event."""
+        return min(file.first_at for file in self.files)
+
+    @property
+    def last_at(self) -> str:
+        """Last event."""
+        return max(file.last_at for file in self.files)
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """Its files as plain values."""
+        return [vars(file) for file in self.files]
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Self:
+        """The month of plain values; of one file alone where it was written before there were several."""
+        files = [told] if isinstance(told, Mapping) else told
+        return cls(tuple(EventFile(**one) for one in files))
+
+
+def filled(
+    events: pl.LazyFrame, columns: Sequence[str], there: Iterable[str], schema: Mapping[str, pl.DataType]
+) -> pl.LazyFrame:
+    """Events with all the columns, those that are not there missing."""
+    missing = [pl.lit(none_of(schema[c]), dtype=schema[c]).alias(c) for c in columns if c not in there]
+    return events.with_columns(missing).select(columns)
+
+
+def none_of(kind: pl.DataType) -> int | None:
+    """What stands for a missing value in a stored column: null for numbers, code 0."""
+    return None if kind == pl.Float64() else 0
+
+
+def bucket_count(rows: int) -> int:
+    """How many buckets of customers a file of so many events has: a power of two."""
+    return min(BUCKETS_MAX, 1 << max((rows // BUCKET_ROWS).bit_length() - 1, 0)) if rows else 1
+
+
+def packed(rows: Sequence[int]) -> list[int]:
+    """Where files begin once those that have become too small or too many are put together.
+
+    Args:
+        rows: Events in every file, the oldest first.
+
+    Returns:
+        The first of the old files in every new one, ascending: `[0]` puts all of them together.
+    """
+    if not rows:
+        return []
+    since = sum(rows[1:])
+    if since and since >= rows[0] * DELTAS_SHARE:
+        return [0]
+    return [0, 1] if len(rows) > DELTAS_MAX + 1 else list(range(len(rows)))
+
+
+def spans(starts: Sequence[int], end: int) -> list[tuple[int, int]]:
+    """Where every part begins and ends."""
+    return list(pairwise([*starts, end]))
+
+
+def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[str, int]) -> EventFile:
+    """Write events of one month as a file, with its index.
+
+    Args:
+        folder: The store.
+        name: The month.
+        events: At least one, as they are stored, any order.
+        codes: How many codes of each column are known.
+    """
+    buckets = bucket_count(events.height)
+    ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
+        "__bucket", "customer", "occurred_at", "event_id"
+    )
+    split = ordered.partition_by("__bucket", maintain_order=True, as_dict=True, include_key=False)
+    empty = ordered.drop("__bucket").clear()
+    # One row group each, an empty one too: readers find a bucket by its number.
+    groups = [split.get((bucket,), empty) for bucket in range(buckets)]
+    path = keep(folder / "events", name, ".parquet", _writing(groups)).path
+    write_index(path, [group["event_id"] for group in groups])
+    when, told = events["occurred_at"], events["landing"]
+    first, last = (cast("Any", moment).astimezone(UTC).isoformat() for moment in (when.min(), when.max()))
+    landings = [cast("int", told.min()), cast("int", told.max())]
+    size = path.stat().st_size
+    return EventFile(str(path.relative_to(folder)), events.height, first, last, codes, landings, size)
+
+
+def _writing(groups: Sequence[pl.DataFrame]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        schema = groups[0].clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+        with pq.ParquetWriter(path, schema, compression="zstd", compression_level=3) as writer:
+            for group in groups:
+                table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
+                writer.write_table(table, row_group_size=max(group.height, 1))
+
+    return write
