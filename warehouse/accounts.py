@@ -76,7 +76,7 @@ def _written(folder: Path, block: Sequence[Delivery]) -> str:
     def write_block(to: Path) -> None:
         to.write_bytes(content)
 
-    path, _ = keep(folder / FOLDER, block[0].feed, ".json", write_block)
+    path, *_ = keep(folder / FOLDER, block[0].feed, ".json", write_block)
     return str(path.relative_to(folder))
 
 
