@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.deliveries import Delivery, RuleResult
@@ -31,6 +31,7 @@ def told(number: int, feed: str = "chat", **more: object) -> Delivery:
     return replace(one, **more)  # ty: ignore[invalid-argument-type]
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["chat", "crm"]), st.integers(0, 9)), unique=True), st.integers(1, 5)
 )
