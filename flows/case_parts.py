@@ -1,4 +1,4 @@
-"""Cases from the events that tell of them, which are kept of each file by bucket of subjects.
+"""Cases from the events that tell of them, which are kept of each pack of files by bucket of subjects.
 
 A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket,
 which bounds memory, and only for subjects of which something else is told than when the kept cases were
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, FileKeys, Frames, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, Frames, PackKeys, Pass, hash_of, told_of
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 
@@ -20,13 +20,13 @@ _ANEW = 1 / 3
 
 
 def cases_of(
-    asked: Pass, keys: Sequence[FileKeys], make: Callable[[int], object] | None = None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
         asked: The pass; its map has cases.
-        keys: Keys of every file, whose parts are kept.
+        keys: Keys of every pack, whose parts are kept.
         make: Has so many buckets of cases made and kept, by others; here when absent.
     """
     kind = f"{CASES}-{hash_of([asked.asked])[:8]}"
@@ -54,7 +54,7 @@ def _as_of_today(asked: Pass, made: Frames) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def _made(
-    asked: Pass, keys: Sequence[FileKeys], make: Callable[[int], object] | None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None
 ) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told."""
     buckets = case_buckets(keys)
@@ -64,30 +64,30 @@ def _made(
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
-def case_buckets(keys: Sequence[FileKeys]) -> int:
+def case_buckets(keys: Sequence[PackKeys]) -> int:
     """In how many buckets of subjects cases are made: a power of two that bounds the size of each."""
-    rows = sum(one.file.rows for one in keys)
+    rows = sum(one.rows for one in keys)
     return 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
 
 
-def bucket_key(keys: Sequence[FileKeys], bucket: int, buckets: int) -> str:
+def bucket_key(keys: Sequence[PackKeys], bucket: int, buckets: int) -> str:
     """What one bucket's cases are kept under."""
     return hash_of([*(one.facts for one in keys), f"{bucket}/{buckets}"])
 
 
-def bucket_of_cases(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> Frames:
+def bucket_of_cases(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> Frames:
     """The cases of one bucket of subjects: those that somebody made and kept, else made here."""
     found = asked.kept.find(BUCKET, bucket_key(keys, bucket, buckets)) if buckets > 1 else None
     return found or _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
 
 
-def make_bucket(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> None:
+def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> None:
     """Make one bucket's cases, and keep them."""
     made = _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
     asked.kept.put(BUCKET, bucket_key(keys, bucket, buckets), made)
 
 
-def _mended(asked: Pass, keys: Sequence[FileKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
+def _mended(asked: Pass, keys: Sequence[PackKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
     """The cases made before, with those made anew of which something else is told now."""
     made = asked.kept.find(kind, before)
     if made is None:
@@ -131,20 +131,20 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: found, HANDOFFS: handed.drop("slot")}
 
 
-def _told(asked: Pass, one: FileKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
+def _told(asked: Pass, one: PackKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
     tables = asked.kept.find(TOLD, one.facts, names)
     # Swept or damaged since the keys were looked at: it is in the file still.
     return pl.concat((tables or told_of(asked, one)).values())
 
 
-def _in_bucket(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> pl.DataFrame:
+def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> pl.DataFrame:
     """All that is told of one bucket's subjects, each of them whole."""
     if buckets == 1:
         return pl.concat(_told(asked, one) for one in keys)
     return pl.concat(_bucket_of(asked, one, bucket, buckets) for one in keys)
 
 
-def _bucket_of(asked: Pass, one: FileKeys, bucket: int, buckets: int) -> pl.DataFrame:
+def _bucket_of(asked: Pass, one: PackKeys, bucket: int, buckets: int) -> pl.DataFrame:
     names = asked.kept.names(TOLD, one.facts)
     # Both counts are powers of two: a bucket of few holds whole buckets of many.
     steps = min(len(names), buckets)
