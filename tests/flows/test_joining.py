@@ -260,14 +260,25 @@ def test_what_was_decided_by_hand_stays_apart(sender: Sender, call: Call):
     ] == [2, 4]
 
 
+def test_so_many_at_once_that_no_run_takes_long(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(joining, "JOIN_MAX", 5)
+    sandbox = sender.sandbox
+    sender.push(*(answer(f"a{number}") for number in range(12)))
+    take(sandbox)
+    for left in (8, 4):
+        take(sandbox)
+        assert len(files(sandbox)) == left
+    sender.must_be_in_one_file_each()
+
+
 def test_a_delivery_whose_file_is_gone_is_not_taken_for_a_part(sender: Sender):
     sandbox = sender.sandbox
     sender.push(*(answer(f"a{number}") for number in range(8)))
     take(sandbox)
     (sandbox.root / "inbox/chat" / files(sandbox)[3]).unlink()
-    for _ in range(2):
+    for left in (5, 2, 2):
         take(sandbox)
-        assert len(files(sandbox)) == 2, "three before it and four after it"
+        assert len(files(sandbox)) == left, "three before it become one, then four after it"
         assert len(facts(sandbox)) == 8
 
 
