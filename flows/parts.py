@@ -192,7 +192,7 @@ def _file_keys(asked: Pass, file: EventFile, known: "_Known") -> FileKeys:
 class _Known:
     """Hashes of the first so many values of columns: what codes stood for when a file was written."""
 
-    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, values: Mapping[str, Sequence[str] | pl.Series]) -> None:
         self._values = values
         self._hashes: dict[tuple[str, int], str] = {}
 
