@@ -81,7 +81,7 @@ class Brief:
             "attributes": dict(self.attributes),
         }
         text = json.dumps(said, sort_keys=True, ensure_ascii=False)
-        return keep(folder, "brief", ".json", lambda to: _write(to, text))[0]
+        return keep(folder, "brief", ".json", lambda to: _write(to, text)).path
 
     @classmethod
     def read(cls, path: Path) -> "Brief":

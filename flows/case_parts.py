@@ -1,4 +1,4 @@
-"""Cases from the events that tell of them, which are kept of each file by bucket of subjects.
+"""Cases from the events that tell of them, which are kept of each pack of files by bucket of subjects.
 
 A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket,
 which bounds memory, and only for subjects of which something else is told than when the kept cases were
@@ -12,7 +12,7 @@ from typing import cast
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, FileKeys, Frames, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, Frames, PackKeys, Pass, hash_of, told_of
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 
@@ -53,13 +53,13 @@ class _Cases:
 
 
 def cases_of(
-    asked: Pass, keys: Sequence[FileKeys], make: Callable[[int], object] | None = None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
         asked: The pass; its map has cases.
-        keys: Keys of every file, whose parts are kept.
+        keys: Keys of every pack, whose parts are kept.
         make: Has so many buckets of cases made and kept, by others; here when absent.
     """
     made = _find(asked, hash_of([one.facts for one in keys]))
@@ -86,7 +86,7 @@ def _find(asked: Pass, key: str) -> _Cases | None:
     return _Cases(old_key, old, beside[TOUCHED], beside, beside[MADE_OF]["key"].to_list())
 
 
-def _keep(asked: Pass, keys: Sequence[FileKeys], made: _Cases | Frames) -> _Cases:
+def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Cases:
     """Keep cases, under the key of what they were made of: what is not much beside the old ones."""
     told = [one.facts for one in keys]
     key = hash_of(told)
@@ -133,7 +133,7 @@ def _placed(asked: Pass, made: _Cases) -> Frames:
 
 
 def _made(
-    asked: Pass, keys: Sequence[FileKeys], make: Callable[[int], object] | None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None
 ) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told."""
     buckets = case_buckets(keys)
@@ -143,30 +143,30 @@ def _made(
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
-def case_buckets(keys: Sequence[FileKeys]) -> int:
+def case_buckets(keys: Sequence[PackKeys]) -> int:
     """In how many buckets of subjects cases are made: a power of two that bounds the size of each."""
-    rows = sum(one.file.rows for one in keys)
+    rows = sum(one.rows for one in keys)
     return 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
 
 
-def bucket_key(keys: Sequence[FileKeys], bucket: int, buckets: int) -> str:
+def bucket_key(keys: Sequence[PackKeys], bucket: int, buckets: int) -> str:
     """What one bucket's cases are kept under."""
     return hash_of([*(one.facts for one in keys), f"{bucket}/{buckets}"])
 
 
-def bucket_of_cases(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> Frames:
+def bucket_of_cases(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> Frames:
     """The cases of one bucket of subjects: those that somebody made and kept, else made here."""
     found = asked.kept.find(BUCKET, bucket_key(keys, bucket, buckets)) if buckets > 1 else None
     return found or _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
 
 
-def make_bucket(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> None:
+def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> None:
     """Make one bucket's cases, and keep them."""
     made = _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
     asked.kept.put(BUCKET, bucket_key(keys, bucket, buckets), made)
 
 
-def _mended(asked: Pass, keys: Sequence[FileKeys], before: str) -> _Cases | None:
+def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None:
     """The cases made before, with those made anew of which something else is told now."""
     made = _find(asked, before)
     if made is None:
@@ -226,20 +226,20 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: found, HANDOFFS: handed.drop("slot")}
 
 
-def _told(asked: Pass, one: FileKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
+def _told(asked: Pass, one: PackKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
     tables = asked.kept.find(TOLD, one.facts, names)
     # Swept or damaged since the keys were looked at: it is in the file still.
     return pl.concat((tables or told_of(asked, one)).values())
 
 
-def _in_bucket(asked: Pass, keys: Sequence[FileKeys], bucket: int, buckets: int) -> pl.DataFrame:
+def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> pl.DataFrame:
     """All that is told of one bucket's subjects, each of them whole."""
     if buckets == 1:
         return pl.concat(_told(asked, one) for one in keys)
     return pl.concat(_bucket_of(asked, one, bucket, buckets) for one in keys)
 
 
-def _bucket_of(asked: Pass, one: FileKeys, bucket: int, buckets: int) -> pl.DataFrame:
+def _bucket_of(asked: Pass, one: PackKeys, bucket: int, buckets: int) -> pl.DataFrame:
     names = asked.kept.names(TOLD, one.facts)
     # Both counts are powers of two: a bucket of few holds whole buckets of many.
     steps = min(len(names), buckets)

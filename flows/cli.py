@@ -5,6 +5,8 @@ import sys
 
 from cyclopts import App, Group
 
+from flows.interpreter import prepare
+
 _HELP = """Who is accountable for every moment a customer lives through, is it meeting its goal, and can
 we believe the number?
 
@@ -107,6 +109,7 @@ def main() -> None:
     """Run the command line; errors we raise on purpose end it with a message and their exit code."""
     from contracts.errors import AnswerableError  # noqa: PLC0415 - keeps the module itself quick
 
+    prepare()
     try:
         app()
     except AnswerableError as error:

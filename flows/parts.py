@@ -1,6 +1,6 @@
-"""What the pass makes of each file of events, kept under a hash of all that went into it.
+"""What the pass makes of each pack of files of events, kept under a hash of all that went into it.
 
-A file's part is made of the file, the rules, the metrics and the instants at which its slots begin, and of
+A pack's part is made of its files, the rules, the metrics and the instants at which its slots begin, and of
 nothing else: not of who is accountable, which goals stand, what day it is or what other files hold. So a
 part is computed once and read as long as none of these changes, and the parts add up to the whole, to the
 last bit. What hangs on owners and on the day (events of the last 28 days, events of nobody) is a second,
@@ -22,6 +22,7 @@ import polars as pl
 import transforms
 from contracts.accountability import AccountabilityMap
 from contracts.events import INSTANT, Codebook
+from flows.packs import Pack, packs
 from flows.progress import Tell
 from transforms.behind import BEHIND, feeds_of_events
 from transforms.cases import case_columns
@@ -34,7 +35,7 @@ from transforms.sampling import asked_and_answered, sample_columns, sample_schem
 from transforms.slots import microseconds
 from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
 from warehouse.kept import Kept
-from warehouse.months import EventFile, bucket_count
+from warehouse.months import bucket_count
 from warehouse.store import State
 
 PARTITION_ROWS = 2_000_000
@@ -107,7 +108,7 @@ class Pass:
 
     @cached_property
     def asked(self) -> str:
-        """Everything that is asked of every file's events alike."""
+        """Everything that is asked of every pack's events alike."""
         said = {
             "code": code_hash(),
             "touchpoints": list(self.matcher.touchpoints),
@@ -155,38 +156,45 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class FileKeys:
-    """Under which keys the parts of a file of events are kept.
+class PackKeys:
+    """Under which keys the parts of a pack of files of events are kept.
 
     Attributes:
-        file: The file.
+        files: The files.
         facts: Key of what is additive, and of the events that cases are made of.
         stakes: Key of what hangs on owners and the day; None when nothing does.
     """
 
-    file: EventFile
+    files: Pack
     facts: str
     stakes: str | None
 
+    @property
+    def rows(self) -> int:
+        """How many events it has."""
+        return sum(file.rows for file in self.files)
 
-def keys_of(asked: Pass) -> list[FileKeys]:
-    """The keys of every file, by month, the oldest of a month first."""
+
+def keys_of(asked: Pass) -> list[PackKeys]:
+    """The keys of every pack of files, the oldest first."""
     values = {column: asked.codebook.values.get(column, ()) for column in asked.tested}
     known = _Known(values)
-    return [_file_keys(asked, file, known) for file in asked.state.event_files]
+    return [_pack_keys(asked, pack, known) for pack in packs(asked.state.months)]
 
 
-def _file_keys(asked: Pass, file: EventFile, known: "_Known") -> FileKeys:
+def _pack_keys(asked: Pass, pack: Pack, known: "_Known") -> PackKeys:
     slots = asked.matcher.slots
-    ends = [microseconds(datetime.fromisoformat(at)) for at in (file.first_at, file.last_at)]
+    first, last = min(file.first_at for file in pack), max(file.last_at for file in pack)
+    ends = [microseconds(datetime.fromisoformat(at)) for at in (first, last)]
     low, high = np.maximum(np.searchsorted(slots.starts, ends, side="right"), 1) - 1
-    meant = [known.upto(column, file.codes.get(column)) for column in asked.tested]
-    base = [asked.asked, file.path, *meant, slots.starts[low : high + 1].tobytes().hex()]
+    base = [asked.asked, slots.starts[low : high + 1].tobytes().hex()]
+    for file in pack:
+        base += [file.path, *(known.upto(column, file.codes.get(column)) for column in asked.tested)]
     facts = hash_of(base)
     ownerless = asked.ownerless[:, low : high + 1]
     is_recent = ends[1] >= asked.since
     stakes = [str(asked.since) if is_recent else "", ownerless.tobytes().hex() if ownerless.any() else ""]
-    return FileKeys(file, facts, hash_of([facts, *stakes]) if any(stakes) else None)
+    return PackKeys(pack, facts, hash_of([facts, *stakes]) if any(stakes) else None)
 
 
 class _Known:
@@ -206,21 +214,21 @@ class _Known:
 
 @dataclass(frozen=True)
 class Lacking:
-    """What of a file is not kept: one task.
+    """What of a pack is not kept: one task.
 
     Attributes:
-        keys: The file, and what its parts are kept under.
+        keys: The pack, and what its parts are kept under.
         facts: Whether its facts are made, what is told of cases included.
         stakes: Whether its stakes are.
     """
 
-    keys: FileKeys
+    keys: PackKeys
     facts: bool
     stakes: bool
 
 
-def lacking(asked: Pass, keys: Sequence[FileKeys]) -> list[Lacking]:
-    """What there is to do, by file: what is not kept of those that have anything."""
+def lacking(asked: Pass, keys: Sequence[PackKeys]) -> list[Lacking]:
+    """What there is to do, by pack: what is not kept of those that have anything."""
     found = []
     for one in keys:
         facts = not asked.kept.has(FACTS, one.facts) or not _has_told(asked, one)
@@ -231,7 +239,7 @@ def lacking(asked: Pass, keys: Sequence[FileKeys]) -> list[Lacking]:
 
 
 def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
-    """Compute what lacks of a file, and keep it."""
+    """Compute what lacks of a pack, and keep it."""
     one = lack.keys
     made = _computed(asked, one, stakes=lack.stakes, facts=lack.facts)
     for kind, tables in made.items():
@@ -240,8 +248,8 @@ def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
     return made
 
 
-def parts_of(asked: Pass, keys: Sequence[FileKeys], tell: Tell) -> list[Frames]:
-    """Every file's facts and stakes; what is not kept yet is computed and kept."""
+def parts_of(asked: Pass, keys: Sequence[PackKeys], tell: Tell) -> list[Frames]:
+    """Every pack's facts and stakes; what is not kept yet is computed and kept."""
     # Found first: what turns out to be damaged is lacking.
     facts = {one.facts: asked.kept.find(FACTS, one.facts) for one in keys}
     stakes = {one.facts: asked.kept.find(STAKES, one.stakes) for one in keys if one.stakes}
@@ -255,15 +263,15 @@ def parts_of(asked: Pass, keys: Sequence[FileKeys], tell: Tell) -> list[Frames]:
     return [frames for found in (facts, stakes) for frames in found.values() if frames]
 
 
-def _has_told(asked: Pass, one: FileKeys) -> bool:
+def _has_told(asked: Pass, one: PackKeys) -> bool:
     return not asked.atlas.cases or asked.kept.has(TOLD, one.facts)
 
 
-def _computed(asked: Pass, one: FileKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
-    """One file's parts, by kind."""
+def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
+    """One pack's parts, by kind."""
     matcher, codebook, metrics = asked.matcher, asked.codebook, asked.atlas.metrics
     columns = asked.columns if facts else sorted({*matcher.columns, *_STAKES_COLUMNS})
-    matched = match(asked.state.scan_files([one.file], columns, as_stored=True), matcher).collect()
+    matched = match(asked.state.scan_files(one.files, columns, as_stored=True), matcher).collect()
     asked.read.rows += matched.height
     rows = matched.lazy()
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
@@ -295,8 +303,8 @@ def _computed(asked: Pass, one: FileKeys, *, stakes: bool, facts: bool) -> dict[
     return made
 
 
-def told_of(asked: Pass, one: FileKeys) -> Frames:
-    """A file's events about subjects, as they are told."""
+def told_of(asked: Pass, one: PackKeys) -> Frames:
+    """A pack's events about subjects, as they are told."""
     return _computed(asked, one, stakes=False, facts=True)[TOLD]
 
 
@@ -317,7 +325,7 @@ def _cut(frame: pl.DataFrame, starts: pl.Expr) -> pl.DataFrame:
 
 
 def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame]:
-    """The files' parts as a whole: with slots, and customers as they are known today."""
+    """The packs' parts as a whole: with slots, and customers as they are known today."""
     slots, merged = asked.matcher.slots, asked.state.merged()
     whole: dict[str, pl.LazyFrame] = {}
     for name, schema in {**_SUMMED, **sample_schemas(asked.atlas.metrics)}.items():

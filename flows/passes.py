@@ -94,7 +94,7 @@ def measure(
     Args:
         workspace: Map and clock.
         state: The events.
-        tell: Told of every file that is computed.
+        tell: Told of every pack of files that is computed.
         kept: Where what files give is kept; in this process alone when absent: everything is computed.
         executor: Who computes; this process when absent.
     """

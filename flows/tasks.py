@@ -18,7 +18,7 @@ from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
 from flows.case_parts import BUCKET, bucket_key, make_bucket
-from flows.parts import FileKeys, Lacking, Pass, keys_of, lacking, make_part
+from flows.parts import Lacking, PackKeys, Pass, keys_of, lacking, make_part
 from flows.progress import Tell
 from warehouse.executors import Executor
 from warehouse.store import EventStore
@@ -34,8 +34,8 @@ class Task:
         store: Folder of the event store.
         commit: Which commit of it.
         brief: What is asked: a file in the store's folder of what is kept, see `Brief`.
-        keys: Key of the file's facts; of all files' facts where cases are made.
-        bucket: Which bucket's cases are made; None where a file's part is.
+        keys: Key of the pack's facts; of all packs' facts where cases are made.
+        bucket: Which bucket's cases are made; None where a pack's part is.
         buckets: Of how many.
     """
 
@@ -84,7 +84,7 @@ def _done(task: Task) -> int:
 
 
 @lru_cache(maxsize=2)
-def _asked(store: str, commit: int, brief: str) -> tuple[Pass, dict[str, FileKeys]]:
+def _asked(store: str, commit: int, brief: str) -> tuple[Pass, dict[str, PackKeys]]:
     """The pass and the keys of its files, worked out once for all tasks of a run."""
     events = EventStore(Path(store))
     asked = Brief.read(Path(brief)).asked_of(events.at(commit), events.kept)
@@ -98,14 +98,14 @@ class Team:
     Attributes:
         brief: What is asked.
         asked: The pass.
-        keys: Keys of every file.
+        keys: Keys of every pack.
         executor: Who does it. Without one nothing is done ahead: whoever reads finds it lacking and does it.
         tell: Told of every task that is done.
     """
 
     brief: Brief
     asked: Pass
-    keys: Sequence[FileKeys]
+    keys: Sequence[PackKeys]
     executor: Executor | None
     tell: Tell
 
@@ -134,10 +134,10 @@ class Team:
         self._must_see(seen.count(False))
 
     def _is_worth(self, waiting: Sequence[Lacking]) -> bool:
-        rows = sum(one.keys.file.rows for one in waiting)
+        rows = sum(one.keys.rows for one in waiting)
         return self.executor is not None and len(waiting) > 1 and rows >= self.executor.least
 
-    def _task(self, *keys: FileKeys, bucket: int | None = None, buckets: int = 1) -> str:
+    def _task(self, *keys: PackKeys, bucket: int | None = None, buckets: int = 1) -> str:
         state, folder = self.asked.state, self.asked.state.folder.resolve()
         brief = str(self.brief.keep(folder / "kept"))
         return Task(str(folder), state.number, brief, tuple(k.facts for k in keys), bucket, buckets).said()
@@ -170,4 +170,4 @@ def _rows(told: Mapping[str, Any]) -> int:
 
 def _largest_first(waiting: Sequence[Lacking]) -> list[Lacking]:
     """The largest files first, so that none is left to one worker at the end."""
-    return sorted(waiting, key=lambda one: -one.keys.file.rows)
+    return sorted(waiting, key=lambda one: -one.keys.rows)

@@ -309,6 +309,9 @@ def _others(count: int, customers: int, draw: np.random.Generator) -> pl.DataFra
 
 def timed(folder: Path) -> dict[str, object]:
     """Match, measure, score, audit and publish what is in the store; CPU seconds of the whole process."""
+    from flows.interpreter import prepare
+
+    prepare()  # as the command line does
     from flows.run import Run, released
     from flows.workspace import load
 

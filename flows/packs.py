@@ -1,0 +1,57 @@
+"""Which files of events are measured together.
+
+Planning a pass costs as much as running it over fifty thousand events, so small months share one pass: those of a
+year, a half or a quarter that have together no more than `PACK_ROWS` events. The calendar says which, not how events
+arrived: a file that changes has only its own pack computed anew. The newest month stands alone, for it changes
+most; what came in at one time, a small file for each of its months, is one pack.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from warehouse.months import EventFile, Month
+
+PACK_ROWS = 262_144
+_SPLITS = (12, 6, 3, 1)
+"""Months of a pack, from the longest."""
+
+Pack = tuple[EventFile, ...]
+
+
+def packs(months: Mapping[str, Month], rows: int = PACK_ROWS) -> list[Pack]:
+    """Every file, in one pack each.
+
+    Args:
+        months: Months by name, `2026-05`.
+        rows: Events that a pack of several files may have.
+    """
+    names = sorted(months)
+    first = {name: months[name].files[0] for name in names}
+    made = list(_of_calendar(names[:-1], first, rows, 0))
+    made += [(first[name],) for name in names[-1:]]
+    return [*made, *_of_arrival([file for name in names for file in months[name].files[1:]], rows)]
+
+
+def _of_calendar(
+    names: Sequence[str], first: Mapping[str, EventFile], rows: int, split: int
+) -> Iterator[Pack]:
+    """The first files of some months, by spans of so many months or, where those have too many events, shorter ones."""
+    span = _SPLITS[split]
+    for _, some in groupby(names, key=lambda name: (name[:4], (int(name[5:]) - 1) // span)):
+        members = list(some)
+        pack = tuple(first[name] for name in members)
+        if len(pack) == 1 or sum(file.rows for file in pack) <= rows:
+            yield pack
+        else:
+            yield from _of_calendar(members, first, rows, split + 1)
+
+
+def _of_arrival(files: Sequence[EventFile], rows: int) -> Iterator[Pack]:
+    """Small files, those together that hold events of the same deliveries."""
+    told = sorted(files, key=lambda file: (tuple(file.landings or ()), file.path))
+    for landings, some in groupby(told, key=lambda file: tuple(file.landings or ())):
+        pack = tuple(some)
+        if landings and sum(file.rows for file in pack) <= rows:
+            yield pack
+        else:
+            yield from ((file,) for file in pack)
