@@ -43,7 +43,8 @@ class Coder:
     def codes_of(self, column: str, values: frozenset[str]) -> pl.Series:
         """The codes of those of the values that are known."""
         known = self._values.get(column, [])
-        codes = [known.index(value) + 1 for value in sorted(values) if value in known]
+        numbers = {value: number for number, value in enumerate(known, start=1) if value in values}
+        codes = [numbers[value] for value in sorted(numbers)]
         return pl.Series(codes, dtype=pl.UInt32)
 
     def written(self, folder: Path) -> dict[str, str]:

@@ -99,4 +99,4 @@ class Manifests:
 
     def sweep(self, standing: list[int], older_than: float) -> int:
         """Delete manifests that do not stand, and what killed writers left half written."""
-        return sweep(self.folder, {self.path(number) for number in standing}, older_than)
+        return sweep(self.folder, {str(self.path(number)) for number in standing}, older_than)
