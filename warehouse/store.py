@@ -4,10 +4,10 @@ commits/00000007.json          which files make up the store
 deliveries/<feed>-<hash>.json  accounts of deliveries, see `warehouse.accounts`
 events/2026-05-<hash>.parquet  events of a month, which may have several such files, see `warehouse.months`
 events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
-codes/<column>-<hash>.parquet  what the codes of a column stand for
+codes/<column>-<hash>.parquet  what the codes of a column stand for, see `warehouse.coder`
 identity/<part>-<hash>.parquet who is who
 landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
-kept/<kind>-<key>-<hash>.zip   what was computed from months, see `warehouse.kept`
+kept/<kind>-<key>-<hash>.zip   what was computed from files of events, see `warehouse.kept`
 """
 
 import os
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from contracts.errors import PromiseError
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
 from warehouse import accounts
-from warehouse.coder import Coder
+from warehouse.coder import Coder, Texts
 from warehouse.event_ids import Wanted
 from warehouse.files import intact, keep, sweep
 from warehouse.kept import Kept
@@ -60,7 +61,7 @@ class State:
     folder: Path
     number: int = 0
     months: Mapping[str, Month] = field(default_factory=dict)
-    codes: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     deliveries: Sequence[Delivery] = ()
@@ -69,8 +70,7 @@ class State:
     @cached_property
     def codebook(self) -> Codebook:
         """What the stored codes stand for."""
-        values = {name: self._frame(path)["value"].to_list() for name, path in self.codes.items()}
-        return Codebook(values, self.attributes)
+        return Codebook(Texts(self.folder, self.codes), self.attributes)
 
     @cached_property
     def resolution(self) -> Resolution:
@@ -157,7 +157,7 @@ class State:
 
     def named(self) -> set[str]:
         """Every file that the commit names, below the store; files of deliveries are named by their accounts."""
-        named = {*self.codes.values(), *self.identity.values(), *self.accounts}
+        named = {*chain.from_iterable(self.codes.values()), *self.identity.values(), *self.accounts}
         named |= {path for file in self.event_files for path in file.paths()}
         is_told_here = not self.accounts
         return named | {path for one in self.deliveries for path in one.parts.values() if is_told_here}
@@ -218,7 +218,7 @@ class EventStore:
                 self.folder,
                 number,
                 {name: Month.of(told) for name, told in manifest["months"].items()},
-                manifest["codes"],
+                {name: _files(told) for name, told in manifest["codes"].items()},
                 manifest["attributes"],
                 manifest["identity"],
                 deliveries,
@@ -271,7 +271,7 @@ class EventStore:
             StoreError: Another run committed meanwhile, or a file is missing, damaged or cannot be written.
         """
         _promise(events)
-        coder = Coder(state.codebook, state.codes)
+        coder = Coder(self.folder, state.codebook, state.codes)
         coded = coder.encode(events)
         dropped = coder.codes_of("landing", superseded)
         grown = replace(state, attributes=coder.attributes)
@@ -287,7 +287,7 @@ class EventStore:
         after = replace(
             grown,
             months=months,
-            codes=coder.written(self.folder),
+            codes=coder.written(),
             identity=self._identity(state, resolution),
             deliveries=tuple(deliveries),
         )
@@ -421,6 +421,11 @@ class EventStore:
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + self.kept.sweep(older_than)
+
+
+def _files(told: str | Sequence[str]) -> Sequence[str]:
+    """A column's files of codes; one alone where it was written before there were several."""
+    return [told] if isinstance(told, str) else told
 
 
 def _unknown_attributes(columns: Sequence[str]) -> dict[str, str]:
