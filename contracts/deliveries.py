@@ -1,7 +1,7 @@
 """A delivery: one file of a feed, what was in it and what became of every row."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
 
 from contracts.errors import PromiseError
@@ -93,7 +93,10 @@ class Delivery:
 
     def as_dict(self) -> dict[str, Any]:
         """The delivery as plain values."""
-        return {**asdict(self), "results": [list(result) for result in self.results]}
+        # Not `asdict`, which copies every value deeply: there may be hundreds of thousands.
+        plain = {one.name: getattr(self, one.name) for one in fields(self)}
+        results = [list(result) for result in self.results]
+        return {**plain, "reasons": dict(self.reasons), "parts": dict(self.parts), "results": results}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

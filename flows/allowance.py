@@ -106,8 +106,8 @@ def allowance_of(workspace: LoadedWorkspace, environment: Mapping[str, str]) -> 
 
 def need_of(workspace: LoadedWorkspace, state: State) -> Need:
     """What a run over the events of a store takes, from the sizes of its files."""
-    path = state.codes.get("subject_id") if workspace.atlas.cases else None
-    cases = pq.read_metadata(state.folder / path).num_rows if path else 0
+    paths = state.codes.get("subject_id", ()) if workspace.atlas.cases else ()
+    cases = sum(pq.read_metadata(state.folder / path).num_rows for path in paths)
     largest = max((_largest_bucket(state, file) for file in state.event_files), default=0)
     return Need(state.rows, cases, largest)
 

@@ -3,7 +3,7 @@
 import gc
 import os
 
-_ALLOCATIONS = 100_000
+_ALLOCATIONS = 250_000
 
 
 def prepare() -> None:

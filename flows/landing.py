@@ -19,6 +19,7 @@ from contracts.errors import FeedError
 from contracts.feeds import Feed
 from flows.amending import with_decision
 from flows.feeds import Offer, load
+from flows.feeds.push import Joined
 from flows.kitchen import (
     Kitchen,
     Setting,
@@ -92,8 +93,10 @@ def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) 
 
 
 def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> FeedLanding:
-    offers = load(kitchen.feed.declared.kind).offers(kitchen.stream, kitchen.workspace.root)
-    contents = list(_contents(offers, known))
+    kind = kitchen.feed.declared.kind
+    offers = load(kind).offers(kitchen.stream, kitchen.workspace.root)
+    joined = Joined.of(offer.name for offer in offers) if kind == "push" else Joined()
+    contents = list(_contents(offers, known, joined))
     after: list[Delivery] = []
     for done, content in enumerate(contents, start=1):
         now = with_decision(kitchen, _served(kitchen, content))
@@ -105,15 +108,20 @@ def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> Fee
     before = {(d.source, d.sha256): d for d in known}
     renamed = {d.id for d in known}
     again = {d.id for d in after if _is_otherwise(d, before.get((d.source, d.sha256)))}
+    # What only stands in another file now was not delivered anew.
+    holders = {joined.holder(d.source) for d in known}
+    joins = {d.id: d.source for d in after if d.source in holders and d.state == "accepted"}
     # Only its name is new when a delivery's own file is gone and a copy of it stays.
     read = [
         d
         for d in after
         if d != before.get((d.source, d.sha256))
         and (d.state == "repeated" or d.id not in renamed or d.id in again)
+        and d.id not in joins
     ]
     superseded = ({d.id for d in known} - {d.id for d in after}) | again
-    fresh = _fresh(kitchen, after, {d.id for d in read}, [d for d in known if d.id in superseded])
+    withdrawn = [d for d in known if d.id in superseded and joined.holder(d.source) not in joins.values()]
+    fresh = _fresh(kitchen, after, {d.id for d in read} | joins.keys(), withdrawn)
     validated = (
         (kitchen.validator.validated,) if kitchen.validator and kitchen.validator.validated.deliveries else ()
     )
@@ -144,7 +152,7 @@ class _Content:
     copies: Sequence[Offer]
 
 
-def _contents(offers: Sequence[Offer], known: Sequence[Delivery]) -> Iterator[_Content]:
+def _contents(offers: Sequence[Offer], known: Sequence[Delivery], joined: Joined) -> Iterator[_Content]:
     """What is delivered, every content once, by the first name that delivers it."""
     offered = {offer.name: offer for offer in offers}
     before = {d.sha256: d for d in known if d.state != "repeated"}
@@ -153,7 +161,8 @@ def _contents(offers: Sequence[Offer], known: Sequence[Delivery]) -> Iterator[_C
         claims.setdefault(offer.sha256, set()).add(offer.name)
     for delivery in known:
         own = before.get(delivery.sha256)
-        if delivery.source not in offered and own is not None and own.state == "accepted":
+        is_gone = delivery.source not in offered and joined.holder(delivery.source) is None
+        if is_gone and own is not None and own.state == "accepted":
             claims.setdefault(delivery.sha256, set()).add(delivery.source)
     for sha256, names in claims.items():
         own = before.get(sha256)
@@ -184,16 +193,17 @@ def _served(kitchen: Kitchen, content: _Content) -> Delivery:
     window = kitchen.window
     is_asked_for = before is not None and window is not None and window.touches(kitchen.store, before)
     if offer is not None and (before is None or is_asked_for or _reads_otherwise(kitchen, before)):
-        return _read(kitchen, offer, before)
+        return read_delivery(kitchen, offer, before)
     if before is None:
         message = "a delivery is neither offered nor known"
         raise AssertionError(message)
-    before = replace(before, source=content.source)
+    if before.source != content.source:
+        before = replace(before, source=content.source)
     is_told_so = before.mapping == kitchen.mapping_of(before) and not is_asked_for
     if before.state != "accepted" or is_told_so:
         return before
     # Rows that could not be told are only in the file: other expressions may do better.
-    return _read(kitchen, offer, before) if offer and _untold(before) else _told_anew(kitchen, before)
+    return read_delivery(kitchen, offer, before) if offer and _untold(before) else _told_anew(kitchen, before)
 
 
 def _reads_otherwise(kitchen: Kitchen, before: Delivery) -> bool:
@@ -238,7 +248,7 @@ def _event_ids(kitchen: Kitchen, delivery: Delivery) -> pl.DataFrame:
     return kitchen.store.landed(delivery.parts["events"]).select("event_id")
 
 
-def _read(kitchen: Kitchen, offer: Offer, before: Delivery | None = None) -> Delivery:
+def read_delivery(kitchen: Kitchen, offer: Offer, before: Delivery | None = None) -> Delivery:
     """A delivery read from its file; what was decided by hand about its rows goes on."""
     parts = {} if before is None else {k: v for k, v in before.parts.items() if k in ("mended", "dropped")}
     draft = replace(_draft(kitchen, offer, parts), parts=parts)

@@ -209,7 +209,7 @@ def _pack_keys(asked: Pass, pack: Pack, known: "_Known") -> PackKeys:
 class _Known:
     """Hashes of the first so many values of columns: what codes stood for when a file was written."""
 
-    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, values: Mapping[str, Sequence[str] | pl.Series]) -> None:
         self._values = values
         self._hashes: dict[tuple[str, int], str] = {}
 

@@ -33,6 +33,7 @@ from flows.beside import beside
 from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
 from flows.goals import scored
+from flows.joining import join, settle_joined
 from flows.landing import FeedLanding, Setting, land_feed
 from flows.map_history import map_history
 from flows.mapped import mapped
@@ -53,6 +54,7 @@ from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
 from warehouse.executors import executor_of
 from warehouse.inbox import Inbox
+from warehouse.kept import Kept
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
@@ -182,11 +184,13 @@ class Run:
 
     def land(self, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
         """Read what a feed offers, after the feeds that it refers to; what was pushed to it stands in files first."""
-        if feed.declared.kind == "push":
-            self._timed("land", lambda: pour(Inbox(self.ledger), feed, self.workspace.root, _now()))
         setting = Setting(
             self.workspace, self.store, self.store.head(), self.tell, self.decision, self.window
         )
+        if feed.declared.kind == "push":
+            inbox = Inbox(self.ledger)
+            self._timed("land", lambda: join(setting, feed, before, inbox))
+            self._timed("land", lambda: pour(inbox, feed, self.workspace.root, _now()))
         return self._timed("land", lambda: land_feed(setting, feed, before))
 
     def absorb(self, landings: Sequence[FeedLanding]) -> Absorbed:
@@ -195,8 +199,9 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        executor, kept = executor_of(os.environ), self.store.kept
-        at_once = allowance_of(self.workspace, os.environ).at_once(self.workspace, state)
+        executor, allowance = executor_of(os.environ), allowance_of(self.workspace, os.environ)
+        at_once = allowance.at_once(self.workspace, state)
+        kept = Kept(self.store.kept.folder, holds=allowance.limit is None)
         return self._timed(
             "measure", lambda: measure(self.workspace, state, self.tell, kept, executor, at_once)
         )
@@ -236,6 +241,7 @@ class Run:
         Alerts are decided anew on what the ledger holds now: somebody may have acknowledged one meanwhile.
         """
         self._note_releases()
+        self.settle(absorbed.state)
         read = tuple(delivery for landing in landings for delivery in landing.read)
         told = self._told(read, release)
         decided = self._timed(
@@ -247,6 +253,13 @@ class Run:
         self._timed("tidy", self._tidy)
         validated = tuple(one for landing in landings for one in landing.validated)
         return Outcome(release, absorbed, read, self.costs, decided, validated=validated)
+
+    def settle(self, state: State) -> None:
+        """Delete files that stand in a joined one, now that a commit knows it."""
+        setting, inbox = Setting(self.workspace, self.store, state), Inbox(self.ledger)
+        for feed in self.workspace.feeds:
+            if feed.declared.kind == "push":
+                settle_joined(setting, feed, inbox)
 
     def notify(self, outcome: Outcome) -> Outcome:
         """Send what is due now that the release is visible; what a channel does not take is sent later."""

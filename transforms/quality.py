@@ -1,7 +1,7 @@
 """What deliveries' rules found, as tables: every rule's result, and the rows in quarantine."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,10 +22,10 @@ _HIDDEN = "(hidden)"
 def dq_rule_results(feeds: Sequence[Feed], deliveries: Sequence[Delivery], zone: ZoneInfo) -> pl.DataFrame:
     """DqRuleResults: one row per delivery and rule."""
     rows = [
-        _row(feed, stream, delivery, result)
+        row
         for feed in feeds
         for stream in feed.declared.streams
-        for delivery, result in _results(feed, stream, deliveries, zone)
+        for row in _rows(feed, stream, _results(feed, stream, deliveries, zone))
     ]
     return pl.DataFrame(rows, schema=DqRuleResults.published_schema(), orient="row")
 
@@ -94,30 +94,39 @@ def _usual(
         ),
         key=lambda one: (one[0], one[2].source),
     )
+    known: dict[date, tuple[float, float] | None] = {}
     for day, rows, delivery in dated:
-        since = day - timedelta(weeks=baseline.weeks)
-        earlier = [n for other, n, _ in dated if since <= other < day and other.weekday() == day.weekday()]
-        if len(earlier) < USUAL_MIN:
+        if (
+            day not in known
+        ):  # once for all deliveries of a day: of those that are pushed there may be thousands
+            since = day - timedelta(weeks=baseline.weeks)
+            weekday = day.weekday()
+            earlier = [n for other, n, _ in dated if since <= other < day and other.weekday() == weekday]
+            known[day] = usual_size(earlier, baseline.k) if len(earlier) >= USUAL_MIN else None
+        if (limits := known[day]) is None:
             continue
-        low, high = usual_size(earlier, baseline.k)
+        low, high = limits
         is_kept = low <= rows <= high
         state = "passed" if is_kept else "failed"
         yield delivery, RuleResult(USUAL, "warning", rows, 0 if is_kept else rows, state)
 
 
-def _row(feed: Feed, stream: Stream, delivery: Delivery, result: RuleResult) -> tuple[Any, ...]:
+def _rows(
+    feed: Feed, stream: Stream, results: Iterable[tuple[Delivery, RuleResult]]
+) -> Iterator[tuple[Any, ...]]:
     owners = {rule.id: rule.owner for rule in feed.shapes[stream.name].rules if rule.owner}
-    return (
-        feed.name,
-        stream.name,
-        delivery.source,
-        result.name,
-        delivery.contract,
-        result.severity,
-        result.state,
-        result.checked,
-        result.failed,
-        result.failed / result.checked if result.checked else None,
-        owners.get(result.name, feed.declared.owner),
-        delivery.state == "held",
-    )
+    for delivery, result in results:
+        yield (
+            feed.name,
+            stream.name,
+            delivery.source,
+            result.name,
+            delivery.contract,
+            result.severity,
+            result.state,
+            result.checked,
+            result.failed,
+            result.failed / result.checked if result.checked else None,
+            owners.get(result.name, feed.declared.owner),
+            delivery.state == "held",
+        )

@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -188,23 +189,29 @@ def _has_promised_bytes(path: Path, _inode: int, _size: int, _changed_at: int) -
     return digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
 
 
-def sweep(folder: Path, kept: set[Path], older_than: float) -> int:
+def sweep(folder: Path, kept: AbstractSet[str], older_than: float) -> int:
     """Delete files that nobody refers to and that are older than an instant (seconds since 1970).
 
     Young ones stay: a run may be about to refer to them.
+
+    Args:
+        folder: Where.
+        kept: Names of files that stay, as long as the folder's own.
+        older_than: The instant.
 
     Returns:
         How many were deleted.
     """
     with accessing(folder):
-        old = [path for path in _files(folder) if path not in kept and is_older(path, older_than)]
+        unnamed = [Path(name) for name in _files(folder) if name not in kept]
+        old = [path for path in unnamed if is_older(path, older_than)]
         for path in old:
             path.unlink(missing_ok=True)
     return len(old)
 
 
-def _files(folder: Path) -> list[Path]:
-    return [Path(above) / name for above, _, names in os.walk(folder) for name in names]
+def _files(folder: Path) -> Iterator[str]:
+    return (f"{above}/{name}" for above, _, names in os.walk(folder) for name in names)
 
 
 def is_older(path: Path, instant: float) -> bool:

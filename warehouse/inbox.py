@@ -106,7 +106,10 @@ class Inbox:
     def waiting(self) -> dict[str, int]:
         """Deliveries that do not yet stand in a file, by feed."""
         with self.ledger.reading() as session:
-            count = sa.select(InboxRow.feed, sa.func.count()).where(InboxRow.state != "landed")
+            # Not `!= "landed"`: that would look at every delivery there ever was.
+            count = sa.select(InboxRow.feed, sa.func.count()).where(
+                InboxRow.state.in_(("accepted", "claimed"))
+            )
             return {feed: int(number) for feed, number in session.execute(count.group_by(InboxRow.feed))}
 
     def counts(self) -> dict[str, int]:
@@ -155,6 +158,13 @@ class Inbox:
         with self.ledger.writing() as session:
             there = sa.update(InboxRow).where(InboxRow.feed == feed, InboxRow.landed_in == name)
             session.execute(there.values(state="landed", processed_at=at, body=None))
+
+    def joined(self, feed: str, names: Sequence[str], into: str) -> None:
+        """Note that what stood in some files stands in another one."""
+        with self.ledger.writing() as session:
+            for first in range(0, len(names), PUT_MAX):
+                mine = InboxRow.landed_in.in_(names[first : first + PUT_MAX])
+                session.execute(sa.update(InboxRow).where(InboxRow.feed == feed, mine).values(landed_in=into))
 
 
 def _values(one: Pushed) -> dict[str, object]:

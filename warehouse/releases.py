@@ -283,7 +283,9 @@ class Releases:
         gone = self.manifests.sweep(standing, older_than)
         self._sweep_views(standing, older_than)
         kept = {
-            self.root / one.path for number in self.manifests.numbers() for one in self.read(number).tables
+            str(self.root / one.path)
+            for number in self.manifests.numbers()
+            for one in self.read(number).tables
         }
         return gone + sweep(self.root / "data", kept, older_than)
 

@@ -1,19 +1,24 @@
 """The event store: canonical events by month, coded small, and everything needed to decode them.
 
-commits/00000007.json          which files make up the store, and every delivery's account
+commits/00000007.json          which files make up the store
+deliveries/<feed>-<hash>.json  accounts of deliveries, see `warehouse.accounts`
 events/2026-05-<hash>.parquet  events of a month, which may have several such files, see `warehouse.months`
 events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
-codes/<column>-<hash>.parquet  what the codes of a column stand for
+codes/<column>-<hash>.parquet  what the codes of a column stand for, see `warehouse.coder`
 identity/<part>-<hash>.parquet who is who
 landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
-kept/<kind>-<key>-<hash>.zip   what was computed from months, see `warehouse.kept`
+kept/<kind>-<key>-<hash>.zip   what was computed from files of events, see `warehouse.kept`
 """
 
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -21,7 +26,8 @@ from contracts.deliveries import Delivery
 from contracts.errors import PromiseError
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
-from warehouse.coder import Coder
+from warehouse import accounts
+from warehouse.coder import Coder, Texts
 from warehouse.event_ids import Wanted
 from warehouse.files import intact, keep, sweep
 from warehouse.kept import Kept
@@ -32,6 +38,8 @@ _DEFECT = "Nothing was stored. This is a defect: report it."
 _MONTH = pl.col("occurred_at").dt.strftime("%Y-%m").alias("__month")
 _FILE = "__file"
 """Path of the file that a stored event stands in."""
+_NAMED: dict[tuple[Path, int, int, int], frozenset[str]] = {}
+_NAMED_MAX = 65_536
 _IDENTITY = ("tokens", "customers", "aliases", "links")
 
 
@@ -47,21 +55,22 @@ class State:
         attributes: `text` or `number`, by attribute.
         identity: Files of who is who, by part.
         deliveries: Every delivery so far.
+        accounts: Files that say so.
     """
 
     folder: Path
     number: int = 0
     months: Mapping[str, Month] = field(default_factory=dict)
-    codes: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     deliveries: Sequence[Delivery] = ()
+    accounts: Sequence[str] = ()
 
     @cached_property
     def codebook(self) -> Codebook:
         """What the stored codes stand for."""
-        values = {name: self._frame(path)["value"].to_list() for name, path in self.codes.items()}
-        return Codebook(values, self.attributes)
+        return Codebook(Texts(self.folder, self.codes), self.attributes)
 
     @cached_property
     def resolution(self) -> Resolution:
@@ -143,10 +152,15 @@ class State:
 
     def files(self) -> set[Path]:
         """Every file that the commit refers to, indexes included: one that is not there is made anew."""
-        named = [*self.codes.values(), *self.identity.values()]
-        named += [path for file in self.event_files for path in file.paths()]
-        named += [path for delivery in self.deliveries for path in delivery.parts.values()]
-        return {self.folder / path for path in named}
+        parts = {path for delivery in self.deliveries for path in delivery.parts.values()}
+        return {self.folder / path for path in self.named() | parts}
+
+    def named(self) -> set[str]:
+        """Every file that the commit names, below the store; files of deliveries are named by their accounts."""
+        named = {*chain.from_iterable(self.codes.values()), *self.identity.values(), *self.accounts}
+        named |= {path for file in self.event_files for path in file.paths()}
+        is_told_here = not self.accounts
+        return named | {path for one in self.deliveries for path in one.parts.values() if is_told_here}
 
 
 @dataclass(frozen=True)
@@ -199,17 +213,26 @@ class EventStore:
     def _state(self, number: int) -> State:
         manifest = self.manifests.read(number)
         try:
+            blocks, deliveries = self._accounts(manifest["deliveries"])
             return State(
                 self.folder,
                 number,
                 {name: Month.of(told) for name, told in manifest["months"].items()},
-                manifest["codes"],
+                {name: _files(told) for name, told in manifest["codes"].items()},
                 manifest["attributes"],
                 manifest["identity"],
-                tuple(Delivery.from_dict(delivery) for delivery in manifest["deliveries"]),
+                deliveries,
+                blocks,
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
+
+    def _accounts(self, told: Sequence[Any]) -> tuple[tuple[str, ...], tuple[Delivery, ...]]:
+        """A commit's blocks and deliveries; commits of before there were blocks say the deliveries themselves."""
+        blocks = tuple(one for one in told if isinstance(one, str))
+        if len(blocks) == len(told):
+            return blocks, accounts.read(self.folder, blocks, LOST)
+        return (), tuple(Delivery.from_dict(delivery) for delivery in told)
 
     def land(self, feed: str, stream: str, part: str, frame: pl.DataFrame) -> str:
         """Keep a frame of a delivery; returns its path below the store."""
@@ -248,7 +271,7 @@ class EventStore:
             StoreError: Another run committed meanwhile, or a file is missing, damaged or cannot be written.
         """
         _promise(events)
-        coder = Coder(state.codebook, state.codes)
+        coder = Coder(self.folder, state.codebook, state.codes)
         coded = coder.encode(events)
         dropped = coder.codes_of("landing", superseded)
         grown = replace(state, attributes=coder.attributes)
@@ -264,7 +287,7 @@ class EventStore:
         after = replace(
             grown,
             months=months,
-            codes=coder.written(self.folder),
+            codes=coder.written(),
             identity=self._identity(state, resolution),
             deliveries=tuple(deliveries),
         )
@@ -354,6 +377,7 @@ class EventStore:
     def _committed(self, parent: State, state: State) -> State:
         if state == parent:
             return parent
+        blocks = accounts.write(self.folder, state.deliveries, parent.accounts, LOST)
         number = self.manifests.commit(
             parent.number,
             {
@@ -361,10 +385,21 @@ class EventStore:
                 "codes": dict(state.codes),
                 "attributes": dict(state.attributes),
                 "identity": dict(state.identity),
-                "deliveries": [delivery.as_dict() for delivery in state.deliveries],
+                "deliveries": list(blocks),
             },
         )
-        return replace(state, number=number)
+        return replace(state, number=number, accounts=blocks)
+
+    def _named(self, number: int) -> frozenset[str]:
+        """What a commit names; looked up once in a process, for thousands of them may be young enough to stay."""
+        path = self.manifests.path(number)
+        status = path.stat()
+        key = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in _NAMED:
+            if len(_NAMED) >= _NAMED_MAX:
+                _NAMED.clear()
+            _NAMED[key] = frozenset(sys.intern(name) for name in self._state(number).named())
+        return _NAMED[key]
 
     def sweep(self, older_than: float, commits: int = 5) -> int:
         """Delete old commits beyond the newest few, and files that no commit refers to any more.
@@ -379,10 +414,18 @@ class EventStore:
         standing = self.manifests.standing(commits, older_than)
         # First the manifests, then what they refer to: killed in between, nothing is missing.
         gone = self.manifests.sweep(standing, older_than)
-        kept = {path for number in self.manifests.numbers() for path in self._state(number).files()}
-        folders = ("events", "codes", "identity", "landing")
+        named = set[str]().union(*(self._named(number) for number in self.manifests.numbers()))
+        blocks = sorted(name for name in named if name.startswith(f"{accounts.FOLDER}/"))
+        named |= accounts.parts(self.folder, blocks, LOST)
+        kept = {os.path.join(self.folder, name) for name in named}  # noqa: PTH118 - quick: there are many
+        folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + self.kept.sweep(older_than)
+
+
+def _files(told: str | Sequence[str]) -> Sequence[str]:
+    """A column's files of codes; one alone where it was written before there were several."""
+    return [told] if isinstance(told, str) else told
 
 
 def _unknown_attributes(columns: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import gzip
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from contracts.errors import FeedError
@@ -22,6 +23,8 @@ from warehouse.files import digest
 
 _CHUNK = 1 << 22
 _WAIT_SECONDS = 5.0
+_RESTED_SECONDS = 2.0
+"""A file that changed later may change again within one tick of its clock."""
 _NO_TEXT = {
     b"\x1f\x8b": "is packed with gzip, but its name does not end in .gz",
     b"PK\x03\x04": "is a ZIP archive or an Excel workbook",
@@ -47,7 +50,7 @@ def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambd
         root: The workspace.
         is_whole: Whether a file was whole as soon as it was there.
     """
-    paths = sorted(path for path in root.glob(stream.files) if path.is_file())
+    paths = sorted((path for path in root.glob(stream.files) if path.is_file()), key=lambda path: path.parts)
     _settle([path for path in paths if not is_whole(path)], stream.settle_seconds)
     return [
         Offer(str(path.relative_to(root)), path, _digest(path))
@@ -87,9 +90,18 @@ def freshness(path: Path, seconds: float) -> float:
 
 def _digest(path: Path) -> str:
     try:
-        return digest(path)
+        known = path.stat()
+        if time.time() - known.st_ctime < _RESTED_SECONDS:  # noqa: TID251 - the file's clock is the machine's
+            return digest(path)
+        return _digest_of(path, known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns)
     except OSError:
         return ""  # `read` meets the same and says so
+
+
+@lru_cache(maxsize=262_144)
+def _digest_of(path: Path, *_unchanged: int) -> str:
+    """A file's hash, read once in a process as long as nothing about the file changes."""
+    return digest(path)
 
 
 def _chunks(offer: Offer, stream: Stream) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""A real Prefect server for the tests that need one: started once a session, on loopback, with a database of its own."""
+"""Real servers for the tests that need one: Prefect's, started once a session, on loopback, and PostgreSQL."""
 
 import json
 import os
@@ -8,14 +8,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, postgres
+from tests.flows.databases import Database
 
 START_SECONDS = 180
 BIN = Path(sys.executable).parent
@@ -75,6 +76,17 @@ class Server:
             timeout=300,
             check=False,
         )
+
+
+@pytest.fixture
+def own_database() -> Iterator[Database]:
+    """A PostgreSQL that nobody else uses."""
+    with postgres() as server:
+        made = Database(server)
+        try:
+            yield made
+        finally:
+            made.begin()
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,13 @@
 
 import os
 import random
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import address, postgres
+from tests.flows.databases import Database
 from tests.flows.hooks import build_hooked, read, serving, until
 from tests.flows.killed_serve import Load
 from tests.flows.test_killed_serve import kept_once
@@ -18,48 +16,6 @@ from warehouse.ledger import URL_VARIABLE
 
 KILLS = int(os.environ.get("ANSWERABLE_DATABASE_KILLS", "2"))
 SEED = int(os.environ.get("ANSWERABLE_DATABASE_SEED", "7"))
-
-
-class Database:
-    """A PostgreSQL that can be killed and begun again.
-
-    Attributes:
-        url: Its address, as the ledger takes it.
-    """
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self.url = address(server)
-
-    def kill(self) -> None:
-        """End it as a power cut would: its workers go once it is gone."""
-        pid = self._server.get_pid()
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{pid}").exists(), "it is gone")
-
-    def begin(self) -> None:
-        """Begin it again; its old workers may still be going."""
-        end = time.monotonic() + 60
-        while True:
-            try:
-                self._server.ensure_postgres_running()
-            except Exception:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
-
-
-@pytest.fixture
-def own_database() -> Iterator[Database]:
-    """A database that nobody else uses."""
-    with postgres() as server:
-        made = Database(server)
-        try:
-            yield made
-        finally:
-            made.begin()
 
 
 @pytest.mark.slow

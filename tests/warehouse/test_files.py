@@ -151,6 +151,6 @@ def test_a_sweep_takes_what_is_old_and_not_named_and_nothing_else(tmp_path: Path
     part.touch()
     for path in (named, old, part):
         os.utime(path, (1, 1))
-    assert sweep(tmp_path, {named}, older_than=1_000_000_000) == 2
+    assert sweep(tmp_path, {str(named)}, older_than=1_000_000_000) == 2
     assert files(tmp_path) == {named.name, young.name}
     assert sweep(tmp_path / "never made", set(), older_than=1_000_000_000) == 0
