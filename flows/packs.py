@@ -48,11 +48,11 @@ def _of_calendar(
 
 
 def _of_arrival(files: Sequence[EventFile], rows: int) -> Iterator[Pack]:
-    """Small files, those together that hold events of the same deliveries."""
-    told = sorted(files, key=lambda file: (tuple(file.landings or ()), file.path))
-    for landings, some in groupby(told, key=lambda file: tuple(file.landings or ())):
+    """Small files, those together that were written for one commit."""
+    told = sorted(files, key=lambda file: (file.commit, file.path))
+    for commit, some in groupby(told, key=lambda file: file.commit):
         pack = tuple(some)
-        if landings and sum(file.rows for file in pack) <= rows:
+        if commit and sum(file.rows for file in pack) <= rows:
             yield pack
         else:
             yield from ((file,) for file in pack)

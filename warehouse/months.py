@@ -46,6 +46,7 @@ class EventFile:
         codes: How many codes of each column were known when it was written: its own are among them.
         landings: Lowest and highest code of the deliveries that told of its events; None when not noted.
         size: Bytes; 0 when not noted.
+        commit: The commit that it was written for, as what came in at the same time; 0 when not noted.
     """
 
     path: str
@@ -55,6 +56,7 @@ class EventFile:
     codes: Mapping[str, int] = field(default_factory=dict)
     landings: Sequence[int] | None = None
     size: int = 0
+    commit: int = 0
 
     def paths(self) -> Iterable[str]:
         """The file and its index, below the store."""
@@ -205,7 +207,9 @@ def spans(starts: Sequence[int], end: int) -> list[tuple[int, int]]:
     return list(pairwise([*starts, end]))
 
 
-def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[str, int]) -> EventFile:
+def write_events(
+    folder: Path, name: str, events: pl.DataFrame, codes: Mapping[str, int], commit: int
+) -> EventFile:
     """Write events of one month as a file, with its index.
 
     Args:
@@ -213,6 +217,7 @@ def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[s
         name: The month.
         events: At least one, as they are stored, any order.
         codes: How many codes of each column are known.
+        commit: The commit that it is for.
     """
     buckets = bucket_count(events.height)
     ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
@@ -228,7 +233,7 @@ def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[s
     first, last = (cast("Any", moment).astimezone(UTC).isoformat() for moment in (when.min(), when.max()))
     landings = [cast("int", told.min()), cast("int", told.max())]
     size = path.stat().st_size
-    return EventFile(str(path.relative_to(folder)), events.height, first, last, codes, landings, size)
+    return EventFile(str(path.relative_to(folder)), events.height, first, last, codes, landings, size, commit)
 
 
 def _writing(groups: Sequence[pl.DataFrame]) -> Callable[[Path], None]:

@@ -358,7 +358,7 @@ class EventStore:
                     self._events(state, piece) if isinstance(piece, EventFile) else piece
                     for piece in (first, *others)
                 )
-                yield write_events(self.folder, name, events, codes)
+                yield write_events(self.folder, name, events, codes, state.number + 1)
 
     def _events(self, state: State, file: EventFile) -> pl.DataFrame:
         return state.scan_files([file], list(stored_schema(state.attributes))).collect()

@@ -151,6 +151,7 @@ def _batch(state: State) -> pl.DataFrame:
     return drawn.with_columns(
         at.cast(pl.Datetime("us", "UTC")),
         event_id=pl.format("bench|batch{}|{}", pl.lit(number), pl.col("row")),
+        landing=pl.lit(f"batch{number}"),
         recorded_at=pl.lit(datetime.fromisoformat(end.isoformat())).cast(pl.Datetime("us", "UTC")),
     )
 
