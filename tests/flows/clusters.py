@@ -28,6 +28,23 @@ if kept._write.__name__ != "half":  # Dask loads this twice
 """
 """A worker that gets half through writing what it keeps, says so, and goes no further."""
 
+SLOW = """
+import time
+from pathlib import Path
+import warehouse.kept as kept
+
+def slow(path, tables, written=kept._write):
+    Path({begun!r}).touch()
+    path.write_bytes(b"half")
+    time.sleep(1)
+    written(path, tables)
+    Path({begun!r}).unlink()
+
+if kept._write.__name__ != "slow":
+    kept._write = slow
+"""
+"""A worker that takes a second to write what it keeps, and says so meanwhile."""
+
 _SAIL = """
 import sys
 from pysail.spark import SparkConnectServer
