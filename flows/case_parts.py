@@ -136,17 +136,17 @@ def _made(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None
 ) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told."""
-    buckets = case_buckets(keys)
+    buckets = case_buckets(asked, keys)
     if make is not None and buckets > 1:
         make(buckets)
     parts = [bucket_of_cases(asked, keys, bucket, buckets) for bucket in range(buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
-def case_buckets(keys: Sequence[PackKeys]) -> int:
+def case_buckets(asked: Pass, keys: Sequence[PackKeys]) -> int:
     """In how many buckets of subjects cases are made: a power of two that bounds the size of each."""
     rows = sum(one.rows for one in keys)
-    return 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
+    return 1 << (rows // (2 * min(asked.at_once or PARTITION_ROWS, PARTITION_ROWS))).bit_length()
 
 
 def bucket_key(keys: Sequence[PackKeys], bucket: int, buckets: int) -> str:

@@ -92,8 +92,10 @@ def settle_joined(setting: Setting, feed: Feed, inbox: Inbox) -> None:
         with accessing(path):
             if known is not None and known.state == "accepted":
                 inbox.joined(feed.name, parts, name)
-                for part in parts:
-                    (there.root / part).unlink(missing_ok=True)
+                whole = path.read_bytes()
+                for part in (there.root / one for one in parts):
+                    if part.read_bytes() in whole:  # whatever its name says
+                        part.unlink()
             elif there.content(_outermost(parts)) == path.read_bytes():
                 path.unlink()
             sync_folder(path.parent)

@@ -24,10 +24,14 @@ _HELD: Held[Frames] = Held()
 
 
 class Kept:
-    """The kept tables of one folder; or of this process alone, without one."""
+    """The kept tables of one folder; or of this process alone, without one.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    With `holds` what was read or written stays in memory as well, as far as there is room.
+    """
+
+    def __init__(self, folder: Path | None = None, *, holds: bool = True) -> None:
         self.folder = folder
+        self._holds = holds
         self._held: dict[str, Frames] = {}
         self._paths: dict[str, Path] = {}
         self.look()
@@ -60,7 +64,7 @@ class Kept:
                 tables = _read(path, names)
             # It counts as young again: what is in use is not swept.
             os.utime(path)
-            if names is None:
+            if names is None and self._holds:
                 _HELD.note(path, tables)
             return tables if names is None else {n: tables[n] for n in names if n in tables}
         except (StoreError, OSError, pl.exceptions.PolarsError):  # the last: written by another version
@@ -91,7 +95,8 @@ class Kept:
         name = f"{kind}-{key}"
         path = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
         self._paths[name] = path
-        _HELD.note(path, tables)
+        if self._holds:
+            _HELD.note(path, tables)
 
     def keys(self, kind: str) -> list[str]:
         """Keys of a kind, the one used last first."""

@@ -85,6 +85,28 @@ class EventFile:
         there = scanned.collect_schema().names() if has_attributes else columns
         return filled(scanned.select([c for c in columns if c in there]), columns, there, schema)
 
+    def buckets(self, folder: Path) -> list[int]:
+        """How many events each of its buckets of customers has, in their order."""
+        held = pq.read_metadata(folder / self.path)
+        return [held.row_group(number).num_rows for number in range(held.num_row_groups)]
+
+    def turns(self, folder: Path, at_once: int | None) -> list[tuple[int, int]]:
+        """Its events in turns of whole buckets of customers: first row and count of each.
+
+        Args:
+            folder: The store.
+            at_once: How many events in one turn, unless a single bucket has more; None for all of them.
+        """
+        if at_once is None or self.rows <= at_once:
+            return [(0, self.rows)]
+        found, first, count = [], 0, 0
+        for rows in self.buckets(folder):
+            if count and count + rows > at_once:
+                found.append((first, count))
+                first, count = first + count, 0
+            count += rows
+        return [*found, (first, count)]
+
     def known(self, folder: Path, wanted: Wanted, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """Its events that have one of the ids, with `schema`; only row groups with a hit are read.
 
