@@ -12,7 +12,7 @@ kept/<kind>-<key>-<hash>.zip   what was computed from files of events, see `ware
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -56,6 +56,7 @@ class State:
         identity: Files of who is who, by part.
         deliveries: Every delivery so far.
         accounts: Files that say so.
+        shared_key_limit: With which limit it was found out who is who; 0 when not noted.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class State:
     identity: Mapping[str, str] = field(default_factory=dict)
     deliveries: Sequence[Delivery] = ()
     accounts: Sequence[str] = ()
+    shared_key_limit: int = 0
 
     @cached_property
     def codebook(self) -> Codebook:
@@ -75,7 +77,8 @@ class State:
     @cached_property
     def resolution(self) -> Resolution:
         """Who is who."""
-        return Resolution(**{part: self._frame(path) for part, path in self.identity.items()})
+        parts = {part: self._frame(path) for part, path in self.identity.items()}
+        return Resolution(**parts, limit=self.shared_key_limit)
 
     @cached_property
     def aliases(self) -> pl.DataFrame:
@@ -223,6 +226,7 @@ class EventStore:
                 manifest["identity"],
                 deliveries,
                 blocks,
+                manifest.get("shared_key_limit", 0),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
@@ -290,6 +294,7 @@ class EventStore:
             codes=coder.written(),
             identity=self._identity(state, resolution),
             deliveries=tuple(deliveries),
+            shared_key_limit=resolution.limit,
         )
         told = coded.height - known.height
         counted = (told, same.height, known.height - same.height, removed - goes.height)
@@ -370,7 +375,7 @@ class EventStore:
             if part in state.identity and frame is getattr(state.resolution, part):
                 written[part] = state.identity[part]
                 continue
-            path = keep(self.folder / "identity", part, ".parquet", frame.write_parquet).path
+            path = keep(self.folder / "identity", part, ".parquet", _writing(frame)).path
             written[part] = str(path.relative_to(self.folder))
         return written
 
@@ -385,6 +390,7 @@ class EventStore:
                 "codes": dict(state.codes),
                 "attributes": dict(state.attributes),
                 "identity": dict(state.identity),
+                "shared_key_limit": state.shared_key_limit,
                 "deliveries": list(blocks),
             },
         )
@@ -421,6 +427,11 @@ class EventStore:
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + self.kept.sweep(older_than)
+
+
+def _writing(frame: pl.DataFrame) -> Callable[[Path], None]:
+    """Writes who is who: tokens are random, so nothing makes them much smaller, and nobody searches by them."""
+    return lambda to: frame.write_parquet(to, compression="lz4", statistics=False)
 
 
 def _files(told: str | Sequence[str]) -> Sequence[str]:
