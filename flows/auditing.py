@@ -36,6 +36,7 @@ from contracts.tables import (
     UnmatchedShare,
     WhoAnswered,
 )
+from flows.engine import in_memory
 from flows.passes import Measured
 from flows.sampling import sampled
 from flows.stages import Tables
@@ -85,6 +86,7 @@ class Seen:
         return Counter(touchpoint for (touchpoint, _), said in self.verdicts.items() if said == "missed")
 
 
+@in_memory()
 def audited(
     workspace: LoadedWorkspace,
     measured: Measured,
