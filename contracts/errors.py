@@ -9,6 +9,7 @@ AnswerableError
 ├── StoreError         a table or the ledger could not be read or written           retry
 ├── BusyError          another run holds this workspace                             retry later
 ├── ExecutorError      the machines that were to compute do not answer or cannot    see to them, retry
+├── AllowanceError     a run needs more memory than it is allowed                   allow it more
 ├── NewGapError        a change of the map opens gaps that were not there           close or accept them
 └── GapError           the audit found open gaps                                    close or waive them
 
@@ -121,6 +122,12 @@ class ExecutorError(AnswerableError):
 
     exit_code = 10
     can_retry = True
+
+
+class AllowanceError(AnswerableError):
+    """A run needs more memory than it is allowed. Nothing was begun; allow it more."""
+
+    exit_code = 11
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:

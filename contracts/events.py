@@ -86,17 +86,22 @@ class Codebook:
     """What the codes of stored events stand for.
 
     Attributes:
-        values: Values by column, in the order of their codes; the first has code 1.
+        values: Values by column, in the order of their codes; the first has code 1. Of columns of many
+            values as a series.
         attributes: `text` or `number`, by attribute name without prefix.
     """
 
-    values: Mapping[str, Sequence[str]]
+    values: Mapping[str, Sequence[str] | pl.Series]
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def code(self, column: str, value: str) -> int | None:
         """The code of a value, or None when no event ever had it."""
+        known = self.values.get(column, ())
+        if isinstance(known, pl.Series):
+            place = known.index_of(value)
+            return None if place is None else place + 1
         try:
-            return self.values.get(column, ()).index(value) + 1
+            return known.index(value) + 1
         except ValueError:
             return None
 
@@ -111,7 +116,8 @@ class Codebook:
 
     def series(self, column: str) -> pl.Series:
         """The column's values by code: index 0 is null."""
-        return pl.Series(column, [None, *self.values.get(column, ())], dtype=pl.String)
+        missing, known = pl.Series(column, [None], dtype=pl.String), self.values.get(column, ())
+        return missing.append(known if isinstance(known, pl.Series) else pl.Series(known, dtype=pl.String))
 
     def decoded(self, column: str) -> pl.Expr:
         """The column's values instead of its codes."""

@@ -19,7 +19,8 @@ class Resolution:
         tokens: token, customer (code from 1; 0 for a shared token), is_shared. One row per token.
         customers: customer, customer_key. One row per code ever given out.
         aliases: customer, merged_into: codes whose customer turned out to be another one.
-        links: Distinct combinations of tokens ever seen in one row: the columns `TOKENS`.
+        links: Distinct combinations of tokens ever seen in one row: the columns `TOKENS`, any order.
+        limit: With how many people a token may occur and still join them; 0 when that was not noted.
     """
 
     tokens: pl.DataFrame = field(
@@ -30,3 +31,4 @@ class Resolution:
     )
     aliases: pl.DataFrame = field(default_factory=lambda: _empty(customer=pl.UInt32, merged_into=pl.UInt32))
     links: pl.DataFrame = field(default_factory=lambda: _empty(**dict.fromkeys(TOKENS, pl.String)))
+    limit: int = 0

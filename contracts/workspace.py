@@ -135,6 +135,7 @@ class Workspace(Declaration):
         expect_future_minutes: An event further in the future than this is rejected.
         attestation_days: How long the word of an accountable person counts before they are asked again.
         validation: What judges deliveries by their contracts.
+        memory: How much memory a run may take, like `2GB`; as much as it likes when absent.
         alerts: Who is told of breaches, and through what; without it they are decided and listed only.
     """
 
@@ -150,6 +151,7 @@ class Workspace(Declaration):
     expect_future_minutes: int = Field(default=60, ge=0)
     validation: Validation = Validation()
     attestation_days: int = Field(default=92, ge=1, le=3660)
+    memory: str | None = Field(default=None, pattern=r"(?i)^\d+(\.\d+)?\s*([kmgt]b|[kmg]ib)$")
     alerts: Alerts | None = None
 
     @property

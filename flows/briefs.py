@@ -68,9 +68,9 @@ class Brief:
         matcher = Matcher(compile_rules(self.atlas.rules, codebook), days, touchpoints)
         return matcher, codebook, Calendar(min(first, today), today)
 
-    def asked_of(self, state: State, kept: Kept) -> Pass:
-        """The pass over some events."""
-        return Pass(self.atlas, *self.compiled(state), state, kept)
+    def asked_of(self, state: State, kept: Kept, at_once: int | None = None) -> Pass:
+        """The pass over some events, of which so many may be read at once."""
+        return Pass(self.atlas, *self.compiled(state), state, kept, at_once=at_once)
 
     def keep(self, folder: Path) -> Path:
         """Write it as a file that is named by its content."""

@@ -2,10 +2,13 @@
 
 A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket,
 which bounds memory, and only for subjects of which something else is told than when the kept cases were
-made: events that came, went or were corrected, in whatever month.
+made: events that came, went or were corrected, in whatever month. What is made anew is kept beside the
+cases made before, not put into them, until it is more than a small part of them.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
 import polars as pl
 
@@ -13,10 +16,40 @@ from flows.parts import PARTITION_ROWS, TOLD, Frames, PackKeys, Pass, hash_of, t
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 
-CASES, HANDOFFS, MADE_OF, BUCKET = "cases", "handoffs", "made_of", "bucket"
+CASES, HANDOFFS, BUCKET, PLACED = "cases", "handoffs", "bucket", "placed"
+MADE_OF, TOUCHED, OLD = "made_of", "touched", "old"
+_MENDED = "mended"
 _SUBJECT = ("feed", "subject_id")
 _ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
+_BESIDE = 1 / 16
+"""Up to this share of all cases is kept beside them: more would have to be read and left out every time."""
+_NO_SUBJECT = pl.DataFrame(schema={"feed": pl.UInt16, "subject_id": pl.UInt32})
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Cases and handoffs, most of them made long before.
+
+    Attributes:
+        key: What the old ones are kept under.
+        old: The old ones.
+        touched: Subjects of which something else is told since.
+        anew: Theirs.
+        made_of: Keys of the facts that all of it was made of.
+    """
+
+    key: str
+    old: Frames
+    touched: pl.DataFrame
+    anew: Frames
+    made_of: Sequence[str]
+
+    def beside(self) -> Frames:
+        """What is kept of it besides the old ones."""
+        texts = {MADE_OF: self.made_of, OLD: [self.key]}
+        named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
+        return {**self.anew, TOUCHED: self.touched, **named}
 
 
 def cases_of(
@@ -29,45 +62,91 @@ def cases_of(
         keys: Keys of every pack, whose parts are kept.
         make: Has so many buckets of cases made and kept, by others; here when absent.
     """
-    kind = f"{CASES}-{hash_of([asked.asked])[:8]}"
-    told = [one.facts for one in keys]
-    key = hash_of(told)
-    made = asked.kept.find(kind, key)
+    made = _find(asked, hash_of([one.facts for one in keys]))
     if made is None:
-        before = next(iter(asked.kept.keys(kind)), None)
-        found = _mended(asked, keys, kind, before) if before else None
-        made = found or _made(asked, keys, make)
-        made = {**made, MADE_OF: pl.DataFrame({"key": told}, schema={"key": pl.String})}
-        asked.kept.put(kind, key, made)
+        before = next(iter(asked.kept.keys(_kind(asked, _MENDED))), None)
+        found = _mended(asked, keys, before) if before else None
+        made = _keep(asked, keys, found or _made(asked, keys, make))
     return _as_of_today(asked, made)
 
 
-def _as_of_today(asked: Pass, made: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _kind(asked: Pass, what: str) -> str:
+    return f"{what}-{hash_of([asked.asked])[:8]}"
+
+
+def _find(asked: Pass, key: str) -> _Cases | None:
+    """The cases that were made of the facts of a key."""
+    beside = asked.kept.find(_kind(asked, _MENDED), key)
+    if beside is None:
+        return None
+    old_key = beside[OLD]["key"].item()
+    old = asked.kept.find(_kind(asked, CASES), old_key)
+    if old is None:
+        return None
+    return _Cases(old_key, old, beside[TOUCHED], beside, beside[MADE_OF]["key"].to_list())
+
+
+def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Cases:
+    """Keep cases, under the key of what they were made of: what is not much beside the old ones."""
+    told = [one.facts for one in keys]
+    key = hash_of(told)
+    if isinstance(made, _Cases) and made.touched.height <= _BESIDE * made.old[CASES].height:
+        kept = _Cases(made.key, made.old, made.touched, made.anew, told)
+    else:
+        old = _with_anew(made.old, made.touched, made.anew) if isinstance(made, _Cases) else made
+        asked.kept.put(_kind(asked, CASES), key, old)
+        kept = _Cases(key, old, _NO_SUBJECT, {name: frame.clear() for name, frame in old.items()}, told)
+    asked.kept.put(_kind(asked, _MENDED), key, kept.beside())
+    return kept
+
+
+def _as_of_today(asked: Pass, made: _Cases) -> tuple[pl.DataFrame, pl.DataFrame]:
+    places = _placed(asked, made)
+    old = {name: made.old[name].hstack(places[name]) for name in places}
+    whole = _with_anew(old, made.touched, _with_places(asked, made.anew))
+    return whole[CASES].with_columns(asked.state.merged()), whole[HANDOFFS]
+
+
+def _with_places(asked: Pass, made: Frames) -> dict[str, pl.DataFrame]:
+    """Cases and handoffs with their slots."""
     slots = asked.matcher.slots
-    found, handed = pl.collect_all(
-        [
-            with_slots(made[CASES].lazy().with_columns(asked.state.merged()), slots),
-            made[HANDOFFS].lazy().with_columns(slot=slots.find(pl.col("occurred_at"))),
-        ]
-    )
-    return found, handed
+    plans = [
+        with_slots(made[CASES].lazy(), slots),
+        made[HANDOFFS].lazy().with_columns(slot=slots.find(pl.col("occurred_at"))),
+    ]
+    return dict(zip((CASES, HANDOFFS), pl.collect_all(plans), strict=True))
+
+
+def _placed(asked: Pass, made: _Cases) -> Frames:
+    """The slots of the old ones, which stay as long as no slot begins otherwise until the last of their instants."""
+    starts, old = asked.matcher.slots.starts, made.old
+    instants = [old[CASES][name] for name in old[CASES].columns if name.endswith("_at")]
+    ends = [one.to_physical().max() for one in (*instants, old[HANDOFFS]["occurred_at"])]
+    until = max((cast("int", end) for end in ends if end is not None), default=0)
+    key = hash_of([made.key, starts[starts <= until].tobytes().hex()])
+    found = asked.kept.find(_kind(asked, PLACED), key)
+    if found is None:
+        placed = _with_places(asked, old)
+        found = {name: frame.select(pl.exclude(old[name].columns)) for name, frame in placed.items()}
+        asked.kept.put(_kind(asked, PLACED), key, found)
+    return found
 
 
 def _made(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None
 ) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told."""
-    buckets = case_buckets(keys)
+    buckets = case_buckets(asked, keys)
     if make is not None and buckets > 1:
         make(buckets)
     parts = [bucket_of_cases(asked, keys, bucket, buckets) for bucket in range(buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
-def case_buckets(keys: Sequence[PackKeys]) -> int:
+def case_buckets(asked: Pass, keys: Sequence[PackKeys]) -> int:
     """In how many buckets of subjects cases are made: a power of two that bounds the size of each."""
     rows = sum(one.rows for one in keys)
-    return 1 << max((rows // (2 * PARTITION_ROWS)).bit_length(), 0)
+    return 1 << (rows // (2 * min(asked.at_once or PARTITION_ROWS, PARTITION_ROWS))).bit_length()
 
 
 def bucket_key(keys: Sequence[PackKeys], bucket: int, buckets: int) -> str:
@@ -87,12 +166,12 @@ def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int
     asked.kept.put(BUCKET, bucket_key(keys, bucket, buckets), made)
 
 
-def _mended(asked: Pass, keys: Sequence[PackKeys], kind: str, before: str) -> dict[str, pl.DataFrame] | None:
+def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None:
     """The cases made before, with those made anew of which something else is told now."""
-    made = asked.kept.find(kind, before)
+    made = _find(asked, before)
     if made is None:
         return None
-    was, now = set(made[MADE_OF]["key"]), {one.facts for one in keys}
+    was, now = set(made.made_of), {one.facts for one in keys}
     if not was & now:
         return None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
@@ -100,14 +179,30 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], kind: str, before: str) -> di
         return None
     came = [_told(asked, one) for one in keys if one.facts not in was]
     touched = _differing([t for tables in gone if tables for t in tables.values()], came)
-    if touched.height > _ANEW * made[CASES].height:
+    if touched.height > _ANEW * made.old[CASES].height:
         return None
     told = [_told(asked, one).join(touched, on=_SUBJECT, how="semi") for one in keys]
     anew = _summed_up(asked, pl.concat(told))
-    return {
-        name: pl.concat([made[name].join(touched, on=_SUBJECT, how="anti"), anew[name]])
-        for name in (CASES, HANDOFFS)
-    }
+    return replace(
+        made,
+        touched=pl.concat([made.touched, touched]).unique(),
+        anew=_with_anew(made.anew, touched, anew),
+    )
+
+
+def _with_anew(old: Frames, touched: pl.DataFrame, anew: Frames) -> dict[str, pl.DataFrame]:
+    """Cases and handoffs, those of touched subjects as they were made anew."""
+    if touched.is_empty():
+        return {name: old[name] for name in (CASES, HANDOFFS)}
+    # A look-up in a set of few is a third of the work of a join that leaves them out.
+    gone = touched.select(_subject()).to_series()
+    left = {name: old[name].filter(~_subject().is_in(gone.implode())) for name in (CASES, HANDOFFS)}
+    return {name: pl.concat([left[name], anew[name]]) for name in left}
+
+
+def _subject() -> pl.Expr:
+    """A subject as one number."""
+    return pl.col("feed").cast(pl.UInt64) * 2**32 + pl.col("subject_id")
 
 
 def _differing(gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl.DataFrame:

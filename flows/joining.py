@@ -30,8 +30,8 @@ from warehouse.files import accessing, create, part_of, sync_folder
 from warehouse.inbox import Inbox
 from warehouse.store import EventStore
 
-JOIN_MIN, JOIN_MIN_BETWEEN = 256, 16
-"""How many files are joined at least: the newest ones, and those between others that cannot be joined."""
+JOIN_MIN, JOIN_MIN_BETWEEN, JOIN_MAX = 256, 16, 1_024
+"""How many files are joined: the newest ones at least, those between others that stay apart at least, and at most."""
 SMALL_BYTES, JOINED_BYTES_MAX = 1_000_000, 8_000_000
 """A file from this size on stays as it is; a joined one has this size at most, or about."""
 
@@ -92,8 +92,10 @@ def settle_joined(setting: Setting, feed: Feed, inbox: Inbox) -> None:
         with accessing(path):
             if known is not None and known.state == "accepted":
                 inbox.joined(feed.name, parts, name)
-                for part in parts:
-                    (there.root / part).unlink(missing_ok=True)
+                whole = path.read_bytes()
+                for part in (there.root / one for one in parts):
+                    if part.read_bytes() in whole:  # whatever its name says
+                        part.unlink()
             elif there.content(_outermost(parts)) == path.read_bytes():
                 path.unlink()
             sync_folder(path.parent)
@@ -104,8 +106,8 @@ def _outermost(names: Sequence[str]) -> list[str]:
     return [name for name in names if joined.holder(name) is None]
 
 
-def join(setting: Setting, feed: Feed, before: Sequence[FeedLanding], inbox: Inbox) -> list[str]:
-    """Make one file of many, wherever that changes nothing; the landing that follows takes it in their place.
+def join(setting: Setting, feed: Feed, before: Sequence[FeedLanding], inbox: Inbox) -> str | None:
+    """Make one file of many, once a run, where that changes nothing; the landing that follows takes it in their place.
 
     Args:
         setting: The workspace, which the caller holds, and the newest commit.
@@ -114,30 +116,28 @@ def join(setting: Setting, feed: Feed, before: Sequence[FeedLanding], inbox: Inb
         inbox: Where its deliveries came in.
 
     Returns:
-        The files that were made, below the workspace.
+        The file that was made, below the workspace; None when there was none to be made.
     """
     settle_joined(setting, feed, inbox)
     there = _Files.of(setting, feed)
     # A decision by hand and a backfill are about deliveries as they are known.
     if len(there.names) < JOIN_MIN_BETWEEN or setting.decision or setting.window:
-        return []
+        return None
     stream = feed.declared.streams[0]
     others = [delivery for landing in before for delivery in landing.deliveries]
     kitchen = kitchen_of(setting, feed, stream, others)
     if kitchen.recipe.shape.volume_baseline or any(
         rule.metric == "rowCount" for rule in kitchen.recipe.shape.quality
     ):
-        return []  # what its contract says of a delivery's size it says of small ones
-    made = []
+        return None  # what its contract says of a delivery's size it says of small ones
     for names in _runs(there, kitchen):
         first = there.root / names[0]
         if len(names) < 2 * _refused.get(first, 0):
             continue
         if (name := _made(there, kitchen, names)) is not None:
-            made.append(name)
-        else:
-            _refused[first] = len(names)
-    return made
+            return name
+        _refused[first] = len(names)
+    return None
 
 
 def _runs(there: _Files, kitchen: Kitchen) -> Iterator[list[str]]:
@@ -152,7 +152,7 @@ def _runs(there: _Files, kitchen: Kitchen) -> Iterator[list[str]]:
         if 0 < small < SMALL_BYTES:
             run.append(name)
             size += small
-            if size < JOINED_BYTES_MAX:
+            if size < JOINED_BYTES_MAX and len(run) < JOIN_MAX:
                 continue
         if len(run) >= (JOIN_MIN_BETWEEN if name else JOIN_MIN):
             yield run

@@ -8,6 +8,7 @@ most; what came in at one time, a small file for each of its months, is one pack
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from pathlib import Path
 
 from warehouse.months import EventFile, Month
 
@@ -47,11 +48,24 @@ def _of_calendar(
 
 
 def _of_arrival(files: Sequence[EventFile], rows: int) -> Iterator[Pack]:
-    """Small files, those together that hold events of the same deliveries."""
-    told = sorted(files, key=lambda file: (tuple(file.landings or ()), file.path))
-    for landings, some in groupby(told, key=lambda file: tuple(file.landings or ())):
+    """Small files, those together that were written for one commit."""
+    told = sorted(files, key=lambda file: (file.commit, file.path))
+    for commit, some in groupby(told, key=lambda file: file.commit):
         pack = tuple(some)
-        if landings and sum(file.rows for file in pack) <= rows:
+        if commit and sum(file.rows for file in pack) <= rows:
             yield pack
         else:
             yield from ((file,) for file in pack)
+
+
+def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[tuple[int, int]]:
+    """A pack's events in turns, first row and count of each: one turn, unless it is a single large file.
+
+    Args:
+        pack: The files.
+        folder: The store.
+        at_once: How many events in one turn, unless a single bucket of customers has more; None for all of them.
+    """
+    if len(pack) == 1:
+        return pack[0].turns(folder, at_once)
+    return [(0, sum(file.rows for file in pack))]

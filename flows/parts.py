@@ -22,7 +22,7 @@ import polars as pl
 import transforms
 from contracts.accountability import AccountabilityMap
 from contracts.events import INSTANT, Codebook
-from flows.packs import Pack, packs
+from flows.packs import Pack, packs, turns_of
 from flows.progress import Tell
 from transforms.behind import BEHIND, feeds_of_events
 from transforms.cases import case_columns
@@ -63,6 +63,13 @@ _SUMMED: Mapping[str, Mapping[str, Any]] = {
 }
 """What the files' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
 
+_ADDED_UP: Mapping[str, Sequence[str]] = {
+    "counted": ("cut", "rule", "touchpoint"),
+    "sums": ("cut", "touchpoint", "metric", "dimension", "segment"),
+    "answers": ("cut", "touchpoint", "metric", "score"),
+}
+"""What several turns tell of alike, and by what it is added up; all else is of single customers."""
+
 
 @dataclass
 class Read:
@@ -83,6 +90,7 @@ class Pass:
         state: The events.
         kept: Where parts are kept.
         read: How many events had to be read so far.
+        at_once: How many events may be read at once, unless one bucket of customers has more; None for a file's.
     """
 
     atlas: AccountabilityMap
@@ -92,6 +100,7 @@ class Pass:
     state: State
     kept: Kept
     read: Read = field(default_factory=Read)
+    at_once: int | None = None
 
     @cached_property
     def columns(self) -> list[str]:
@@ -200,7 +209,7 @@ def _pack_keys(asked: Pass, pack: Pack, known: "_Known") -> PackKeys:
 class _Known:
     """Hashes of the first so many values of columns: what codes stood for when a file was written."""
 
-    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, values: Mapping[str, Sequence[str] | pl.Series]) -> None:
         self._values = values
         self._hashes: dict[tuple[str, int], str] = {}
 
@@ -268,10 +277,34 @@ def _has_told(asked: Pass, one: PackKeys) -> bool:
 
 
 def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
-    """One pack's parts, by kind."""
+    """One pack's parts, by kind: those of one large file are made in turns, so many events at once as may be."""
+    turns = turns_of(one.files, asked.state.folder, asked.at_once)
+    made = [_made_of(asked, one, turn, stakes=stakes, facts=facts) for turn in turns]
+    whole: dict[str, Frames] = {kind: _joined([turn[kind] for turn in made]) for kind in made[0]}
+    if TOLD in whole:
+        whole[TOLD] = _told(whole[TOLD][TOLD])
+    return whole
+
+
+def _joined(turns: Sequence[Frames]) -> Frames:
+    """What several turns gave, as one: all of a customer's events are in one turn, so it only adds up."""
+    if len(turns) == 1:
+        return turns[0]
+    joined = {name: pl.concat([turn[name] for turn in turns]).lazy() for name in turns[0]}
+    for name, keys in _ADDED_UP.items():
+        if name in joined:
+            joined[name] = joined[name].group_by(keys).agg(pl.exclude(keys).sum())
+    return dict(zip(joined, pl.collect_all(list(joined.values())), strict=True))
+
+
+def _made_of(
+    asked: Pass, one: PackKeys, turn: tuple[int, int], *, stakes: bool, facts: bool
+) -> dict[str, Frames]:
+    """What some of a pack's events give, by kind."""
     matcher, codebook, metrics = asked.matcher, asked.codebook, asked.atlas.metrics
     columns = asked.columns if facts else sorted({*matcher.columns, *_STAKES_COLUMNS})
-    matched = match(asked.state.scan_files(one.files, columns, as_stored=True), matcher).collect()
+    events = asked.state.scan_files(one.files, columns, as_stored=True).slice(*turn)
+    matched = match(events, matcher).collect()
     asked.read.rows += matched.height
     rows = matched.lazy()
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
@@ -299,7 +332,7 @@ def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[
         kind: {name: _cut(next(found), starts) for name in tables} for kind, tables in plans.items()
     }
     if facts and asked.atlas.cases:
-        made[TOLD] = _told(matched.filter(pl.col("subject_id") > 0).select(asked.told_columns))
+        made[TOLD] = {TOLD: matched.filter(pl.col("subject_id") > 0).select(asked.told_columns)}
     return made
 
 

@@ -88,6 +88,7 @@ def measure(
     tell: Tell = silent,
     kept: Kept | None = None,
     executor: Executor | None = None,
+    at_once: int | None = None,
 ) -> Measured:
     """Match every stored event and sum it up; of files that are as they were, what is kept is read.
 
@@ -97,9 +98,10 @@ def measure(
         tell: Told of every pack of files that is computed.
         kept: Where what files give is kept; in this process alone when absent: everything is computed.
         executor: Who computes; this process when absent.
+        at_once: How many events may be read at once; a file's when absent.
     """
     brief = brief_of(workspace)
-    asked = brief.asked_of(state, Kept() if kept is None else kept)
+    asked = brief.asked_of(state, Kept() if kept is None else kept, at_once)
     matcher, codebook, calendar = asked.matcher, asked.codebook, asked.calendar
     keys = keys_of(asked)
     team = Team(brief, asked, keys, executor, tell)

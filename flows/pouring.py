@@ -58,12 +58,19 @@ def folder_of(feed: Feed) -> str:
 
 def _make(inbox: Inbox, root: Path, folder: str, deliveries: Sequence[Pushed], now: datetime) -> str:
     content = b"".join(line + b"\n" for one in deliveries for line in lines(one))
-    stamp = _after(inbox.newest_file(deliveries[0].feed), now)
+    stamp = _after(_newest(inbox, deliveries[0].feed, root / folder), now)
     name = f"{folder}/{stamp}-{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
     inbox.claim([one.number for one in deliveries], name)
     with accessing(root / name):
         create(root / name, content)
     return name
+
+
+def _newest(inbox: Inbox, feed: str, folder: Path) -> str | None:
+    """The name of the last file: what the folder holds counts too, for a ledger may have been lost."""
+    there = [path.name for path in folder.glob("*.jsonl") if POURED.match(path.name)]
+    known = inbox.newest_file(feed)
+    return max([*there, *([Path(known).name] if known else [])], default=None)
 
 
 def _after(last: str | None, now: datetime) -> str:

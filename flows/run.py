@@ -26,6 +26,7 @@ from contracts.tables import (
     ScorecardTouchpoint,
 )
 from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surroundings
+from flows.allowance import allowance_of
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
@@ -54,6 +55,7 @@ from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
 from warehouse.executors import executor_of
 from warehouse.inbox import Inbox
+from warehouse.kept import Kept
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
@@ -169,6 +171,7 @@ class Run:
             Writers(self.releases) as self._writers,
         ):
             self._hold(lease)
+            allowance_of(self.workspace, os.environ).at_once(self.workspace, self.store.head())
             self._begin()
             try:
                 yield
@@ -197,9 +200,11 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        executor = executor_of(os.environ)
+        executor, allowance = executor_of(os.environ), allowance_of(self.workspace, os.environ)
+        at_once = allowance.at_once(self.workspace, state)
+        kept = Kept(self.store.kept.folder, holds=allowance.limit is None)
         return self._timed(
-            "measure", lambda: measure(self.workspace, state, self.tell, self.store.kept, executor)
+            "measure", lambda: measure(self.workspace, state, self.tell, kept, executor, at_once)
         )
 
     def score(self, state: State, measured: Measured) -> Tables:

@@ -38,7 +38,7 @@ from transforms.case_tables import attribute_columns, fact_case, fact_handoff, f
 from transforms.credit import Scoring, credited_daily
 from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
-from transforms.identity import customer_of, resolve
+from transforms.identity import customer_of, resolve, resolve_more, unknown_links
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
 from transforms.score import measure_daily, score_distribution, scorecards
@@ -65,14 +65,28 @@ def absorb(
     if not superseded and tuple(deliveries) == tuple(state.deliveries):
         return Absorbed(state)
     fresh = [delivery for landing in landings for delivery in landing.fresh]
-    links = [store.landed(d.parts["links"]) for d in fresh if "links" in d.parts]
-    every = pl.concat([state.resolution.links, *links]).unique().sort(TOKENS)
-    resolution = resolve(every, state.resolution, workspace.settings.identity.shared_key_limit)
+    resolution = _resolved(workspace, store, state, fresh)
     told = [store.landed(delivery.parts["events"]) for delivery in fresh]
     told = [*_of_people_told_apart(store, deliveries, fresh, state.resolution, resolution), *told]
     events = last_told(pl.concat(told, how="diagonal")) if told else _no_events()
-    coded = events.with_columns(customer_of(resolution.tokens)).drop(TOKENS)
+    named = pl.concat([events[name].alias("token") for name in TOKENS]).unique()
+    people = resolution.tokens.filter(pl.col("token").is_in(named.implode()))
+    coded = events.with_columns(customer_of(people)).drop(TOKENS)
     return store.absorb(state, coded, deliveries, resolution, superseded=superseded)
+
+
+def _resolved(
+    workspace: LoadedWorkspace, store: EventStore, state: State, fresh: Sequence[Delivery]
+) -> Resolution:
+    """Who is who, with what fresh deliveries tell of it."""
+    known, limit = state.resolution, workspace.settings.identity.shared_key_limit
+    links = [store.landed(d.parts["links"]) for d in fresh if "links" in d.parts]
+    if known.limit == limit:
+        more = unknown_links(pl.concat(links), known) if links else known.links.clear()
+        found = resolve_more(more, known) if more.height else known
+        if found is not None:
+            return found
+    return resolve(pl.concat([known.links, *links]).unique().sort(TOKENS), known, limit)
 
 
 def _of_people_told_apart(
@@ -86,6 +100,8 @@ def _of_people_told_apart(
 
     Their address had joined them until so many had it that it is a shared one.
     """
+    if after is before:
+        return []
     moved = (
         before.tokens.filter(~pl.col("is_shared"))
         .join(after.tokens, on="token", suffix="_now")

@@ -35,6 +35,7 @@ class Task:
         commit: Which commit of it.
         brief: What is asked: a file in the store's folder of what is kept, see `Brief`.
         keys: Key of the pack's facts; of all packs' facts where cases are made.
+        at_once: How many events may be read at once.
         bucket: Which bucket's cases are made; None where a pack's part is.
         buckets: Of how many.
     """
@@ -43,6 +44,7 @@ class Task:
     commit: int
     brief: str
     keys: tuple[str, ...]
+    at_once: int | None = None
     bucket: int | None = None
     buckets: int = 1
 
@@ -68,7 +70,7 @@ def compute(said: str) -> str:
 
 
 def _done(task: Task) -> int:
-    asked, keys = _asked(task.store, task.commit, task.brief)
+    asked, keys = _asked(task.store, task.commit, task.brief, task.at_once)
     asked.kept.look()
     before = asked.read.rows
     theirs = [keys[key] for key in task.keys if key in keys]
@@ -84,10 +86,10 @@ def _done(task: Task) -> int:
 
 
 @lru_cache(maxsize=2)
-def _asked(store: str, commit: int, brief: str) -> tuple[Pass, dict[str, PackKeys]]:
+def _asked(store: str, commit: int, brief: str, at_once: int | None) -> tuple[Pass, dict[str, PackKeys]]:
     """The pass and the keys of its files, worked out once for all tasks of a run."""
     events = EventStore(Path(store))
-    asked = Brief.read(Path(brief)).asked_of(events.at(commit), events.kept)
+    asked = Brief.read(Path(brief)).asked_of(events.at(commit), events.kept, at_once)
     return asked, {one.facts: one for one in keys_of(asked)}
 
 
@@ -140,7 +142,8 @@ class Team:
     def _task(self, *keys: PackKeys, bucket: int | None = None, buckets: int = 1) -> str:
         state, folder = self.asked.state, self.asked.state.folder.resolve()
         brief = str(self.brief.keep(folder / "kept"))
-        return Task(str(folder), state.number, brief, tuple(k.facts for k in keys), bucket, buckets).said()
+        facts, at_once = tuple(one.facts for one in keys), self.asked.at_once
+        return Task(str(folder), state.number, brief, facts, at_once, bucket, buckets).said()
 
     def _have_done(self, tasks: Sequence[str]) -> None:
         assert self.executor is not None  # noqa: S101 - asked before

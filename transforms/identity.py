@@ -127,10 +127,7 @@ def resolve(links: pl.DataFrame, known: Resolution, shared_key_limit: int) -> Re
         younger becomes an alias. Independent of the order of `links`.
     """
     shared = _shared_tokens(links, shared_key_limit)
-    private = links.select(
-        pl.when(~pl.col(name).is_in(shared.implode())).then(name).alias(name) for name in TOKENS
-    ).filter(pl.any_horizontal(pl.col(*TOKENS).is_not_null()))
-    grouped = _components(private)
+    grouped = _components(_without(links, shared))
     coded = grouped.join(known.tokens.filter(~pl.col("is_shared")), on="token", how="left")
     chosen = _chosen_codes(coded, known.customers.height)
     tokens = pl.concat(
@@ -143,10 +140,6 @@ def resolve(links: pl.DataFrame, known: Resolution, shared_key_limit: int) -> Re
             ),
         ]
     ).sort("token")
-    fresh = chosen.filter(pl.col("code") > known.customers.height).select(
-        pl.col("code").alias("customer"),
-        customer_key=pl.lit("c_") + pl.col("first").str.replace("^[a-z]+_", ""),
-    )
     aliases = (
         coded.join(chosen, on="component")
         .filter(pl.col("customer").is_not_null() & (pl.col("customer") != pl.col("code")))
@@ -157,9 +150,79 @@ def resolve(links: pl.DataFrame, known: Resolution, shared_key_limit: int) -> Re
     aliases = aliases.filter(~pl.col("customer").is_in(chosen["code"].implode()))
     return Resolution(
         tokens,
-        pl.concat([known.customers, fresh]).sort("customer"),
+        pl.concat([known.customers, _customers(chosen, known)]).sort("customer"),
         _flattened(known.aliases, aliases),
         links,
+        shared_key_limit,
+    )
+
+
+def unknown_links(told: pl.DataFrame, known: Resolution) -> pl.DataFrame:
+    """Those of the told combinations of tokens that are not known, each once, in order."""
+    # The few that are told are looked for among the many that are known, not the other way round.
+    near = known.links.filter(_any_of(told))
+    return told.unique().join(near, on=TOKENS, how="anti", nulls_equal=True).sort(TOKENS)
+
+
+def resolve_more(links: pl.DataFrame, known: Resolution) -> Resolution | None:
+    """Join further combinations of tokens into what is known: what `resolve` makes of all links, at the cost of the new ones.
+
+    Args:
+        links: Combinations that are not among the known ones.
+        known: The last resolution.
+
+    Returns:
+        The new resolution; None when that takes all links: a token turns out to be shared, which may split people.
+    """
+    shared = known.tokens.filter("is_shared")["token"]
+    suspects = [links[name].filter(~links[name].is_in(shared.implode())).drop_nulls() for name in TOKENS[1:]]
+    near = known.links.filter(
+        pl.any_horizontal(pl.col(n).is_in(s.implode()) for n, s in zip(TOKENS[1:], suspects, strict=True))
+    )
+    if not _shared_tokens(pl.concat([near, links]), known.limit).is_in(shared.implode()).all():
+        return None
+    private = _without(links, shared)
+    told = pl.concat([private[name].alias("token") for name in TOKENS]).drop_nulls().unique()
+    before = known.tokens.filter(pl.col("token").is_in(told.implode()), ~pl.col("is_shared"))
+    # Tokens of one customer belong together, whatever it was that joined them.
+    same = before.with_columns(one=pl.col("token").first().over("customer"))
+    joined = same.select(pl.col("one").alias(TOKENS[0]), pl.col("token").alias(TOKENS[1]))
+    grouped = _components(pl.concat([private, joined], how="diagonal"))
+    coded = grouped.join(before, on="token", how="left")
+    chosen = _chosen_codes(coded, known.customers.height)
+    now = coded.join(chosen, on="component")
+    aliases = now.filter(pl.col("customer") != pl.col("code"))
+    aliases = aliases.select("customer", pl.col("code").alias("merged_into")).unique()
+    fresh = now.filter(pl.col("customer").is_null()).sort("token")
+    fresh = fresh.select("token", pl.col("code").alias("customer"), is_shared=pl.lit(value=False))
+    tokens = known.tokens.with_columns(
+        pl.col("customer").replace(aliases["customer"], aliases["merged_into"])
+    )
+    return Resolution(
+        tokens.merge_sorted(fresh, key="token"),
+        pl.concat([known.customers, _customers(chosen, known)]).sort("customer"),
+        _flattened(known.aliases, aliases) if aliases.height else known.aliases,
+        pl.concat([known.links, links]),
+        known.limit,
+    )
+
+
+def _any_of(told: pl.DataFrame) -> pl.Expr:
+    return pl.any_horizontal(pl.col(name).is_in(told[name].drop_nulls().implode()) for name in TOKENS)
+
+
+def _without(links: pl.DataFrame, shared: pl.Series) -> pl.DataFrame:
+    """Links without shared tokens; those that had nothing else are left out."""
+    return links.select(
+        pl.when(~pl.col(name).is_in(shared.implode())).then(name).alias(name) for name in TOKENS
+    ).filter(pl.any_horizontal(pl.col(*TOKENS).is_not_null()))
+
+
+def _customers(chosen: pl.DataFrame, known: Resolution) -> pl.DataFrame:
+    """Customers that were not known: customer, customer_key."""
+    return chosen.filter(pl.col("code") > known.customers.height).select(
+        pl.col("code").alias("customer"),
+        customer_key=pl.lit("c_") + pl.col("first").str.replace("^[a-z]+_", ""),
     )
 
 

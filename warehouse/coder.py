@@ -1,23 +1,62 @@
-"""Texts to codes and back: a code never changes its meaning, new texts get new codes."""
+"""Texts to codes and back: a code never changes its meaning, new texts get new codes.
 
-from collections.abc import Mapping
+codes/<column>-<hash>.parquet  what codes of a column stand for; a column of many has several files, one after the other
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from contracts.errors import StoreError
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
-from warehouse.files import keep
-from warehouse.months import none_of
+from warehouse.files import intact, keep
+from warehouse.months import LOST, none_of, packed, spans
+
+FEW = 2**16
+"""Up to so many values of a column are one file, and a list."""
+
+
+class Texts(Mapping[str, Sequence[str] | pl.Series]):
+    """What the codes of columns stand for, read when it is asked for."""
+
+    def __init__(self, folder: Path, files: Mapping[str, Sequence[str]]) -> None:
+        self._folder, self._files = folder, files
+        self._known: dict[str, Sequence[str] | pl.Series] = {}
+
+    def __getitem__(self, column: str) -> Sequence[str] | pl.Series:
+        """The values of a column.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        if column not in self._known:
+            texts = pl.concat(self.frames(column)).to_series()
+            self._known[column] = texts if texts.len() > FEW else texts.to_list()
+        return self._known[column]
+
+    def __iter__(self) -> Iterator[str]:
+        """The columns."""
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        """How many columns."""
+        return len(self._files)
+
+    def frames(self, column: str) -> list[pl.DataFrame]:
+        """A column's files, each as a frame of `value`."""
+        paths = [intact(self._folder / path, LOST) for path in self._files[column]]
+        return [pl.read_parquet(path, glob=False) for path in paths]
 
 
 class Coder:
     """Turns texts into codes, giving new texts new codes."""
 
-    def __init__(self, known: Codebook, files: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, known: Codebook, files: Mapping[str, Sequence[str]]) -> None:
+        self._folder = folder
         self._files = dict(files)
-        self._values: dict[str, list[str]] = {c: list(v) for c, v in known.values.items()}
-        self._grown: set[str] = set()
+        self._values = {column: _series(values) for column, values in known.values.items()}
+        self._fresh: dict[str, pl.Series] = {}
         self.attributes: dict[str, str] = dict(known.attributes)
 
     def encode(self, events: pl.DataFrame) -> pl.DataFrame:
@@ -38,43 +77,61 @@ class Coder:
 
     def counts(self) -> dict[str, int]:
         """How many codes every column has."""
-        return {column: len(values) for column, values in sorted(self._values.items())}
+        return {column: values.len() for column, values in sorted(self._values.items())}
 
     def codes_of(self, column: str, values: frozenset[str]) -> pl.Series:
         """The codes of those of the values that are known."""
-        known = self._values.get(column, [])
-        numbers = {value: number for number, value in enumerate(known, start=1) if value in values}
-        codes = [numbers[value] for value in sorted(numbers)]
-        return pl.Series(codes, dtype=pl.UInt32)
+        known = self._values.get(column, _series(()))
+        return self._places(known, pl.Series(sorted(values), dtype=pl.String))["code"]
 
-    def written(self, folder: Path) -> dict[str, str]:
-        """Files of codes by column, those of columns that have new ones written."""
+    def written(self) -> dict[str, Sequence[str]]:
+        """Files of codes by column: new values are one more, small ones are put together as those of events are."""
         paths = dict(self._files)
-        for column in sorted(self._grown):
-            frame = pl.DataFrame({"value": self._values[column]}, schema={"value": pl.String})
-            path = keep(folder / "codes", column, ".parquet", frame.write_parquet).path
-            paths[column] = str(path.relative_to(folder))
+        for column in sorted(self._fresh):
+            pieces = [*self._heights(column), self._fresh[column].len()]
+            few = sum(pieces) <= FEW
+            files, begin = [], 0
+            for first, last in spans([0] if few else packed(pieces), len(pieces)):
+                rows = sum(pieces[first:last])
+                if last - first == 1 and last < len(pieces):
+                    files.append(paths[column][first])
+                else:
+                    files.append(self._keep(column, self._values[column].slice(begin, rows)))
+                begin += rows
+            paths[column] = files
         return paths
 
+    def _heights(self, column: str) -> list[int]:
+        files = self._files.get(column, ())
+        if len(files) == 1:
+            return [self._values[column].len() - self._fresh[column].len()]
+        return [frame.height for frame in Texts(self._folder, self._files).frames(column)] if files else []
+
+    def _keep(self, column: str, values: pl.Series) -> str:
+        frame = pl.DataFrame({"value": values})
+        path = keep(self._folder / "codes", column, ".parquet", frame.write_parquet).path
+        return str(path.relative_to(self._folder))
+
     def _coded(self, values: pl.Series, kind: pl.DataType) -> pl.Series:
-        values = values.cast(pl.String)
-        known = self._values.setdefault(values.name, [])
-        seen = pl.Series(values.name, known, dtype=pl.String)
-        fresh = values.unique().drop_nulls()
-        fresh = fresh.filter(~fresh.is_in(seen.implode())).sort().to_list()
-        if fresh:
-            known.extend(fresh)
-            self._grown.add(values.name)
-        if kind == pl.UInt16() and len(known) >= 2**16:
+        column, values = values.name, values.cast(pl.String)
+        known, told = self._values.get(column, _series(())), values.unique().drop_nulls()
+        # The few that are told are looked for among the many that are known, not the other way round.
+        places = self._places(known, told)
+        fresh = told.filter(~told.is_in(places["value"].implode())).sort().alias("value")
+        if fresh.len():
+            self._fresh[column] = fresh
+            places = places.vstack(_numbered(fresh, known.len()))
+            known = known.clone().append(fresh)
+        self._values[column] = known
+        if kind == pl.UInt16() and known.len() >= FEW:
             raise StoreError.at(
-                values.name,
-                f"has {len(known):,} different values.",
-                "It is meant for a few: use an attribute.",
+                column, f"has {known.len():,} different values.", "It is meant for a few: use an attribute."
             )
-        every = pl.Series(known, dtype=pl.String)
-        return values.replace_strict(
-            every, pl.int_range(1, len(known) + 1, eager=True), default=0, return_dtype=kind
-        )
+        return values.replace_strict(places["value"], places["code"], default=0, return_dtype=kind)
+
+    def _places(self, known: pl.Series, told: pl.Series) -> pl.DataFrame:
+        """Those of the told values that are known, with their codes: value, code."""
+        return _numbered(known, 0).filter(pl.col("value").is_in(told.implode()))
 
     def _learn_attributes(self, events: pl.DataFrame) -> None:
         for column, kind in events.schema.items():
@@ -86,3 +143,14 @@ class Coder:
                         f"is told as {found}, but as {self.attributes[name]} by another feed or before.",
                         "Cast it, or give it another name.",
                     )
+
+
+def _series(values: Sequence[str] | pl.Series) -> pl.Series:
+    made = values if isinstance(values, pl.Series) else pl.Series(values, dtype=pl.String)
+    return made.alias("value")
+
+
+def _numbered(values: pl.Series, before: int) -> pl.DataFrame:
+    """Values with their codes, after so many others."""
+    codes = pl.int_range(before + 1, before + values.len() + 1, dtype=pl.UInt32, eager=True)
+    return pl.DataFrame({"value": values, "code": codes})

@@ -16,16 +16,22 @@ import polars as pl
 
 from contracts.errors import StoreError
 from warehouse.files import intact, keep, sweep
+from warehouse.held import Held
 
 _DAMAGED = "Delete it: it is computed again."
 Frames = Mapping[str, pl.DataFrame]
+_HELD: Held[Frames] = Held()
 
 
 class Kept:
-    """The kept tables of one folder; or of this process alone, without one."""
+    """The kept tables of one folder; or of this process alone, without one.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    With `holds` what was read or written stays in memory as well, as far as there is room.
+    """
+
+    def __init__(self, folder: Path | None = None, *, holds: bool = True) -> None:
         self.folder = folder
+        self._holds = holds
         self._held: dict[str, Frames] = {}
         self._paths: dict[str, Path] = {}
         self.look()
@@ -53,11 +59,14 @@ class Kept:
             held = self._held.get(name)
             return held if held is None or names is None else {n: held[n] for n in names if n in held}
         try:
+            tables = _HELD.find(path)
+            if tables is None:
+                tables = _read(path, names)
             # It counts as young again: what is in use is not swept.
-            os.utime(intact(path, _DAMAGED))
-            with zipfile.ZipFile(path) as parts:
-                there = [n for n in parts.namelist() if names is None or n in names]
-                return {n: pl.read_ipc_stream(io.BytesIO(parts.read(n))) for n in there}
+            os.utime(path)
+            if names is None and self._holds:
+                _HELD.note(path, tables)
+            return tables if names is None else {n: tables[n] for n in names if n in tables}
         except (StoreError, OSError, pl.exceptions.PolarsError):  # the last: written by another version
             path.unlink(missing_ok=True)
             del self._paths[name]
@@ -84,7 +93,10 @@ class Kept:
             self._held[f"{kind}-{key}"] = tables
             return
         name = f"{kind}-{key}"
-        self._paths[name] = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
+        path = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
+        self._paths[name] = path
+        if self._holds:
+            _HELD.note(path, tables)
 
     def keys(self, kind: str) -> list[str]:
         """Keys of a kind, the one used last first."""
@@ -100,6 +112,12 @@ class Kept:
     def sweep(self, older_than: float) -> int:
         """Delete what was last used before an instant (seconds since 1970); returns how many files."""
         return sweep(self.folder, set(), older_than) if self.folder is not None else 0
+
+
+def _read(path: Path, names: Collection[str] | None) -> Frames:
+    with zipfile.ZipFile(intact(path, _DAMAGED)) as parts:
+        there = [n for n in parts.namelist() if names is None or n in names]
+        return {n: pl.read_ipc_stream(io.BytesIO(parts.read(n))) for n in there}
 
 
 def _prefix(path: Path) -> str:

@@ -319,13 +319,29 @@ def _release_row(manifest: Mapping[str, Any]) -> ReleaseRow:
     )
 
 
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""How long PostgreSQL's client waits for a server that says nothing any more; by itself it would for hours."""
+
+
+def _patience(url: sa.URL) -> dict[str, Any]:
+    """What a driver is told besides the address; what the address says itself counts."""
+    is_libpq = url.drivername in ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
+    return {name: value for name, value in _PATIENCE.items() if is_libpq and name not in url.query}
+
+
 def _engine(url: str, *, is_resident: bool) -> sa.Engine:
     # Hours may pass between two units of work of a run, and no connection lasts that long for sure: no pool.
     pool: dict[str, Any] = {"poolclass": NullPool}
     if is_resident:
         pool = {"poolclass": QueuePool, "pool_size": 4, "pool_pre_ping": True, "pool_recycle": 1800}
     try:
-        engine = sa.create_engine(url, **pool)
+        engine = sa.create_engine(url, connect_args=_patience(sa.make_url(url)), **pool)
     except (ArgumentError, ValueError):
         # The text itself is not told: it may hold a password.
         raise StoreError.at(

@@ -46,6 +46,7 @@ class EventFile:
         codes: How many codes of each column were known when it was written: its own are among them.
         landings: Lowest and highest code of the deliveries that told of its events; None when not noted.
         size: Bytes; 0 when not noted.
+        commit: The commit that it was written for, as what came in at the same time; 0 when not noted.
     """
 
     path: str
@@ -55,6 +56,7 @@ class EventFile:
     codes: Mapping[str, int] = field(default_factory=dict)
     landings: Sequence[int] | None = None
     size: int = 0
+    commit: int = 0
 
     def paths(self) -> Iterable[str]:
         """The file and its index, below the store."""
@@ -82,6 +84,28 @@ class EventFile:
         has_attributes = any(column.startswith(ATTRIBUTE) for column in columns)
         there = scanned.collect_schema().names() if has_attributes else columns
         return filled(scanned.select([c for c in columns if c in there]), columns, there, schema)
+
+    def buckets(self, folder: Path) -> list[int]:
+        """How many events each of its buckets of customers has, in their order."""
+        held = pq.read_metadata(folder / self.path)
+        return [held.row_group(number).num_rows for number in range(held.num_row_groups)]
+
+    def turns(self, folder: Path, at_once: int | None) -> list[tuple[int, int]]:
+        """Its events in turns of whole buckets of customers: first row and count of each.
+
+        Args:
+            folder: The store.
+            at_once: How many events in one turn, unless a single bucket has more; None for all of them.
+        """
+        if at_once is None or self.rows <= at_once:
+            return [(0, self.rows)]
+        found, first, count = [], 0, 0
+        for rows in self.buckets(folder):
+            if count and count + rows > at_once:
+                found.append((first, count))
+                first, count = first + count, 0
+            count += rows
+        return [*found, (first, count)]
 
     def known(self, folder: Path, wanted: Wanted, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """Its events that have one of the ids, with `schema`; only row groups with a hit are read.
@@ -183,7 +207,9 @@ def spans(starts: Sequence[int], end: int) -> list[tuple[int, int]]:
     return list(pairwise([*starts, end]))
 
 
-def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[str, int]) -> EventFile:
+def write_events(
+    folder: Path, name: str, events: pl.DataFrame, codes: Mapping[str, int], commit: int
+) -> EventFile:
     """Write events of one month as a file, with its index.
 
     Args:
@@ -191,6 +217,7 @@ def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[s
         name: The month.
         events: At least one, as they are stored, any order.
         codes: How many codes of each column are known.
+        commit: The commit that it is for.
     """
     buckets = bucket_count(events.height)
     ordered = events.with_columns(__bucket=pl.col("customer") % buckets).sort(
@@ -206,7 +233,7 @@ def write_events(folder: Path, name: str, events: pl.DataFrame, codes: Mapping[s
     first, last = (cast("Any", moment).astimezone(UTC).isoformat() for moment in (when.min(), when.max()))
     landings = [cast("int", told.min()), cast("int", told.max())]
     size = path.stat().st_size
-    return EventFile(str(path.relative_to(folder)), events.height, first, last, codes, landings, size)
+    return EventFile(str(path.relative_to(folder)), events.height, first, last, codes, landings, size, commit)
 
 
 def _writing(groups: Sequence[pl.DataFrame]) -> Callable[[Path], None]:

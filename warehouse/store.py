@@ -4,18 +4,19 @@ commits/00000007.json          which files make up the store
 deliveries/<feed>-<hash>.json  accounts of deliveries, see `warehouse.accounts`
 events/2026-05-<hash>.parquet  events of a month, which may have several such files, see `warehouse.months`
 events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
-codes/<column>-<hash>.parquet  what the codes of a column stand for
+codes/<column>-<hash>.parquet  what the codes of a column stand for, see `warehouse.coder`
 identity/<part>-<hash>.parquet who is who
 landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
-kept/<kind>-<key>-<hash>.zip   what was computed from months, see `warehouse.kept`
+kept/<kind>-<key>-<hash>.zip   what was computed from files of events, see `warehouse.kept`
 """
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from contracts.errors import PromiseError
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
 from warehouse import accounts
-from warehouse.coder import Coder
+from warehouse.coder import Coder, Texts
 from warehouse.event_ids import Wanted
 from warehouse.files import intact, keep, sweep
 from warehouse.kept import Kept
@@ -55,27 +56,29 @@ class State:
         identity: Files of who is who, by part.
         deliveries: Every delivery so far.
         accounts: Files that say so.
+        shared_key_limit: With which limit it was found out who is who; 0 when not noted.
     """
 
     folder: Path
     number: int = 0
     months: Mapping[str, Month] = field(default_factory=dict)
-    codes: Mapping[str, str] = field(default_factory=dict)
+    codes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     deliveries: Sequence[Delivery] = ()
     accounts: Sequence[str] = ()
+    shared_key_limit: int = 0
 
     @cached_property
     def codebook(self) -> Codebook:
         """What the stored codes stand for."""
-        values = {name: self._frame(path)["value"].to_list() for name, path in self.codes.items()}
-        return Codebook(values, self.attributes)
+        return Codebook(Texts(self.folder, self.codes), self.attributes)
 
     @cached_property
     def resolution(self) -> Resolution:
         """Who is who."""
-        return Resolution(**{part: self._frame(path) for part, path in self.identity.items()})
+        parts = {part: self._frame(path) for part, path in self.identity.items()}
+        return Resolution(**parts, limit=self.shared_key_limit)
 
     @cached_property
     def aliases(self) -> pl.DataFrame:
@@ -157,7 +160,7 @@ class State:
 
     def named(self) -> set[str]:
         """Every file that the commit names, below the store; files of deliveries are named by their accounts."""
-        named = {*self.codes.values(), *self.identity.values(), *self.accounts}
+        named = {*chain.from_iterable(self.codes.values()), *self.identity.values(), *self.accounts}
         named |= {path for file in self.event_files for path in file.paths()}
         is_told_here = not self.accounts
         return named | {path for one in self.deliveries for path in one.parts.values() if is_told_here}
@@ -218,11 +221,12 @@ class EventStore:
                 self.folder,
                 number,
                 {name: Month.of(told) for name, told in manifest["months"].items()},
-                manifest["codes"],
+                {name: _files(told) for name, told in manifest["codes"].items()},
                 manifest["attributes"],
                 manifest["identity"],
                 deliveries,
                 blocks,
+                manifest.get("shared_key_limit", 0),
             )
         except (AttributeError, KeyError, TypeError) as error:
             raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
@@ -271,7 +275,7 @@ class EventStore:
             StoreError: Another run committed meanwhile, or a file is missing, damaged or cannot be written.
         """
         _promise(events)
-        coder = Coder(state.codebook, state.codes)
+        coder = Coder(self.folder, state.codebook, state.codes)
         coded = coder.encode(events)
         dropped = coder.codes_of("landing", superseded)
         grown = replace(state, attributes=coder.attributes)
@@ -287,9 +291,10 @@ class EventStore:
         after = replace(
             grown,
             months=months,
-            codes=coder.written(self.folder),
+            codes=coder.written(),
             identity=self._identity(state, resolution),
             deliveries=tuple(deliveries),
+            shared_key_limit=resolution.limit,
         )
         told = coded.height - known.height
         counted = (told, same.height, known.height - same.height, removed - goes.height)
@@ -358,7 +363,7 @@ class EventStore:
                     self._events(state, piece) if isinstance(piece, EventFile) else piece
                     for piece in (first, *others)
                 )
-                yield write_events(self.folder, name, events, codes)
+                yield write_events(self.folder, name, events, codes, state.number + 1)
 
     def _events(self, state: State, file: EventFile) -> pl.DataFrame:
         return state.scan_files([file], list(stored_schema(state.attributes))).collect()
@@ -370,7 +375,7 @@ class EventStore:
             if part in state.identity and frame is getattr(state.resolution, part):
                 written[part] = state.identity[part]
                 continue
-            path = keep(self.folder / "identity", part, ".parquet", frame.write_parquet).path
+            path = keep(self.folder / "identity", part, ".parquet", _writing(frame)).path
             written[part] = str(path.relative_to(self.folder))
         return written
 
@@ -385,6 +390,7 @@ class EventStore:
                 "codes": dict(state.codes),
                 "attributes": dict(state.attributes),
                 "identity": dict(state.identity),
+                "shared_key_limit": state.shared_key_limit,
                 "deliveries": list(blocks),
             },
         )
@@ -421,6 +427,16 @@ class EventStore:
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + self.kept.sweep(older_than)
+
+
+def _writing(frame: pl.DataFrame) -> Callable[[Path], None]:
+    """Writes who is who: tokens are random, so nothing makes them much smaller, and nobody searches by them."""
+    return lambda to: frame.write_parquet(to, compression="lz4", statistics=False)
+
+
+def _files(told: str | Sequence[str]) -> Sequence[str]:
+    """A column's files of codes; one alone where it was written before there were several."""
+    return [told] if isinstance(told, str) else told
 
 
 def _unknown_attributes(columns: Sequence[str]) -> dict[str, str]:

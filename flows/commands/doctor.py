@@ -78,10 +78,30 @@ def _workspace(folder: Path) -> Iterator[Line]:
         yield False, f"{len(error.problems)} problems in the workspace's files", "answerable check"
         return
     yield True, f"workspace {workspace.settings.name}, map {workspace.atlas.version}", ""
+    yield _memory(workspace)
     yield from _surroundings(workspace)
     yield from _deliveries(workspace)
     yield from alert_lines(workspace, os.environ)
     yield from _signals(workspace)
+
+
+def _memory(workspace: LoadedWorkspace) -> Line:
+    from flows.allowance import allowance_of, need_of, shown  # noqa: PLC0415 - loads polars
+    from warehouse.store import EventStore  # noqa: PLC0415
+
+    try:
+        allowance = allowance_of(workspace, os.environ)
+        least = need_of(workspace, EventStore(workspace.warehouse / "store").head()).least
+    except AnswerableError as error:
+        return False, f"memory: {error.problems[0]}", ""
+    if allowance.limit is None:
+        return (
+            None,
+            f"memory: no limit, a run takes at least {shown(least)}",
+            "docs/scale.md tells how to set one",
+        )
+    told = f"memory: {shown(allowance.limit)} allowed, a run takes at least {shown(least)}"
+    return allowance.limit >= least, told, "allow more, or runs will be refused"
 
 
 def _signals(workspace: LoadedWorkspace) -> Iterator[Line]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from contracts.errors import FeedError
 from flows.workspace import LoadedWorkspace, load
 
+VARIABLE = "ANSWERABLE_MEMORY"
+
 URL = "PREFECT_API_URL"
 
 
@@ -18,6 +20,7 @@ def run(
     quiet: bool = False,
     json_: bool = False,
     profile: bool = False,
+    memory: str | None = None,
 ) -> None:
     """Read what the feeds delivered and publish a release.
 
@@ -31,8 +34,12 @@ def run(
         quiet: No progress bars and no report.
         json_: Print what happened as JSON; what every stage cost is part of it.
         profile: Print what every stage cost: wall time, CPU time, rows.
+        memory: How much memory the run may take, like 2GB; it keeps within it, or says before it begins what
+            it needs. Otherwise what ANSWERABLE_MEMORY or `memory:` in answerable.yaml says.
     """
     workspace = load(folder)
+    if memory is not None:
+        os.environ[VARIABLE] = memory
     if dry_run:
         _plan(workspace, json_=json_)
         return

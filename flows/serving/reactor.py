@@ -38,7 +38,8 @@ class Rhythm:
         refresh: It runs this often although nothing came: alerts climb and feeds grow old with time alone.
         pace: While something comes all the time, it runs this often.
         retry_first: It tries again so long after a failure, then after twice as long, and so on,
-        retry_last: but never later than this.
+        retry_last: but never later than this,
+        retry_store: or this, where a database or a disk was in the way: it may be there again at any time.
     """
 
     quiet: float = 0.05
@@ -48,6 +49,7 @@ class Rhythm:
     pace: float = 10.0
     retry_first: float = 5.0
     retry_last: float = 900.0
+    retry_store: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,8 @@ class Reactor:
 
     def _failed(self, error: Exception) -> float:
         self._failures += 1
-        wait = min(self.rhythm.retry_first * 2.0 ** (self._failures - 1), self.rhythm.retry_last)
+        latest = self.rhythm.retry_store if isinstance(error, StoreError) else self.rhythm.retry_last
+        wait = min(self.rhythm.retry_first * 2.0 ** (self._failures - 1), latest)
         self._retry_at = time.monotonic() + wait
         is_ours = isinstance(error, AnswerableError)
         why = str(error) if is_ours else f"a defect ({type(error).__name__}): see the log"

@@ -260,15 +260,54 @@ def test_what_was_decided_by_hand_stays_apart(sender: Sender, call: Call):
     ] == [2, 4]
 
 
+def test_so_many_at_once_that_no_run_takes_long(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(joining, "JOIN_MAX", 5)
+    sandbox = sender.sandbox
+    sender.push(*(answer(f"a{number}") for number in range(12)))
+    take(sandbox)
+    for left in (8, 4):
+        take(sandbox)
+        assert len(files(sandbox)) == left
+    sender.must_be_in_one_file_each()
+
+
 def test_a_delivery_whose_file_is_gone_is_not_taken_for_a_part(sender: Sender):
     sandbox = sender.sandbox
     sender.push(*(answer(f"a{number}") for number in range(8)))
     take(sandbox)
     (sandbox.root / "inbox/chat" / files(sandbox)[3]).unlink()
-    for _ in range(2):
+    for left in (5, 2, 2):
         take(sandbox)
-        assert len(files(sandbox)) == 2, "three before it and four after it"
+        assert len(files(sandbox)) == left, "three before it become one, then four after it"
         assert len(facts(sandbox)) == 8
+
+
+def test_a_file_that_only_looks_like_a_part_is_not_deleted(sender: Sender):
+    sandbox = sender.sandbox
+    sender.push(*(answer(f"a{number}") for number in range(4)))
+    take(sandbox)
+    take(sandbox)
+    (name,) = files(sandbox)
+    first = name.rpartition("-")[2].removesuffix(".jsonl")
+    odd = sandbox.write(f"inbox/chat/{first}-{'f' * 16}.jsonl", answer("odd") + b"\n")
+    assert Joined.of([f"inbox/chat/{name}"]).holder(f"inbox/chat/{odd.name}")
+    take(sandbox)
+    assert odd.exists()
+
+
+def test_what_comes_after_joined_files_is_named_after_them_though_ledger_and_clock_are_lost(sender: Sender):
+    sandbox = sender.sandbox
+    sender.push(*(answer(f"a{number}") for number in range(4)))
+    take(sandbox)
+    take(sandbox)
+    (name,) = files(sandbox)
+    for path in (sandbox.root / "warehouse").glob("ledger.db*"):
+        path.unlink()
+    inbox = Inbox(Ledger(sandbox.root / "warehouse"))
+    inbox.put([pushed("new", answer("new"))])
+    pour(inbox, feed_of(sandbox), sandbox.root, NOW - timedelta(days=1))
+    assert files(sandbox)[0] == name
+    assert take(sandbox).new == 1
 
 
 def test_joined_made_of_names_knows_what_each_stands_for():

@@ -9,9 +9,9 @@ from flows.packs import packs
 from warehouse.months import EventFile, Month
 
 
-def file(name: str, rows: int, landings: tuple[int, int] | None = None) -> EventFile:
+def file(name: str, rows: int, commit: int = 0) -> EventFile:
     first = f"{name[:7]}-01T00:00:00+00:00"
-    return EventFile(f"events/{name}.parquet", rows, first, first, {}, landings)
+    return EventFile(f"events/{name}.parquet", rows, first, first, commit=commit)
 
 
 def months(rows: dict[str, int]) -> dict[str, Month]:
@@ -55,8 +55,8 @@ def test_a_large_month_splits_only_what_it_belongs_to():
 
 def test_what_came_in_at_one_time_is_one_pack_whatever_its_months():
     known = {
-        "2026-01": Month([file("2026-01", 9), file("2026-01-a", 1, (7, 7)), file("2026-01-b", 1, (8, 9))]),
-        "2026-02": Month([file("2026-02", 9), file("2026-02-a", 1, (7, 7)), file("2026-02-c", 1)]),
+        "2026-01": Month([file("2026-01", 9), file("2026-01-a", 1, 7), file("2026-01-b", 1, 8)]),
+        "2026-02": Month([file("2026-02", 9), file("2026-02-a", 1, 7), file("2026-02-c", 1)]),
     }
     assert named(packs(known)) == [
         ["2026-01"],
@@ -85,10 +85,7 @@ def test_every_file_is_in_one_pack_and_none_of_several_is_too_large(
 ):
     made = {
         name: Month(
-            [
-                file(f"{name}-{at}" if at else name, count, (code, code))
-                for at, (count, code) in enumerate(some)
-            ]
+            [file(f"{name}-{at}" if at else name, count, code) for at, (count, code) in enumerate(some)]
         )
         for name, some in known.items()
     }

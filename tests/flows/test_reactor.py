@@ -1,6 +1,7 @@
 """The reactor: when it runs, when it does not, and what it makes of a run that fails. No clock is waited for."""
 
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,7 +134,7 @@ def test_a_run_that_fails_is_told_and_tried_again_later_and_later(
 ):
     begun, ends = runs
     ends[:] = [error]
-    one = make(hooked, inbox, retry_first=100.0, retry_last=150.0)
+    one = make(hooked, inbox, retry_first=100.0, retry_last=150.0, retry_store=120.0)
     one.look()
     assert one.standing.told.trouble["run"].startswith(said)
     assert "Ada" not in one.standing.told.trouble["run"]
@@ -142,6 +143,9 @@ def test_a_run_that_fails_is_told_and_tried_again_later_and_later(
     one._retry_at = 0.0  # noqa: SLF001 - its time has come
     one.look()
     assert len(begun) == 2
+    waits = (one._retry_at or 0.0) - time.monotonic()  # noqa: SLF001 - a look waits no longer than a sweep
+    latest = 120.0 if isinstance(error, StoreError) else 150.0
+    assert latest - 20.0 < waits <= latest, "what stores may be there again at any time"
     ends[:] = [None]
     hooked.replace("map/map.yaml", "name: Order", "name: Ordering")
     one.look()

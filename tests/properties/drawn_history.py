@@ -138,7 +138,9 @@ class History:
         same = [one for one in told if _facts(one) == _facts(self.events.get(one["event_id"], {}))]
         again = {one["event_id"] for one in same}
         self.events |= {one["event_id"]: one for one in told if one["event_id"] not in again}
-        frame = pl.DataFrame([{c: one.get(c) for c in _SCHEMA} for one in told], schema=_SCHEMA)
+        # Whoever tells again names people as they are known today.
+        rows = [{c: one.get(c) for c in _SCHEMA} | {"customer": self._today(one["customer"])} for one in told]
+        frame = pl.DataFrame(rows, schema=_SCHEMA)
         self.store.absorb(self.state, frame, self.deliveries, self.resolution, superseded=gone)
 
     def _corrected(self, one: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,6 +158,13 @@ class History:
             return
         more = pl.DataFrame([(one, other)], schema=aliases.schema, orient="row")
         self.resolution = replace(self.resolution, aliases=pl.concat([aliases, more]))
+
+    def _today(self, customer: int) -> int:
+        """Who a customer has turned out to be."""
+        merged = dict(self.resolution.aliases.rows())
+        while customer in merged:
+            customer = merged[customer]
+        return customer
 
     def _new(self, landing: str, row: int) -> dict[str, Any]:
         draw = self.chance

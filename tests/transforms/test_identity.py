@@ -1,5 +1,7 @@
 """Who is who: what is one address, which tokens are one customer, and that no order changes it."""
 
+import random
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,18 @@ from contracts.events import TOKENS
 from contracts.identity import Resolution
 from tests.conftest import Sandbox, drawn
 from tests.flows.reading import take
-from transforms.identity import Hasher, customer_of, normal_email, normal_phone, resolve
+from transforms.identity import (
+    Hasher,
+    customer_of,
+    normal_email,
+    normal_phone,
+    resolve,
+    resolve_more,
+    unknown_links,
+)
 
 HASHER = Hasher(b"sixteen letters!", "DE")
+_LINKS = dict.fromkeys(TOKENS, pl.String)
 
 
 # --- what is one address
@@ -320,3 +331,34 @@ def test_rejected_and_held_rows_tell_nothing_of_who_is_who(known: Sandbox):
     state = take(known).absorbed.state
     assert all(d.state == "held" for d in state.deliveries)
     assert state.resolution.aliases.is_empty()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_comes_later_joins_people_as_if_it_had_been_there_all_along(seed: int):
+    draw, limit = random.Random(seed), random.Random(seed).choice([1, 2, 50])
+    known = resolve(pl.DataFrame(schema=_LINKS), Resolution(), limit)
+    every, extended = known.links, 0
+    for _ in range(8):
+        rows = [
+            {
+                name: draw.choice([None, f"{name[6:]}_{draw.randint(0, 25)}"])
+                for name in ("token_external_id", "token_email", "token_phone")
+            }
+            for _ in range(draw.randint(0, 6))
+        ]
+        told = pl.DataFrame([row for row in rows if any(row.values())], schema=_LINKS)
+        more = unknown_links(told, known)
+        every = pl.concat([every, told]).unique().sort(TOKENS)
+        assert pl.concat([known.links, more]).sort(TOKENS).equals(every)
+        anew = resolve(every, known, limit)
+        found = resolve_more(more, known)
+        shared = [set(one.tokens.filter("is_shared")["token"]) for one in (known, anew)]
+        assert (found is None) == (shared[0] != shared[1])
+        if found is not None:
+            extended += more.height
+            for part in ("tokens", "customers", "aliases"):
+                assert getattr(found, part).equals(getattr(anew, part)), part
+            assert found.links.sort(TOKENS).equals(anew.links.sort(TOKENS))
+            assert found.limit == anew.limit == limit
+        known = found or anew
+    assert extended or limit == 1

@@ -1,5 +1,6 @@
 """The ledger: nothing that was noted is lost, whoever else writes."""
 
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from contracts.errors import StoreError
 from tests.conftest import ROOT
-from warehouse.ledger import HEAD, URL_VARIABLE, Base, Ledger, MapVersionRow, ReleaseRow
+from warehouse.ledger import _PATIENCE, HEAD, URL_VARIABLE, Base, Ledger, MapVersionRow, ReleaseRow, _patience
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -288,3 +289,28 @@ def test_an_error_never_tells_a_password(tmp_path: Path, monkeypatch: pytest.Mon
         Ledger(tmp_path)
     assert "s3cret" not in str(error.value)
     assert "s3cret" not in "".join(map(repr, (error.value.__cause__, error.value.problems)))
+
+
+def test_a_database_that_takes_a_connection_and_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A machine that is gone says nothing; without a limit a run would wait for hours, and hold the workspace."""
+    monkeypatch.setitem(_PATIENCE, "connect_timeout", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql+psycopg://someone:secret@127.0.0.1:{silent.getsockname()[1]}/ledger"
+        monkeypatch.setenv(URL_VARIABLE, url)
+        with pytest.raises(StoreError, match=r"cannot be used: .*timeout") as given_up:
+            Ledger(tmp_path).runs()
+    assert "secret" not in str(given_up.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql+psycopg://u@h/d", _PATIENCE),
+        ("postgresql+psycopg://u@h/d?connect_timeout=99", {**_PATIENCE, "connect_timeout": None}),
+        ("sqlite:///ledger.db", {}),
+    ],
+)
+def test_what_an_address_says_of_patience_counts(url: str, said: dict[str, int | None]):
+    assert _patience(sa.make_url(url)) == {name: value for name, value in said.items() if value is not None}

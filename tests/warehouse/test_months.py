@@ -42,7 +42,7 @@ def test_what_comes_in_is_one_more_file_and_the_others_stay_as_they_are(writer: 
     before = writer.absorb(many(0, 50)).state
     after = writer.absorb(many(50, 60)).state
     assert paths(after)[0] == paths(before)[0]
-    assert [file.rows for file in after.months[MARCH].files] == [50, 10]
+    assert [(file.rows, file.commit) for file in after.months[MARCH].files] == [(50, 1), (10, 2)]
     assert after.rows == 60
     assert ids(after) == [f"{number:04}" for number in range(60)]
 
@@ -167,7 +167,7 @@ def test_of_a_delivery_that_goes_only_files_that_hold_its_events_are_written_ane
 
 def test_a_file_that_does_not_say_whose_events_it_holds_is_looked_into(writer: Writer):
     writer.absorb(many(0, 5), "old")
-    _without(writer.store, "landings", "size")
+    _without(writer.store, "landings", "size", "commit")
     after = writer.absorb(frame(event("x", occurred_at=day("2026-05-01"))), "new", superseded=["old"])
     assert counts(after) == (1, 0, 0, 5)
     assert list(after.state.months) == ["2026-05"]
@@ -186,7 +186,7 @@ def _without(store: EventStore, *names: str) -> None:
 
 def test_a_commit_of_one_file_a_month_is_read_as_it_was_written(writer: Writer):
     writer.absorb(many(0, 5))
-    _without(writer.store, "landings", "size")
+    _without(writer.store, "landings", "size", "commit")
     path = writer.store.manifests.path(1)
     content = json.loads(path.read_bytes())
     content["months"] = {name: files[0] for name, files in content["months"].items()}

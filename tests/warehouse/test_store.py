@@ -21,6 +21,7 @@ from contracts.errors import PromiseError, StoreError
 from contracts.events import ATTRIBUTE, EVENT, LARGE_CODES, SMALL_CODES, TOKENS
 from contracts.identity import Resolution
 from tests.warehouse.dying import every_death
+from warehouse import coder as coder_module
 from warehouse import months as months_module
 from warehouse.store import Absorbed, EventStore, State
 
@@ -248,6 +249,44 @@ def test_a_column_of_few_values_that_gets_too_many_is_refused(
     assert writer.store.head().number == 0
     most = writer.absorb(many.head(2**16 - 1)).state
     assert told(most)["channel"].n_unique() == 2**16 - 1
+
+
+def test_values_that_are_many_come_into_files_of_their_own_and_keep_their_codes(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(coder_module, "FEW", 3)
+    monkeypatch.setattr(months_module, "DELTAS_MAX", 2)
+    meanings: list[str] = []
+    held = []
+    for number in range(12):
+        names = [f"t{number:02} {one}" for one in range(40 if number == 0 else 1 + number % 2)]
+        told_of = [event(name, subject_id=name) for name in {*names, "t00 0"}]
+        state = writer.absorb(frame(*told_of)).state
+        values = list(state.codebook.values["subject_id"])
+        assert values == [*meanings, *sorted(names)]
+        assert state.codebook.code("subject_id", values[-1]) == len(values)
+        assert state.codebook.code("subject_id", "never told") is None
+        meanings = values
+        held.append(len(state.codes["subject_id"]))
+    assert told(writer.store.head())["subject_id"].to_list() == sorted(meanings)
+    # Two beside the first at most; the eleven that came until the eighth are a quarter of 40.
+    assert held == [1, 2, 3, 2, 3, 2, 3, 1, 2, 3, 2, 3]
+    writer.store.sweep(LATE, commits=1)
+    head = writer.store.head()
+    assert set(writer.store.folder.glob("codes/*")) <= head.files()
+    assert list(head.codebook.values["subject_id"]) == meanings
+
+
+def test_a_commit_of_one_file_a_column_of_codes_is_read_as_it_was_written(writer: Writer):
+    import json
+
+    writer.absorb(frame(event("a", channel="web")))
+    path = writer.store.manifests.path(1)
+    content = json.loads(path.read_bytes())
+    content["codes"] = {name: files[0] for name, files in content["codes"].items()}
+    path.write_text(json.dumps(content))
+    after = writer.absorb(frame(event("b", channel="app"))).state
+    assert told(after)["channel"].to_list() == ["web", "app"]
 
 
 def test_customers_known_to_be_one_are_read_as_one_however_long_the_chain(writer: Writer):
@@ -528,7 +567,7 @@ def test_a_file_that_is_missing_cut_or_changed_is_told_with_a_remedy_and_never_r
     writer.absorb(frame(event("a", channel="web"), event("b", occurred_at=day("2026-04-01"))))
     files = {
         "events": writer.store.head().months["2026-04"].files[0].path,
-        "codes": writer.store.head().codes["channel"],
+        "codes": writer.store.head().codes["channel"][0],
         "identity": writer.store.head().identity["aliases"],
     }
     path = writer.store.folder / files[part]
