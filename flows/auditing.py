@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from contracts.accountability import UNMATCHED
 from contracts.map_content import Recorded
 from contracts.tables import (
     AccountabilityLadder,
@@ -36,6 +35,7 @@ from contracts.tables import (
     UnmatchedShare,
     WhoAnswered,
 )
+from flows.engine import in_memory
 from flows.passes import Measured
 from flows.sampling import sampled
 from flows.stages import Tables
@@ -85,6 +85,7 @@ class Seen:
         return Counter(touchpoint for (touchpoint, _), said in self.verdicts.items() if said == "missed")
 
 
+@in_memory()
 def audited(
     workspace: LoadedWorkspace,
     measured: Measured,
@@ -119,7 +120,7 @@ def audited(
 
 
 def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Seen:
-    names = [UNMATCHED, *measured.matcher.touchpoints]
+    names = measured.matcher.names
     recent = measured.recent.select("customer", "n", touchpoint_id=named("touchpoint", names))
     judged = _last_window(scored[ScorecardTouchpoint]).select(
         "touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n"
@@ -151,7 +152,7 @@ def _trust(
     delivered, ledger = found[DataTrust], independence(seen.standing)
     judged = [(one.id, metric) for one in workspace.atlas.touchpoints for metric in one.metrics]
     told = measured.behind.filter(pl.col("metric") > 0).select(
-        touchpoint_id=named("touchpoint", [UNMATCHED, *measured.matcher.touchpoints]),
+        touchpoint_id=named("touchpoint", measured.matcher.names),
         metric=named("metric", [None, *(metric.id for metric in workspace.atlas.metrics)]),
         feed=measured.codebook.decoded("feed"),
     )
@@ -160,7 +161,7 @@ def _trust(
         feeds.setdefault((touchpoint, metric), []).append(feed)
     enough = workspace.settings.limits.answers
     called = {
-        "touchpoint": [UNMATCHED, *measured.matcher.touchpoints],
+        "touchpoint": measured.matcher.names,
         "metric": [EVENTS.id, *(metric.id for metric in workspace.atlas.metrics)],
         "feed": measured.codebook.series("feed").to_list(),
     }
@@ -196,7 +197,7 @@ def _ladder(seen: Seen, trust: pl.DataFrame) -> Tables:
 def _evidence(
     workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
 ) -> Evidence:
-    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
+    touchpoints = measured.matcher.names
     recent, disowned = pl.collect_all(
         [together(measured.recent.lazy(), "touchpoint"), together(measured.disowned.lazy(), "tenure")]
     )

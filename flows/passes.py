@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from contracts.accountability import UNMATCHED
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
 from flows.case_parts import cases_of
@@ -148,7 +147,7 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
         for the touchpoint now.
     """
     matcher, _, _ = matcher_of(workspace, state)
-    names = [UNMATCHED, *matcher.touchpoints]
+    names = matcher.names
     owners = matcher.slots.owners()["owner_id"]
     now = matcher.slots.find(pl.lit(workspace.now).cast(INSTANT))
     rules = [None, *(rule.id for rule in matcher.decision.rules)]

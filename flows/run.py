@@ -32,6 +32,7 @@ from flows.beliefs import actor
 from flows.beside import beside
 from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
+from flows.engine import in_memory
 from flows.goals import scored
 from flows.joining import join, settle_joined
 from flows.landing import FeedLanding, Setting, land_feed
@@ -330,6 +331,7 @@ class Run:
         }
         return found, tables
 
+    @in_memory()
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
         extra = case_attributes(self.workspace, measured)
         every = {table: frame for part in tables for table, frame in part.items()}

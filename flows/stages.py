@@ -10,7 +10,6 @@ from typing import cast
 
 import polars as pl
 
-from contracts.accountability import UNMATCHED
 from contracts.deliveries import Delivery
 from contracts.events import TOKENS
 from contracts.identity import Resolution
@@ -209,7 +208,7 @@ def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type
 
 def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
     """Customers of the last 28 days, by touchpoint."""
-    touchpoints = [UNMATCHED, *measured.matcher.touchpoints]
+    touchpoints = measured.matcher.names
     recent = together(measured.recent.lazy(), "touchpoint").collect()
     return {touchpoints[code]: customers for code, _, customers in recent.iter_rows()}
 

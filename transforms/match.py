@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from contracts.accountability import UNMATCHED
 from transforms.rules import Decision
 from transforms.slots import Slots
 
@@ -22,6 +23,11 @@ class Matcher:
     decision: Decision
     slots: Slots
     touchpoints: Sequence[str]
+
+    @property
+    def names(self) -> list[str]:
+        """What touchpoint codes stand for, from 0."""
+        return [UNMATCHED, *self.touchpoints]
 
     @property
     def columns(self) -> list[str]:

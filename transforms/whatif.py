@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from contracts.accountability import UNMATCHED, AccountabilityMap, Metric
+from contracts.accountability import AccountabilityMap, Metric
 from contracts.events import Codebook
 from contracts.tenures import Tenure
 from transforms.credit import Scoring
@@ -54,7 +54,7 @@ class Side:
     @cached_property
     def touchpoints(self) -> list[str]:
         """Ids of touchpoints by number; 0 is `unmatched`."""
-        return [UNMATCHED, *self.matcher.touchpoints]
+        return self.matcher.names
 
 
 @dataclass(frozen=True)

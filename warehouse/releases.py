@@ -119,7 +119,9 @@ class Releases:
         schema, metadata = arrow_schema(table, extra), parquet_metadata(table, extra)
 
         def write(path: Path) -> None:
-            checked.lazy().sink_parquet(path, compression="zstd", metadata=metadata, arrow_schema=schema)
+            checked.lazy().sink_parquet(
+                path, compression="zstd", metadata=metadata, arrow_schema=schema, engine="streaming"
+            )
 
         path, sha256, is_new = keep(self.root / "data" / name, name, ".parquet", write)
         below = str(path.relative_to(self.root))
