@@ -20,9 +20,9 @@ from warehouse.store import State
 
 VARIABLE = "ANSWERABLE_MEMORY"
 
-BASE, BASE_PASS = 400_000_000, 260_000_000
+BASE, BASE_PASS = 350_000_000, 260_000_000
 """Of any run, however small: Python, polars, the map, the scorecards of two years; and of one that only reads."""
-PER_EVENT, PER_CASE = 15, 950
+PER_EVENT, PER_CASE = 14, 1_250
 """Of every event in the store, and of every subject that cases may be of."""
 PER_EVENT_AT_ONCE = 450
 """Of every event that is read at once. All five are measured: `python -m tests.bench.allowed`."""
@@ -109,7 +109,8 @@ def need_of(workspace: LoadedWorkspace, state: State) -> Need:
     paths = state.codes.get("subject_id", ()) if workspace.atlas.cases else ()
     cases = sum(pq.read_metadata(state.folder / path).num_rows for path in paths)
     largest = max((_largest_bucket(state, file) for file in state.event_files), default=0)
-    return Need(state.rows, cases, largest)
+    # Small files are read together, in packs of no more than this.
+    return Need(state.rows, cases, max(largest, min(state.rows, LEAST_AT_ONCE)))
 
 
 def _largest_bucket(state: State, file: EventFile) -> int:
