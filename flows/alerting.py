@@ -14,7 +14,6 @@ from contracts.alerts import Decision, Episode, Evidence, FeedEvidence, Rung, Si
 from contracts.signals import Signal
 from contracts.tenures import EARLIEST, LATEST, in_force, instant
 from contracts.workspace import FILE
-from flows.engine import in_memory
 from flows.signalling import of_alerts
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import Around, decide
@@ -137,7 +136,6 @@ def surroundings(workspace: LoadedWorkspace) -> Surroundings:
     )
 
 
-@in_memory()
 def grounds(
     workspace: LoadedWorkspace,
     card: pl.DataFrame,

@@ -35,7 +35,7 @@ from contracts.tables import (
     UnmatchedShare,
     WhoAnswered,
 )
-from flows.engine import in_memory
+from flows.engine import suited_to_cases
 from flows.passes import Measured
 from flows.sampling import sampled
 from flows.stages import Tables
@@ -85,7 +85,7 @@ class Seen:
         return Counter(touchpoint for (touchpoint, _), said in self.verdicts.items() if said == "missed")
 
 
-@in_memory()
+@suited_to_cases
 def audited(
     workspace: LoadedWorkspace,
     measured: Measured,

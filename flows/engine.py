@@ -1,16 +1,44 @@
-"""Which of polars' engines computes what."""
+"""Which of polars' engines computes what. Both give the same tables, to the last bit."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import polars as pl
 
+from flows.passes import Measured
+from flows.workspace import LoadedWorkspace
+
+ROWS_MAX = 100_000
+"""Beyond so many rows the streaming engine takes as long, and less memory."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 @contextmanager
-def in_memory() -> Generator[None]:
-    """For what is aggregated already: setting up the streaming engine takes longer than such queries do.
+def suited(rows: int) -> Generator[None]:
+    """The engine for queries over so many rows: for few of them in memory.
 
-    The pass over events, and files, stay with polars' own choice, which bounds memory.
+    Setting up the streaming engine takes longer than queries do over what is aggregated. The pass over events, and
+    files, stay with polars' own choice, which bounds memory.
     """
+    if rows > ROWS_MAX:
+        yield
+        return
     with pl.Config(engine_affinity="in-memory"):
         yield
+
+
+def suited_to_cases(
+    work: Callable[Concatenate[LoadedWorkspace, Measured, P], T],
+) -> Callable[Concatenate[LoadedWorkspace, Measured, P], T]:
+    """For a stage over what was measured, of which only cases are many."""
+
+    @wraps(work)
+    def suitably(workspace: LoadedWorkspace, measured: Measured, *args: P.args, **kwargs: P.kwargs) -> T:
+        with suited(measured.cases.height):
+            return work(workspace, measured, *args, **kwargs)
+
+    return suitably

@@ -32,7 +32,7 @@ from flows.beliefs import actor
 from flows.beside import beside
 from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
-from flows.engine import in_memory
+from flows.engine import suited
 from flows.goals import scored
 from flows.joining import join, settle_joined
 from flows.landing import FeedLanding, Setting, land_feed
@@ -228,11 +228,13 @@ class Run:
 
     def alert(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
         """What alerts are decided on, and the tables that show them as they will stand after this run."""
-        return self._timed("alert", lambda: self._alerted(measured, scored, audits))
+        with suited(scored[ScorecardTouchpoint].height):
+            return self._timed("alert", lambda: self._alerted(measured, scored, audits))
 
     def publish(self, state: State, measured: Measured, *tables: Tables) -> Release:
         """Check every table's promises, write it, and publish all as one release."""
-        return self._timed("publish", lambda: self._published(state, measured, tables))
+        with suited(measured.cases.height):
+            return self._timed("publish", lambda: self._published(state, measured, tables))
 
     def finish(
         self, landings: Sequence[FeedLanding], absorbed: Absorbed, release: Release, found: Grounds
@@ -331,7 +333,6 @@ class Run:
         }
         return found, tables
 
-    @in_memory()
     def _published(self, state: State, measured: Measured, tables: Sequence[Tables]) -> Release:
         extra = case_attributes(self.workspace, measured)
         every = {table: frame for part in tables for table, frame in part.items()}

@@ -86,6 +86,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
         point.cells[rival], point.differing[rival] = compared(folder / "out-tables", folder / f"out-{rival}")
     for _ in range(rounds):
         _add(point, "batch", process("ours", "batch", home, folder / "out-batch"))
+    _add(point, "warm", process("ours", "warm", home, folder / "out-batch"))
     verify = process("ours", "verify", home, folder / "out-verify").said
     point.cells["verify"], point.differing["verify"] = verify["cells"], verify["differing"]
     return point

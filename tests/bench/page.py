@@ -85,6 +85,12 @@ def _said(point: Point) -> list[str]:
         lines.append(
             f"- CPU seconds of `{job}` by stage: {', '.join(f'{name} {cost}' for name, cost in spent.items())}."
         )
+    warm = _best(point, "warm")["said"]
+    by_stage = ", ".join(f"{name} {cost}" for name, cost in warm["cpu_s_by_stage"].items() if name != "start")
+    each = ", ".join(map(str, warm["cpu_s_of_each"]))
+    lines.append(
+        f"- Batches one after the other in a process that stays: {each} CPU seconds; the last by stage: {by_stage}."
+    )
     if point["storing"]:
         per_row = 1e6 * point["storing"] / point["events"]
         lines.append(f"- Drawing, coding and storing the events: {per_row:.2f} CPU microseconds a row, once.")
