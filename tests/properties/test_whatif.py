@@ -26,7 +26,7 @@ from tests.conftest import THOROUGH
 from tests.spec.pipeline import BERLIN, coded, score
 from transforms.rules import rule_expression
 from transforms.slots import credit_by_join
-from warehouse.store import Month
+from warehouse.months import EventFile, Month
 
 TODAY = "2026-03-02"
 NOW = datetime.fromisoformat(f"{TODAY}T06:00").replace(tzinfo=BERLIN).astimezone(UTC)
@@ -162,7 +162,7 @@ class DrawnState:
 
     @property
     def months(self) -> dict[str, Month]:
-        return {name: Month("", self.rows, "", "") for name in ("0", "1")}
+        return {name: Month([EventFile("", self.rows, "", "")]) for name in ("0", "1")}
 
     def span(self) -> tuple[datetime, datetime]:
         return self.stored["occurred_at"].min(), self.stored["occurred_at"].max()
