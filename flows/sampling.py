@@ -37,6 +37,9 @@ def sampled(workspace: LoadedWorkspace, measured: Measured, trust: pl.DataFrame)
         measured: What the passes left behind.
         trust: DataTrust.
     """
+    if not any(metric.sample for metric in workspace.atlas.metrics):
+        tables: Tables = {table: table.empty() for table in (SampleMix, WhoAnswered, SamplingSentinel)}
+        return Sampled(tables, tables[SamplingSentinel])
     known = known_until(workspace, measured, trust)
     names = Names(workspace.atlas, measured.codebook)
     metrics, slots = workspace.atlas.metrics, measured.slots

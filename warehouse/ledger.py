@@ -183,6 +183,8 @@ class Ledger:
             by: Who loaded it.
             timezone: How its dates without an offset are read.
         """
+        if self._is_believed(version, timezone):
+            return
         with self.writing() as session:
             if session.get(MapVersionRow, version) is None:
                 session.add(MapVersionRow(version=version, recorded_at=at, documents=dict(documents)))
@@ -192,6 +194,15 @@ class Ledger:
             ).first()
             if last is None or (last.version, last.timezone) != (version, timezone):
                 session.add(MapRecordRow(version=version, recorded_at=at, recorded_by=by, timezone=timezone))
+
+    def _is_believed(self, version: str, timezone: str | None) -> bool:
+        """Whether a version of the map is the one that was noted last: asked without keeping any writer waiting."""
+        last = sa.select(MapRecordRow.version, MapRecordRow.timezone)
+        with self.reading() as session:
+            return session.execute(last.order_by(MapRecordRow.number.desc()).limit(1)).first() == (
+                version,
+                timezone,
+            )
 
     def map_records(self) -> list[MapRecord]:
         """Every record of the map, the oldest first."""
@@ -234,14 +245,15 @@ class Ledger:
         """
         if not numbers:
             return
-        with self.writing() as session:
-            rows = session.execute(
-                sa.select(ReleaseRow.number, ReleaseRow.run_id).where(ReleaseRow.number >= numbers[0])
-            )
-            known = {row.number: row.run_id for row in rows}
-            for one in (manifest(n) for n in numbers if n not in known or n == numbers[-1]):
-                # A number that another run published was given anew: its damaged manifest was deleted.
-                if known.get(one["number"]) != one["run"]:
+        rows = sa.select(ReleaseRow.number, ReleaseRow.run_id).where(ReleaseRow.number >= numbers[0])
+        with self.reading() as session:
+            known = {row.number: row.run_id for row in session.execute(rows)}
+        asked = [manifest(number) for number in numbers if number not in known or number == numbers[-1]]
+        # A number that another run published was given anew: its damaged manifest was deleted.
+        lacking = [one for one in asked if known.get(one["number"]) != one["run"]]
+        if lacking:
+            with self.writing() as session:
+                for one in lacking:
                     session.merge(_release_row(one))
                     also(session, one)
 

@@ -42,7 +42,7 @@ class Rhythm:
         retry_store: or this, where a database or a disk was in the way: it may be there again at any time.
     """
 
-    quiet: float = 0.05
+    quiet: float = 0.02
     patience: float = 5.0
     sweep: float = 30.0
     refresh: float = 3600.0

@@ -213,6 +213,8 @@ def _breached(one: Serving, name: str, taken: list[bytes]) -> float:
     began = time.perf_counter()
     needle = f'"scope": "{name}"'.encode()
     until(
-        lambda: any(needle in letter for letter in list(taken)), f"a letter about {name}\n{one.log[-2000:]}"
+        lambda: any(needle in letter for letter in list(taken)),
+        f"a letter about {name}\n{one.log[-2000:]}",
+        every=0.005,
     )
     return time.perf_counter() - began

@@ -85,12 +85,12 @@ def read(port: int, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = WAIT) -> None:
-    """Wait until something holds."""
+def until(holds: Callable[[], bool], what: str, seconds: float = WAIT, *, every: float = 0.05) -> None:
+    """Wait until something holds, looking every so many seconds."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 @dataclass
