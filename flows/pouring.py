@@ -42,13 +42,18 @@ def pour(inbox: Inbox, feed: Feed, root: Path, now: datetime) -> int:
         # A run was killed after it had named the file. Was the file made, it is whole.
         if not (root / name).is_file():
             name = _make(inbox, root, folder, deliveries, now)  # noqa: PLW2901 - other code may write it otherwise
-        inbox.landed(feed.name, name, now)
+        inbox.landed(feed.name, name, _landed_at(now, deliveries))
         poured += len(deliveries)
     while deliveries := inbox.accepted(feed.name, DELIVERIES_MAX, BYTES_MAX):
         name = _make(inbox, root, folder, deliveries, now)
-        inbox.landed(feed.name, name, now)
+        inbox.landed(feed.name, name, _landed_at(now, deliveries))
         poured += len(deliveries)
     return poured
+
+
+def _landed_at(now: datetime, deliveries: Sequence[Pushed]) -> datetime:
+    """When deliveries came into a file: some may have come after the run that pours them looked at the clock."""
+    return max([now, *(one.received_at for one in deliveries)])
 
 
 def folder_of(feed: Feed) -> str:

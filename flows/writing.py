@@ -10,8 +10,8 @@ from contracts.tables import TABLES, Column, FactCase, Table
 from flows.stages import Tables
 from warehouse.releases import Releases, TableFile
 
-_THREADS = 4
-"""While one file is being brought onto the disk, others are checked."""
+_THREADS = 2
+"""While one file is being brought onto the disk, others are checked; with more of them deliveries wait longer for their answer."""
 
 
 class Writers:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from contracts.errors import WorkspaceError
 from contracts.feeds import Feed
@@ -19,7 +20,7 @@ from flows.workspace import load
 from tests.conftest import Call, Sandbox
 from tests.flows.hooks import HOOK, answer, build_hooked
 from warehouse.inbox import Inbox, Pushed
-from warehouse.ledger import Ledger
+from warehouse.ledger import InboxRow, Ledger
 from warehouse.store import EventStore
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -61,6 +62,14 @@ def test_what_was_accepted_becomes_events_of_its_feed_in_the_next_run(hooked: Sa
     assert inbox.counts() == {"landed": 3}
     again = hooked.run()
     assert (again.read, again.absorbed.new, again.is_unchanged) == ((), 0, True)
+
+
+def test_what_comes_while_a_run_pours_is_in_a_file_no_earlier_than_it_came(hooked: Sandbox, inbox: Inbox):
+    late = NOW + timedelta(seconds=2)
+    inbox.put([pushed("a"), pushed("b", received_at=late)])
+    assert pour(inbox, feed_of(hooked), hooked.root, NOW) == 2
+    with inbox.ledger.reading() as session:
+        assert set(session.scalars(sa.select(InboxRow.processed_at))) == {late}
 
 
 def test_what_is_known_besides_can_be_a_column(hooked: Sandbox, inbox: Inbox):
