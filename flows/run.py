@@ -26,7 +26,7 @@ from contracts.tables import (
     ScorecardTouchpoint,
 )
 from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surroundings
-from flows.allowance import allowance_of
+from flows.allowance import Allowance, allowance_of
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
@@ -55,7 +55,6 @@ from views.beside import EXTRA_COLUMNS
 from warehouse.alert_ledger import AlertLedger, as_rows
 from warehouse.executors import executor_of
 from warehouse.inbox import Inbox
-from warehouse.kept import Kept
 from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
@@ -158,6 +157,11 @@ class Run:
         """Every version of the map that was believed, this run's included once it is under way."""
         return map_history(self.workspace)
 
+    @cached_property
+    def allowance(self) -> Allowance:
+        """How much memory it may take."""
+        return allowance_of(self.workspace, os.environ)
+
     @contextmanager
     def underway(self) -> Generator[None]:
         """Hold the workspace and the lease, note the run in the ledger, and how it ended.
@@ -171,7 +175,8 @@ class Run:
             Writers(self.releases) as self._writers,
         ):
             self._hold(lease)
-            allowance_of(self.workspace, os.environ).at_once(self.workspace, self.store.head())
+            if self.allowance.limit is not None:
+                self.allowance.at_once(self.workspace, self.store.head())  # refused before anything begins
             self._begin()
             try:
                 yield
@@ -200,9 +205,8 @@ class Run:
 
     def measure(self, state: State) -> Measured:
         """Match every event and sum it up."""
-        executor, allowance = executor_of(os.environ), allowance_of(self.workspace, os.environ)
-        at_once = allowance.at_once(self.workspace, state)
-        kept = Kept(self.store.kept.folder, holds=allowance.limit is None)
+        executor, at_once = executor_of(os.environ), self.allowance.at_once(self.workspace, state)
+        kept = self.store.keeping(holds=self.allowance.limit is None)
         return self._timed(
             "measure", lambda: measure(self.workspace, state, self.tell, kept, executor, at_once)
         )

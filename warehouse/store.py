@@ -70,7 +70,11 @@ class EventStore:
     @property
     def kept(self) -> Kept:
         """What was computed from its files."""
-        return Kept(self.folder / "kept")
+        return self.keeping()
+
+    def keeping(self, *, holds: bool = True) -> Kept:
+        """What was computed from its files; with `holds` also in memory, as far as there is room."""
+        return Kept(self.folder / "kept", holds=holds)
 
     def head(self) -> State:
         """The newest commit.
@@ -300,8 +304,7 @@ class EventStore:
         named |= accounts.parts(self.folder, blocks, LOST)
         kept = {os.path.join(self.folder, name) for name in named}  # noqa: PTH118 - quick: there are many
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
-        gone += sum(sweep(self.folder / name, kept, older_than) for name in folders)
-        return gone + self.kept.sweep(older_than)
+        return gone + sum(sweep(self.folder / name, kept, older_than) for name in folders)
 
 
 def _writing(frame: pl.DataFrame) -> Callable[[Path], None]:
