@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import ROOT, postgres
 from tests.flows.databases import Database
+from tests.flows.hooks import end
 
 START_SECONDS = 180
 BIN = Path(sys.executable).parent
@@ -112,11 +113,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
         _wait_until_up(f"http://127.0.0.1:{port}/api/health", process, home / "server.log")
         yield Server(f"http://127.0.0.1:{port}/api", environment)
     finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        end(process, 30)
         log.close()
 
 

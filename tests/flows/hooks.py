@@ -93,6 +93,16 @@ def until(holds: Callable[[], bool], what: str, seconds: float = WAIT, *, every:
         time.sleep(every)
 
 
+def end(process: subprocess.Popen, seconds: float = 60) -> None:
+    """Tell a process that we started to end, and see to it that it does."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @dataclass
 class Serving:
     """A `serve` process.

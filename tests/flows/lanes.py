@@ -19,6 +19,7 @@ from flows.emitting import emit
 from flows.heavy.automations import Patience, automations, put
 from tests.conftest import ROOT, Sandbox, build_sandbox
 from tests.flows.conftest import BIN, Server
+from tests.flows.hooks import end
 from warehouse.ledger import Ledger
 from warehouse.signal_ledger import SignalLedger
 
@@ -73,12 +74,7 @@ class Lane:
     def end_worker(self) -> None:
         """Tell the worker to end."""
         assert self.worker is not None
-        self.worker.terminate()
-        try:
-            self.worker.wait(60)
-        except subprocess.TimeoutExpired:
-            self.worker.kill()
-            self.worker.wait()
+        end(self.worker)
 
     def kill_with_worker(self, run: str) -> None:
         """End a run's process and the worker that would tell of it as a power cut would, then begin another worker."""

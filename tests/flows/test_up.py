@@ -22,6 +22,7 @@ import pytest
 from contracts.alerts import Letter, plain
 from contracts.signals import Signal
 from tests.conftest import ROOT, Sandbox
+from tests.flows.hooks import end
 from tests.flows.letters import BREACH
 from tests.flows.sinks import http_sink
 from warehouse.alert_ledger import AlertLedger
@@ -95,12 +96,7 @@ def running(sandbox: Sandbox, **environment: str) -> Iterator[Up]:
     try:
         yield up
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(120)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        end(process, 120)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from flows.hosting import HOST, answers, place
 from tests.conftest import ROOT, Sandbox
 from tests.flows.conftest import BIN
 from tests.flows.databases import Database
-from tests.flows.hooks import until
+from tests.flows.hooks import end, until
 from tests.flows.test_up import READY_SECONDS, Up, running
 from warehouse.ledger import URL_VARIABLE
 from warehouse.releases import Releases
@@ -52,12 +52,7 @@ def test_the_server_keeps_everything_in_the_postgresql_that_is_named_and_outlive
         assert httpx.get(f"{where.api}/flows/{made}", timeout=60).json()["name"] == "kept"
         assert server.poll() is None, "the same process"
     finally:
-        server.terminate()
-        try:
-            server.wait(60)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        end(server)
     assert SECRET not in (tmp_path / "server.log").read_text()
 
 
