@@ -32,6 +32,7 @@ class Sink:
     headers: list[dict[str, str]] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)
     paths: list[str] = field(default_factory=list)
+    recording: Any = field(default_factory=threading.Lock)
 
     def json(self, place: int = -1) -> Any:
         """One body that it took."""
@@ -45,11 +46,16 @@ def http_sink(*answers: Answer | str) -> Iterator[Sink]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            place = len(sink.taken)
-            sink.taken.append(body)
-            sink.paths.append(self.path)
-            sink.headers.append({name.lower(): value for name, value in self.headers.items()})
+            length = int(self.headers.get("content-length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:  # whoever sent it was killed: no server takes half a request
+                self.close_connection = True
+                return
+            with sink.recording:
+                place = len(sink.taken)
+                sink.taken.append(body)
+                sink.paths.append(self.path)
+                sink.headers.append({name.lower(): value for name, value in self.headers.items()})
             answer = sink.answers[min(place, len(sink.answers) - 1)]
             if isinstance(answer, str):
                 _ways[answer](self, sink)
