@@ -255,7 +255,8 @@ def observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     if metric.estimator in PAIRED:
         return _observed_ahead(metric)
     value, valid = value_of(metric, codebook), in_scale(metric, codebook)
-    steps = pl.when(valid).then((value / metric.step).round()).cast(pl.Int64).fill_null(0)
+    # Multiplied: what a division gives depends on how a frame is cut (`transforms.durations`).
+    steps = pl.when(valid).then((value * (1 / metric.step)).round()).cast(pl.Int64).fill_null(0)
     is_nps, is_scored = metric.estimator == "nps", metric.estimator in ("csat", "ces")
     top = value >= metric.top if is_scored and metric.top is not None else no
     better = where_coded(metric.good, codebook) if metric.estimator == "share" else top

@@ -19,7 +19,7 @@ from transforms import slots as of_slots
 from transforms import tallies
 from transforms.behind import feeds_of_events
 from transforms.match import Matcher, match
-from transforms.measure import answers, count_events, measure_events, measure_rates
+from transforms.measure import answers, count_events, measure_events, measure_rates, observed
 from transforms.rules import compile_rules, rule_expression
 from transforms.slots import Slots, slots
 from transforms.tallies import grouped, tallied
@@ -136,6 +136,18 @@ def test_tallies_are_what_the_expressions_say(
     }
     for name, plan in expected.items():
         assert_frame_equal(found[name], plan.collect(), check_row_order=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 10**9), st.sampled_from([0.001, 0.01, 0.05, 0.1]))
+def test_a_value_on_the_edge_between_two_steps_counts_alone_as_it_does_among_others(half: int, step: float):
+    value = round((2 * half + 1) * step / 2, 6)
+    wanted = Metric.model_validate(
+        {"id": "m", "name": "m", "estimator": "sum", "value": "score", "step": step}
+    )
+    among = pl.DataFrame({"score": [value, value, 1.0]}).select(observed(wanted, CODEBOOK))
+    alone = pl.DataFrame({"score": [value]}).select(observed(wanted, CODEBOOK))
+    assert alone.row(0) == among.row(0)
 
 
 whole = st.lists(
