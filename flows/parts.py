@@ -356,6 +356,8 @@ def told_of(asked: Pass, one: PackKeys) -> Frames:
 def _told(events: pl.DataFrame) -> Frames:
     """Events about subjects by bucket of subjects, one table each, also for an empty one."""
     buckets = bucket_count(events.height)
+    if buckets == 1:
+        return {"0": events}
     split = events.with_columns(__bucket=pl.col("subject_id") % buckets).partition_by(
         "__bucket", as_dict=True, include_key=False
     )
