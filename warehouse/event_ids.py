@@ -54,8 +54,15 @@ class Wanted:
     def of(cls, ids: pl.Series) -> "Wanted":
         """The ids of a column."""
         keys = _hashes(ids) & ~_IN_GROUP
-        order = np.argsort(keys, kind="stable")
+        order = np.argsort(keys)
         return cls(ids.gather(order), keys[order])
+
+    @property
+    def doubled(self) -> int:
+        """How many of them are one of the others again."""
+        is_next = np.append(self.keys[1:] == self.keys[:-1], False)
+        alike = self.ids.filter(pl.Series(is_next | np.roll(is_next, 1)))
+        return alike.len() - alike.n_unique()
 
 
 class _DamagedError(Exception):

@@ -27,7 +27,7 @@ from flows.run import Run, released
 from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
-from tests.bench.million import DAYS, SEED, START, drawn_events
+from tests.bench.drawn import DAYS, SEED, START, drawn_events
 from transforms.cards import by_period, cards, values_by_period
 from transforms.credit import credited_daily, named
 from transforms.score import measure_daily

@@ -14,7 +14,7 @@ from contracts.errors import StoreError
 from tests.warehouse.test_store import LATE, Writer, counts, day, event, frame, ids, told
 from warehouse import event_ids, months
 from warehouse.event_ids import Wanted, found_in, index_of
-from warehouse.months import packed
+from warehouse.months import in_buckets, packed
 from warehouse.store import EventStore, State
 
 MARCH, APRIL = "2026-03", "2026-04"
@@ -114,6 +114,26 @@ def test_a_packed_month_has_the_bytes_that_one_writing_of_its_events_has(
 
 
 # Late, told again, corrected, taken back
+
+
+@pytest.mark.parametrize("spread_us", [3, 5_000, 31 * 86_400_000_000])
+@pytest.mark.parametrize("buckets", [1, 4, 64])
+def test_events_stand_by_bucket_customer_instant_and_id_however_close_they_are(spread_us: int, buckets: int):
+    draw = random.Random(spread_us + buckets)
+    people = [0, 1, 63, 64, 65, 2**31, 2**32 - 1]
+    rows = [
+        (draw.choice(people), draw.randrange(spread_us), f"e{n}") for n in draw.sample(range(3_000), 3_000)
+    ]
+    schema = {"customer": pl.UInt32, "occurred_at": pl.Int64, "event_id": pl.String}
+    events = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.from_epoch("occurred_at", "us").dt.replace_time_zone("UTC")
+    )
+    groups = in_buckets(events, buckets)
+    assert [set(group["customer"] % buckets) <= {n} for n, group in enumerate(groups)] == [True] * buckets
+    told = events.with_columns(bucket=pl.col("customer") % buckets).sort(
+        "bucket", "customer", "occurred_at", "event_id"
+    )
+    assert pl.concat(groups).equals(told.drop("bucket"))
 
 
 def test_events_told_again_just_so_write_nothing(writer: Writer):
