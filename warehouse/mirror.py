@@ -126,6 +126,13 @@ class Mirror:
         for one in waiting:
             one.result()
 
+    def drop(self) -> None:
+        """Leave what has not been begun to be written meanwhile: it is made again by whoever needs it."""
+        with self._turn:
+            waiting, self._later = self._later, []
+        for one in waiting:
+            one.cancel()
+
     def create(self, path: Path, content: bytes) -> bool:
         """Create an object, unless it is there, then its file here; whether it was created."""
         if not self.bucket.create(self.name(path), content):
