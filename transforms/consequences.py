@@ -14,8 +14,9 @@ from transforms.estimate import above_the_line, scale_of
 from transforms.measure import ADDITIVE
 from transforms.methods.owner_change import owner_change
 from transforms.moves import Stretch, settled_at
+from transforms.observations import observed
 from transforms.periods import PERIOD, PERIOD_COLUMNS
-from transforms.quantiles import ascending, quantile_families
+from transforms.quantiles import quantile_families
 from transforms.stakes import together
 from transforms.whatif import SIDES, Comparison, Cube, measured_alike, side_sums, side_values
 
@@ -292,7 +293,10 @@ def verdicts(found: Found, comparison: Comparison, name: str) -> pl.LazyFrame:
         value_high, goal, verdict. Parts without a goal are left out.
     """
     side = comparison.sides[name]
-    judged = cards(found.credited[name].lazy(), found.observed[name].lazy(), side.scoring, _JUDGED)
+    last = side.scoring.slots.frame()["date"].max()
+    spans = pl.select(*_period(comparison), first=pl.lit(comparison.window.first), last=pl.lit(last))
+    values = observed(found.observed[name].lazy(), spans, side.scoring)
+    judged = cards(found.credited[name].lazy(), values, side.scoring, _JUDGED)
     owner = pl.lit(pl.Series(side.scoring.owners, dtype=pl.String)).gather(pl.col("owner"))
     units = ["count", *(metric.unit for metric in side.atlas.metrics)]
     is_part = pl.col("card") == "owner parts"
@@ -314,9 +318,7 @@ def _credited(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
 
 
 def _observed(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
-    values = comparison.sides[name].scoring.credited(_lately(side_values(cube, name), comparison))
-    told = values.with_columns(_period(comparison)).select(*PERIOD_COLUMNS, *PARTS, "value", "is_event")
-    return ascending(told)
+    return _lately(side_values(cube, name), comparison)
 
 
 def _lately(frame: pl.LazyFrame, comparison: Comparison) -> pl.LazyFrame:

@@ -28,7 +28,7 @@ from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
 from tests.bench.million import DAYS, SEED, START, drawn_events
-from transforms.cards import by_period, cards, values_by_period
+from transforms.cards import by_period, cards, observed_by_period
 from transforms.credit import credited_daily, named
 from transforms.score import measure_daily
 from warehouse.memory import Memory
@@ -46,12 +46,11 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     measured = measure(run.workspace, state)
     scoring = scoring_of(run.workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, values = pl.collect_all(
-        [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
-    )
+    periods = by_period(daily.lazy(), scoring).collect()
+    values = observed_by_period(measured.values.lazy(), scoring)
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
     plans = [
-        cards(periods.lazy().filter(held), values.lazy().filter(held), scoring, wanted=("touchpoint",)),
+        cards(periods.lazy().filter(held), values, scoring, wanted=("touchpoint",)),
         measure_daily(daily.lazy(), scoring),
     ]
     judged, by_day = pl.collect_all(plans)
