@@ -21,8 +21,8 @@ _DAY = np.uint16
 """Days of 170 years; what is sorted by 16 bits is looked at once."""
 _MILESTONES = ("opened", "resolved", "closed")
 QUANTILES = {"age_p50_days": 0.5, "age_p90_days": 0.9, "age_max_days": 1.0}
-_MANY = 5_000
-"""Beyond so many open at once it is quicker to find the day of opening first."""
+MANY = 1_000
+"""Beyond so many open at the end of a day it is quicker to find the day of opening first."""
 
 
 def issue_flow(cases: pl.DataFrame, days: pl.DataFrame, together: str | None = None) -> pl.DataFrame:
@@ -110,15 +110,16 @@ class _Lives:
 
     def ages(self) -> Mapping[str, np.ndarray]:
         """Quantiles of the ages of open cases at every day's end, in days; NaN where none is open."""
-        at_once = np.cumsum(self._counted(self.days["opened"]) - self._counted(self.ended_on))
-        oldest_first = _of_many if at_once.max(initial=0) > _MANY else _of_few
-        found = {name: np.full(len(self.edges) - 1, np.nan) for name in QUANTILES}
-        for day, still_open in enumerate(oldest_first(self), start=1):
-            if still_open.size:
-                for name, quantile in QUANTILES.items():
-                    since = _from_end(still_open, quantile)
-                    found[name][day - 1] = (int(self.edges[day]) - since) / DAY
-        return found
+        there = self._upto(self.days["opened"]) - self._upto(self.ended_on)
+        # Ages rise as openings fall. Interpolated between two neighbours (type 7).
+        places = np.outer(there - 1, [1 - quantile for quantile in QUANTILES.values()])
+        below = np.maximum(places.astype(np.int64), 0)
+        above = np.minimum(below + 1, np.maximum(there - 1, 0)[:, None])
+        look_up = _of_few if there.mean() <= MANY else _of_many
+        low, high = np.hsplit(look_up(self, there, np.hstack([below, above])), 2)
+        ages = (self.edges[1:, None] - (low + (high - low) * (places - below))) / DAY
+        ages[there == 0] = np.nan
+        return dict(zip(QUANTILES, ages.T, strict=True))
 
     def _counted(self, days: np.ndarray) -> np.ndarray:
         return np.bincount(days, minlength=len(self.edges) + 1)
@@ -132,80 +133,46 @@ class _Lives:
         return np.cumsum(self._counted(days))[1:-1]
 
 
-@dataclass(frozen=True)
-class _OpenByDay:
-    """Openings of the cases open at a day's end, found by day of opening.
+def _of_few(lives: _Lives, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Openings of the cases that are open when a day ends, by day and rank, the oldest first: from every pair of both.
 
-    Attributes:
+    Args:
         lives: The cases.
-        day: The day.
-        begins: Place of the first case of every day of opening.
-        upto: How many are open that were opened up to every day.
+        there: How many are open at every day's end.
+        ranks: Which of them, a row for every day; anything for a day on which none is open.
     """
-
-    lives: _Lives
-    day: int
-    begins: np.ndarray
-    upto: np.ndarray
-
-    @property
-    def size(self) -> int:
-        return int(self.upto[-1])
-
-    def __getitem__(self, place: int) -> int:
-        opened_on = int(np.searchsorted(self.upto, place, side="right"))
-        before = int(self.upto[opened_on - 1]) if opened_on else 0
-        first = int(self.begins[opened_on])
-        own = self.lives.ended_on[first : self.begins[opened_on + 1]] > self.day
-        return int(self.lives.opened[first + np.flatnonzero(own)[place - before]])
+    first = np.maximum(lives.days["opened"], 1).astype(np.int64)
+    length = np.maximum(np.minimum(lives.ended_on, len(lives.edges)).astype(np.int64) - first, 0)
+    begins = np.cumsum(length) - length
+    day = np.repeat(first - begins, length) + np.arange(length.sum())
+    order = np.argsort(day.astype(_DAY), kind="stable")
+    openings = np.append(np.repeat(lives.opened, length)[order], 0)
+    return openings[np.minimum((np.cumsum(there) - there)[:, None] + ranks, len(openings) - 1)]
 
 
-_Instants = np.ndarray | _OpenByDay
-"""Openings of the cases that are open, the oldest first."""
-
-
-def _of_few(lives: _Lives) -> Iterator[_Instants]:
-    """Openings of those open at every day's end: those of the day before that are still open, and later ones."""
-    opened, ended_on = lives.opened, lives.ended_on
-    upto = np.searchsorted(lives.days["opened"], np.arange(1, len(lives.edges)), side="right")
-    known, still_open = 0, (opened[:0], ended_on[:0])
-    for day, until in enumerate(upto, start=1):
-        if until > known:  # later cases follow earlier ones, so the order of opening is kept
-            fresh = slice(known, until)
-            still_open = (
-                np.concatenate((still_open[0], opened[fresh])),
-                np.concatenate((still_open[1], ended_on[fresh])),
-            )
-            known = until
-        kept = still_open[1] > day
-        if not kept.all():
-            still_open = (still_open[0][kept], still_open[1][kept])
-        yield still_open[0]
-
-
-def _of_many(lives: _Lives) -> Iterator[_Instants]:
-    """The same; how many are open is known by day of opening, and only a day's cases are looked at one by one."""
+def _of_many(lives: _Lives, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """As `_of_few`: how many are open is known by day of opening, and only a day's cases are looked at one by one."""
     opened_on, ended_on = lives.days["opened"], lives.ended_on
     every_day = np.arange(len(lives.edges) + 2)
     begins = np.searchsorted(opened_on, every_day)
     order = np.argsort(ended_on, kind="stable")
     ends = np.searchsorted(ended_on[order], every_day)
     open_by_day = np.zeros(len(lives.edges) + 1, dtype=np.int64)
+    found = np.zeros(ranks.shape, dtype=np.int64)
     for day in range(len(lives.edges)):
         open_by_day[day] += begins[day + 1] - begins[day]
         gone = opened_on[order[ends[day] : ends[day + 1]]]
         open_by_day[: day + 1] -= np.bincount(gone, minlength=day + 1)
-        if day:
-            yield _OpenByDay(lives, day, begins, np.cumsum(open_by_day[: day + 1]))
-
-
-def _from_end(since: _Instants, quantile: float) -> float:
-    """The opening whose age is the quantile: ages rise as openings fall. Interpolates (type 7)."""
-    place = (since.size - 1) * (1 - quantile)
-    below = int(place)
-    low = int(since[below])
-    above = int(since[min(below + 1, since.size - 1)])
-    return low + (above - low) * (place - below)
+        if not day or not there[day - 1]:
+            continue
+        upto = np.cumsum(open_by_day[: day + 1])
+        days_of_opening = np.searchsorted(upto, ranks[day - 1], side="right")
+        for place, own in enumerate(days_of_opening):
+            of_day = slice(begins[own], begins[own + 1])
+            still_open = np.flatnonzero(ended_on[of_day] > day)
+            rank = ranks[day - 1, place] - (upto[own - 1] if own else 0)
+            found[day - 1, place] = lives.opened[of_day][still_open[rank]]
+    return found
 
 
 def _instants(moments: pl.Series) -> np.ndarray:
