@@ -104,12 +104,11 @@ class Observations:
     @cached_property
     def told(self) -> pl.DataFrame:
         """Which combinations there are in which periods: `PERIOD_COLUMNS`, `PARTS`; no row twice."""
-        combinations = np.arange(self.parts.height)
-        found = []
-        for layer in self.layers:
-            groups = _Groups(self, layer, combinations)
-            found.append(groups.frame(self.parts, groups.there))
-        return pl.concat(found) if found else self.spans.clear().hstack(self.parts.clear())
+        every = np.arange(self.parts.height)
+        groups = [_Groups(self, layer, every) for layer in self.layers]
+        named = [one.named(one.there) for one in groups]
+        parts, spans = (_joined([one[place] for one in named]) for place in (0, 1))
+        return self.spans[spans].hstack(self.parts[parts])
 
 
 @dataclass(frozen=True)
@@ -158,10 +157,10 @@ class _Groups:
         """Numbers of the groups that have any observation, ascending."""
         return np.flatnonzero(self.counts + self.excluded)
 
-    def frame(self, keys: pl.DataFrame, groups: np.ndarray) -> pl.DataFrame:
-        """The periods' columns and the keys of some groups."""
+    def named(self, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The keys and the periods of some groups, by their numbers."""
         key, place = np.divmod(groups, max(len(self.layer.spans), 1))
-        return self.observations.spans[self.layer.spans[place]].hstack(keys[key])
+        return key, self.layer.spans[place]
 
     def ordered(self) -> tuple[np.ndarray, np.ndarray]:
         """Places of observations with a value, by group and in it by value; and those observations' groups."""
@@ -293,24 +292,30 @@ def gathered(observations: Observations, cards: Sequence[pl.DataFrame]) -> Gathe
         observations: All of them.
         cards: For every card: `part`, the number of a combination that belongs to it, and its keys with `metric`.
     """
-    rows, found = [], []
+    keys, groups, spans, rows = [], [], [], []
+    begin = 0
     for card in cards:
-        names = [name for name in card.columns if name != "part"]
-        key, keys = _numbered(card.select(names))
+        key, own = _numbered(card.drop("part"))
         key_of = np.full(observations.parts.height, -1, dtype=np.int64)
         key_of[card["part"].to_numpy()] = key
-        for layer in observations.layers:
-            groups = _Groups(observations, layer, key_of)
-            there = groups.there
-            counted = {
-                name: getattr(groups, of)[there]
-                for name, of in (("n", "counts"), ("excluded", "excluded"), ("open", "open"))
-            }
-            rows.append(
-                groups.frame(keys, there).with_columns(**{n: pl.Series(c) for n, c in counted.items()})
-            )
-            found.append(groups)
-    return Gathered(observations, pl.concat(rows), found)
+        for layer in observations.layers if own.height else ():
+            found = _Groups(observations, layer, key_of)
+            groups.append(found)
+            of_key, span = found.named(found.there)
+            spans.append(span)
+            rows.append(begin + of_key)
+        keys.append(own)
+        begin += own.height
+    named = observations.spans[_joined(spans)].hstack(pl.concat(keys)[_joined(rows)])
+    counted = {
+        name: pl.Series(_joined([getattr(one, of)[one.there] for one in groups]))
+        for name, of in (("n", "counts"), ("excluded", "excluded"), ("open", "open"))
+    }
+    return Gathered(observations, named.with_columns(**counted), groups)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
 def quantiles(told: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
