@@ -24,16 +24,17 @@ from contracts.accountability import AccountabilityMap
 from contracts.events import INSTANT, Codebook
 from flows.packs import Pack, packs, turns_of
 from flows.progress import Tell
-from transforms.behind import BEHIND, feeds_of_events
+from transforms.behind import BEHIND
 from transforms.cases import case_columns
 from transforms.customers import MOVES, customer_moves, moves_columns
 from transforms.followed import FOLLOWED, followed_events
 from transforms.match import Matcher, match
-from transforms.measure import SUMS, answers, count_events, measure_events
+from transforms.measure import SUMS, measure_rates
 from transforms.periods import ROLLING_DAYS, Calendar
 from transforms.sampling import asked_and_answered, sample_columns, sample_schemas
 from transforms.slots import microseconds
 from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
+from transforms.tallies import tallied
 from warehouse.kept import Kept
 from warehouse.months import bucket_count
 from warehouse.store import State
@@ -301,39 +302,44 @@ def _made_of(
     asked: Pass, one: PackKeys, turn: tuple[int, int], *, stakes: bool, facts: bool
 ) -> dict[str, Frames]:
     """What some of a pack's events give, by kind."""
-    matcher, codebook, metrics = asked.matcher, asked.codebook, asked.atlas.metrics
-    columns = asked.columns if facts else sorted({*matcher.columns, *_STAKES_COLUMNS})
-    events = asked.state.scan_files(one.files, columns, as_stored=True).slice(*turn)
-    matched = match(events, matcher).collect()
+    columns = asked.columns if facts else sorted({*asked.matcher.columns, *_STAKES_COLUMNS})
+    scanned = asked.state.scan_files(one.files, columns, as_stored=True).slice(*turn)
+    # All are wanted at once, and each column in one piece: many pieces cost every step below more than one costs here.
+    events = scanned.collect(engine="in-memory").rechunk()
+    matched = match(events.lazy(), asked.matcher).collect(engine="in-memory")
     asked.read.rows += matched.height
-    rows = matched.lazy()
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
     if facts:
-        told, lived = asked_and_answered(rows, metrics, codebook)
-        plans[FACTS] = {
-            "told": told,
-            "lived": lived,
-            "counted": count_events(rows),
-            "sums": measure_events(rows, metrics, codebook, matcher.touchpoints),
-            "answers": answers(rows, metrics, codebook),
-            "unmatched": unmatched_events(rows),
-            "behind": feeds_of_events(rows, metrics, codebook),
-            "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
-            "ahead": followed_events(rows, metrics, codebook),
-        }
+        plans[FACTS] = _facts(asked, matched)
     if stakes:
         plans[STAKES] = {
-            "recent": recent_events(rows, matcher.slots, asked.calendar),
-            "ownerless": ownerless_events(rows, matcher.slots),
+            "recent": recent_events(matched.lazy(), asked.matcher.slots, asked.calendar),
+            "ownerless": ownerless_events(matched.lazy(), asked.matcher.slots),
         }
     found = iter(pl.collect_all([plan for tables in plans.values() for plan in tables.values()]))
-    starts = pl.lit(pl.Series(matcher.slots.starts))
+    starts = pl.lit(pl.Series(asked.matcher.slots.starts))
     made: dict[str, Frames] = {
         kind: {name: _cut(next(found), starts) for name in tables} for kind, tables in plans.items()
     }
     if facts and asked.atlas.cases:
-        made[TOLD] = {TOLD: matched.filter(pl.col("subject_id") > 0).select(asked.told_columns)}
+        made[TOLD] = {TOLD: matched.select(asked.told_columns).filter(pl.col("subject_id") > 0)}
     return made
+
+
+def _facts(asked: Pass, matched: pl.DataFrame) -> dict[str, pl.LazyFrame]:
+    """What is additive: by kernel what is made of all events, by query what is made of few."""
+    matcher, codebook, metrics, rows = asked.matcher, asked.codebook, asked.atlas.metrics, matched.lazy()
+    tallies = {name: tally.lazy() for name, tally in tallied(matched, matcher, metrics, codebook).items()}
+    told, lived = asked_and_answered(rows, metrics, codebook)
+    return {
+        **tallies,
+        "sums": pl.concat([tallies["sums"], measure_rates(rows, metrics, codebook, matcher.touchpoints)]),
+        "told": told,
+        "lived": lived,
+        "unmatched": unmatched_events(rows),
+        "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
+        "ahead": followed_events(rows, metrics, codebook),
+    }
 
 
 def told_of(asked: Pass, one: PackKeys) -> Frames:

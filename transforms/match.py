@@ -53,5 +53,5 @@ def match(events: pl.LazyFrame, matcher: Matcher) -> pl.LazyFrame:
         unmatched) and `slot`.
     """
     return events.with_columns(
-        matcher.decision.rule.alias("rule"), matcher.slots.find(pl.col("occurred_at")).alias("slot")
+        matcher.decision.rule.alias("rule"), matcher.slots.look_up(pl.col("occurred_at")).alias("slot")
     ).with_columns(pl.lit(matcher.touchpoint_of_rule()).gather(pl.col("rule")).alias("touchpoint"))

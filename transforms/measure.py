@@ -42,6 +42,15 @@ outside: of the excluded ones those outside the scale; the others have no value,
 total, squares: in steps of the metric and their squares.
 """
 
+ANSWERS: Mapping[str, pl.DataType] = {
+    "slot": pl.UInt32(),
+    "touchpoint": pl.UInt16(),
+    "score": pl.Int64(),
+    "n": pl.Int64(),
+    "metric": pl.UInt16(),
+}
+"""Columns of `answers`."""
+
 ADDITIVE = ("n", "excluded", "outside", "good", "total", "squares", "promoters", "detractors")
 
 
@@ -78,16 +87,30 @@ def measure_events(
     made = [
         part
         for number, metric in enumerate(metrics, start=1)
-        if metric.of == "events" and metric.estimator not in ("quantile", "rate", *PAIRED)
+        if is_summed(metric)
         for part in _sums(owned.filter(where_coded(metric.where, codebook)), metric, number, codebook)
     ]
+    return pl.concat([*made, measure_rates(matched, metrics, codebook, touchpoints)])
+
+
+def is_summed(metric: Metric) -> bool:
+    """Whether a metric adds up what each of its own events adds, whatever others there are."""
+    return metric.of == "events" and metric.estimator not in ("quantile", "rate", *PAIRED)
+
+
+def measure_rates(
+    matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook, touchpoints: Sequence[str] = ()
+) -> pl.LazyFrame:
+    """Sums of rates alone, as `measure_events` has them among others."""
+    owned = matched.filter(pl.col("touchpoint") > 0)
+    made = [pl.LazyFrame(schema=dict(SUMS))]
     for number, metric in enumerate(metrics, start=1):
         if metric.estimator == "rate" and metric.touchpoint is None:
             made += _rate(owned, metric, number, codebook)
         elif metric.estimator == "rate" and metric.touchpoint in touchpoints:
             place = pl.lit(touchpoints.index(metric.touchpoint) + 1, dtype=pl.UInt16)
             made += _rate(matched.with_columns(touchpoint=place), metric, number, codebook)
-    return pl.concat(made) if made else pl.LazyFrame(schema=dict(SUMS))
+    return pl.concat(made)
 
 
 def _rate(told: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -> Iterator[pl.LazyFrame]:
@@ -194,20 +217,13 @@ def answers(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook
     owned = matched.filter(pl.col("touchpoint") > 0)
     made = [
         owned.filter(where_coded(metric.where, codebook), in_scale(metric, codebook))
-        .group_by("slot", "touchpoint", _value(metric, codebook).cast(pl.Int64).alias("score"))
+        .group_by("slot", "touchpoint", value_of(metric, codebook).cast(pl.Int64).alias("score"))
         .agg(n=pl.len().cast(pl.Int64))
         .with_columns(metric=pl.lit(number, dtype=pl.UInt16))
         for number, metric in enumerate(metrics, start=1)
         if metric.of == "events" and metric.estimator in SCORED
     ]
-    schema = {
-        "slot": pl.UInt32,
-        "touchpoint": pl.UInt16,
-        "score": pl.Int64,
-        "n": pl.Int64,
-        "metric": pl.UInt16,
-    }
-    return pl.concat(made) if made else pl.LazyFrame(schema=schema)
+    return pl.concat(made) if made else pl.LazyFrame(schema=dict(ANSWERS))
 
 
 def add_up(sums: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
@@ -223,7 +239,7 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
         summed = valued.group_by("slot", "touchpoint", segment.cast(pl.UInt32).alias("segment")).agg(
             n=pl.col("__valid").sum(),
             excluded=(~pl.col("__valid")).sum(),
-            outside=_outside(metric, codebook),
+            outside=pl.col("__outside").sum(),
             good=pl.col("__good").sum(),
             total=pl.col("__steps").sum(),
             squares=(steps * steps).sum(),
@@ -233,25 +249,22 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
         yield shaped(summed.with_columns(metric=pl.lit(number), dimension=pl.lit(index)))
 
 
-def _outside(metric: Metric, codebook: Codebook) -> pl.Expr:
-    """How many rows have a value outside the metric's scale."""
-    if metric.low is None or metric.high is None:
-        return pl.lit(0)
-    return (_value(metric, codebook).is_not_null() & ~pl.col("__valid")).sum()
-
-
 def observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
-    """What one row adds: whether it counts, whether it is good, its value in steps."""
+    """What one row adds: whether it counts or is outside the scale, whether it is good, its value in steps."""
     no = pl.lit(value=False)
     if metric.estimator in PAIRED:
         return _observed_ahead(metric)
-    value, valid = _value(metric, codebook), in_scale(metric, codebook)
-    steps = pl.when(valid).then((value / metric.step).round()).cast(pl.Int64).fill_null(0)
+    value, valid = value_of(metric, codebook), in_scale(metric, codebook)
+    # Multiplied: what a division gives depends on how a frame is cut (`transforms.durations`).
+    steps = pl.when(valid).then((value * (1 / metric.step)).round()).cast(pl.Int64).fill_null(0)
     is_nps, is_scored = metric.estimator == "nps", metric.estimator in ("csat", "ces")
     top = value >= metric.top if is_scored and metric.top is not None else no
     better = where_coded(metric.good, codebook) if metric.estimator == "share" else top
+    has_scale = metric.low is not None and metric.high is not None
+    outside = value.is_not_null() & ~valid if has_scale else no
     return [
         valid.alias("__valid"),
+        outside.alias("__outside"),
         (valid & better).fill_null(value=False).alias("__good"),
         steps.alias("__steps"),
         ((valid & (value >= 9)) if is_nps else no).fill_null(value=False).alias("__promoter"),
@@ -265,6 +278,7 @@ def _observed_ahead(metric: Metric) -> list[pl.Expr]:
     clean = ~repeated & (pl.col("reopened_count") == 0) & (pl.col("handoff_count") == 0)
     return [
         known.alias("__valid"),
+        no.alias("__outside"),
         (known & (clean if metric.estimator == "fcr" else repeated)).alias("__good"),
         pl.lit(0, dtype=pl.Int64).alias("__steps"),
         no.alias("__promoter"),
@@ -272,7 +286,8 @@ def _observed_ahead(metric: Metric) -> list[pl.Expr]:
     ]
 
 
-def _value(metric: Metric, codebook: Codebook) -> pl.Expr:
+def value_of(metric: Metric, codebook: Codebook) -> pl.Expr:
+    """The value that an event gives a metric, in the metric's unit."""
     if metric.value is None:
         return pl.lit(0.0)
     return pl.col(codebook.column(metric.value)).cast(pl.Float64)
@@ -280,7 +295,7 @@ def _value(metric: Metric, codebook: Codebook) -> pl.Expr:
 
 def in_scale(metric: Metric, codebook: Codebook) -> pl.Expr:
     """Whether an event gives a metric an observation, once it is in its base."""
-    value = _value(metric, codebook)
+    value = value_of(metric, codebook)
     inside = value.is_not_null()
     if metric.low is not None and metric.high is not None:
         inside = value.is_between(metric.low, metric.high)

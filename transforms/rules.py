@@ -5,13 +5,15 @@ column's values fall into a few *bins* of equal fate; a rule accepts a box of bi
 for every combination of bins, the first rule whose box contains it. Looking an event up costs one
 gather, however many rules there are, and rules that never win show up while the table is filled.
 
-When the combinations are too many to list, only those that occur are decided.
+When the combinations are too many to list, the rules are tried one after the other.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import reduce
 from math import prod
+from operator import add
 
 import numpy as np
 import polars as pl
@@ -23,6 +25,8 @@ from transforms.predicates import all_hold, as_text, coded
 
 TABLE_LIMIT = 4_000_000
 """Combinations that are listed in full; beyond, the rules are tried one after the other."""
+FEW_CUTS = 12
+"""So many cuts of a number are compared with one by one; among more, its bin is searched for."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,16 @@ class Dimension:
 
     Attributes:
         column: Stored column.
-        bin: The bin of a stored value, from 0.
         accepts: For every rule (row), which bins (column) it accepts.
+        bin_of: The bin of every code, where the column holds codes.
+        cuts: Where the bins of numbers but the first begin, ascending: at the cut, or `True` just above it. The
+            last bin of numbers is that of missing ones.
     """
 
     column: str
-    bin: pl.Expr
     accepts: np.ndarray
+    bin_of: np.ndarray | None = None
+    cuts: Sequence[tuple[float, bool]] = ()
 
     @property
     def size(self) -> int:
@@ -72,7 +79,11 @@ def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
     """
     tests = [_tests(rule, codebook) for rule in rules]
     columns = sorted({column for test in tests for column in test})
-    dimensions = [_dimension(column, [test.get(column) for test in tests], codebook) for column in columns]
+    # Numbers last: their bins are few, and are put together as small numbers before they become part of a place.
+    texts_first = sorted(columns, key=lambda column: not codebook.is_coded(column))
+    dimensions = [
+        _dimension(column, [test.get(column) for test in tests], codebook) for column in texts_first
+    ]
     if prod(dimension.size for dimension in dimensions) > TABLE_LIMIT:
         chain = rule_expression(rules, codebook)
         return Decision(rules, columns, chain, _shadowed_by_one(rules, dimensions))
@@ -81,7 +92,7 @@ def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
         table[_box(dimensions, index)] = index + 1
     if not dimensions:  # one rule that accepts everything, or none at all
         return Decision(rules, columns, pl.lit(table.item(), dtype=pl.UInt16), _shadowed(rules, [], table))
-    looked_up = pl.lit(pl.Series("rule", table.reshape(-1))).gather(_packed(dimensions))
+    looked_up = pl.lit(pl.Series("rule", table.reshape(-1))).gather(_place(dimensions))
     return Decision(rules, columns, looked_up, _shadowed(rules, dimensions, table))
 
 
@@ -119,8 +130,7 @@ def _text_dimension(column: str, tests: Sequence[Condition | None], codebook: Co
     fate_of = {test: _accepted_texts(test, values) for test in set(tests)}
     fates = np.array([fate_of[test] for test in tests])
     bins, bin_of = np.unique(fates, axis=1, return_inverse=True)
-    by_code = pl.Series(column, bin_of.reshape(-1)[: len(known) + 1], dtype=pl.UInt32)
-    return Dimension(column, pl.lit(by_code).gather(pl.col(column)), bins)
+    return Dimension(column, bins, bin_of=bin_of.reshape(-1)[: len(known) + 1])
 
 
 def _accepted_texts(test: Condition | None, values: Sequence[str | None]) -> list[bool]:
@@ -151,14 +161,12 @@ def _number_dimension(column: str, tests: Sequence[Condition | None]) -> Dimensi
     limits = {limit for test in tests if test for _, limit in test.bounds}
     limits |= {float(v) for test in tests if test for v in test.any_of if v is not None}
     cuts = np.array(sorted(limits), dtype=np.float64)
-    # Odd bins are the cuts themselves, even ones the open stretches between; the last is "missing".
+    # Odd points are the cuts themselves, even ones stand for the open stretches between; the last is "missing".
     points = [_between(cuts, i) for i in range(2 * len(cuts) + 1)]
     accepts = np.array([[_accepts_number(test, p) for p in [*points, None]] for test in tests])
-    value = pl.col(column)
-    passed = [pl.lit(0, dtype=pl.UInt32)]
-    passed += [(value >= cut).cast(pl.UInt32) + (value > cut).cast(pl.UInt32) for cut in limits]
-    found = pl.when(value.is_null()).then(len(points)).otherwise(pl.sum_horizontal(passed))
-    return Dimension(column, found.cast(pl.UInt32), accepts)
+    begins = [i for i in range(1, len(points)) if (accepts[:, i] != accepts[:, i - 1]).any()]
+    bins = accepts[:, [0, *begins, len(points)]]
+    return Dimension(column, bins, cuts=[(float(cuts[(i - 1) // 2]), i % 2 == 0) for i in begins])
 
 
 def _between(cuts: np.ndarray, index: int) -> float:
@@ -182,11 +190,40 @@ def _within(test: Condition, value: float | None) -> bool:
     return value is not None and all(bool(compare[op](value, limit)) for op, limit in test.bounds)
 
 
-def _packed(dimensions: Sequence[Dimension]) -> pl.Expr:
-    key = dimensions[0].bin
-    for dimension in dimensions[1:]:
-        key = key * dimension.size + dimension.bin
-    return key
+def _place(dimensions: Sequence[Dimension]) -> pl.Expr:
+    """Where in the table, laid out row by row, an event's combination of bins stands."""
+    widths = [prod(one.size for one in dimensions[i + 1 :]) for i in range(len(dimensions))]
+    parts = [
+        pl.lit(pl.Series(one.bin_of * width, dtype=pl.UInt32)).gather(pl.col(one.column))
+        for one, width in zip(dimensions, widths, strict=True)
+        if one.bin_of is not None
+    ]
+    numbers = [one for one in dimensions if one.bin_of is None]
+    if numbers:
+        parts.append(_place_among(numbers).cast(pl.UInt32))
+    return reduce(add, parts)
+
+
+def _place_among(numbers: Sequence[Dimension]) -> pl.Expr:
+    """The place among combinations of bins of numbers, in the smallest type that holds it."""
+    combinations = prod(one.size for one in numbers)
+    kind = pl.UInt8 if combinations <= 1 << 8 else pl.UInt16 if combinations <= 1 << 16 else pl.UInt32
+    place = _bin(numbers[0], kind)
+    for one in numbers[1:]:
+        place = place * pl.lit(one.size, dtype=kind) + _bin(one, kind)
+    return place
+
+
+def _bin(number: Dimension, kind: type[pl.DataType]) -> pl.Expr:
+    value, missing = pl.col(number.column), pl.lit(number.size - 1, dtype=kind)
+    if len(number.cuts) > FEW_CUTS:
+        from_on = [np.nextafter(cut, np.inf) if is_above else cut for cut, is_above in number.cuts]
+        passed = pl.lit(pl.Series(from_on, dtype=pl.Float64)).search_sorted(value, side="right")
+        return pl.when(value.is_null()).then(missing).otherwise(passed.cast(kind))
+    if not number.cuts:
+        return value.is_null().cast(kind)
+    passed = [(value > cut if is_above else value >= cut).cast(kind) for cut, is_above in number.cuts]
+    return reduce(add, passed).fill_null(missing)
 
 
 def _box(dimensions: Sequence[Dimension], rule: int) -> tuple[np.ndarray, ...]:

@@ -8,6 +8,7 @@ and touchpoint can be credited exactly, whatever the hour a seat changed hands.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,6 +18,9 @@ from contracts.accountability import NOBODY
 from contracts.tenures import Tenure
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CELL_BITS = 28
+"""A cell of the grid has 2^28 microseconds, four and a half minutes, or more where there would be too many."""
+CELLS_MAX = 1 << 20
 
 
 def microseconds(moment: datetime) -> int:
@@ -51,6 +55,32 @@ class Slots:
         starts = pl.Series("slot", self.starts, dtype=pl.Int64)
         passed = pl.lit(starts).search_sorted(instant.to_physical(), side="right")
         return pl.max_horizontal(passed.cast(pl.UInt32), pl.lit(1, dtype=pl.UInt32)) - 1
+
+    def look_up(self, instant: pl.Expr) -> pl.Expr:
+        """The same of many instants, none of them missing, in a tenth of the time."""
+        return instant.to_physical().map_batches(
+            self._looked_up, return_dtype=pl.UInt32(), is_elementwise=True
+        )
+
+    def _looked_up(self, instants: pl.Series) -> pl.Series:
+        """Slots by the cell that an instant is in; searched for only where a slot begins inside the cell."""
+        bits, slot_of = self._grid
+        at = instants.to_numpy()
+        cells = (at - self.starts[0]) >> bits
+        found = slot_of.take(cells, mode="clip")
+        unsure = np.flatnonzero(found < 0)
+        found[unsure] = np.maximum(np.searchsorted(self.starts, at[unsure], side="right"), 1) - 1
+        return pl.Series(instants.name, found.view(np.uint32))
+
+    @cached_property
+    def _grid(self) -> tuple[int, np.ndarray]:
+        """Time in cells of so many bits of microseconds: the slot that a whole cell lies in, or -1."""
+        since = self.starts - self.starts[0]
+        bits = max(CELL_BITS, int(since[-1]).bit_length() - CELLS_MAX.bit_length() + 1)
+        cells = since >> bits
+        slot_of = np.cumsum(np.bincount(cells), dtype=np.int32) - np.int32(1)
+        slot_of[cells[since != cells << bits]] = -1
+        return bits, slot_of
 
     def day(self) -> pl.Expr:
         """The local day of the column `slot`."""

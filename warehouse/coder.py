@@ -114,20 +114,24 @@ class Coder:
 
     def _coded(self, values: pl.Series, kind: pl.DataType) -> pl.Series:
         column, values = values.name, values.cast(pl.String)
-        known, told = self._values.get(column, _series(())), values.unique().drop_nulls()
-        # The few that are told are looked for among the many that are known, not the other way round.
-        places = self._places(known, told)
-        fresh = told.filter(~told.is_in(places["value"].implode())).sort().alias("value")
-        if fresh.len():
-            self._fresh[column] = fresh
-            places = places.vstack(_numbered(fresh, known.len()))
-            known = known.clone().append(fresh)
+        known = self._values.get(column, _series(()))
+        codes = _codes(values, known) if 0 < known.len() <= FEW else None
+        if codes is None or codes.null_count() > values.null_count():
+            told = values.unique().drop_nulls()
+            # The few that are told are looked for among the many that are known, not the other way round.
+            places = self._places(known, told)
+            fresh = told.filter(~told.is_in(places["value"].implode())).sort().alias("value")
+            if fresh.len():
+                self._fresh[column] = fresh
+                places = places.vstack(_numbered(fresh, known.len()))
+                known = known.clone().append(fresh)
+            codes = values.replace_strict(places["value"], places["code"], default=None, return_dtype=kind)
         self._values[column] = known
         if kind == pl.UInt16() and known.len() >= FEW:
             raise StoreError.at(
                 column, f"has {known.len():,} different values.", "It is meant for a few: use an attribute."
             )
-        return values.replace_strict(places["value"], places["code"], default=0, return_dtype=kind)
+        return codes.cast(kind).fill_null(0)
 
     def _places(self, known: pl.Series, told: pl.Series) -> pl.DataFrame:
         """Those of the told values that are known, with their codes: value, code."""
@@ -143,6 +147,12 @@ class Coder:
                         f"is told as {found}, but as {self.attributes[name]} by another feed or before.",
                         "Cast it, or give it another name.",
                     )
+
+
+def _codes(values: pl.Series, known: pl.Series) -> pl.Series:
+    """The codes of values; null for those that are not known."""
+    places = values.cast(pl.Enum(known), strict=False).to_physical()
+    return places.cast(pl.UInt32) + 1
 
 
 def _series(values: Sequence[str] | pl.Series) -> pl.Series:

@@ -11,36 +11,21 @@ import json
 import resource
 import sys
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import yaml
 
+from tests.bench.drawn import CHANNELS, DAYS, FEEDS, GROUPS, KINDS, SEED, START
 from tests.bench.memory import peak_mb
 
-SEED = 20261121
-START = datetime(2024, 11, 1, tzinfo=UTC)
-DAYS = 730
 STAGES = ("entice", "enter", "engage", "extend", "exit")
-CHANNELS = ("email", "phone", "chat", "web", "app", "store", "social", "sms")
-GROUPS = tuple(f"Group {number:02d}" for number in range(24))
-TICKET = ("opened", "assigned", "replied", "resolved", "reopened", "closed", "updated")
-FEEDS = ("crm", "survey", "tickets", "web")
-KINDS = {
-    "crm": [f"crm.k{number:02d}" for number in range(40)],
-    "survey": ["survey.sent", "survey.answered"],
-    "tickets": [f"ticket.{state}" for state in TICKET],
-    "web": [f"web.k{number:03d}" for number in range(151)],
-}
 
 
-def build(folder: Path, events: int) -> None:
-    """Write the workspace's files and fill its store."""
-    from contracts.identity import Resolution
-    from flows.workspace import load
-    from warehouse.store import EventStore
+def build(folder: Path, events: int) -> list[dict[str, float]]:
+    """Write the workspace's files and fill its store; what every chunk of events cost."""
+    from tests.bench.filling import fill
 
     (folder / "map").mkdir(parents=True, exist_ok=True)
     (folder / "feeds").mkdir(exist_ok=True)
@@ -55,12 +40,7 @@ def build(folder: Path, events: int) -> None:
     for feed in FEEDS:
         (folder / f"feeds/{feed}.yaml").write_text(f"feed: {feed}\n{FEED}")
     (folder / "contract.odcs.yaml").write_text(CONTRACT)
-    store = EventStore(load(folder).warehouse / "store")
-    customers = max(events // 20, 1000)
-    known = pl.DataFrame({"customer": np.arange(1, customers + 1, dtype=np.uint32)}).with_columns(
-        customer_key=pl.format("c_{}", pl.col("customer"))
-    )
-    store.absorb(store.head(), drawn_events(events, customers), [], Resolution(customers=known))
+    return fill(folder, events)
 
 
 def company() -> dict:
@@ -200,113 +180,6 @@ def _rules(touchpoints: list[str], draw: np.random.Generator):
             number += 1
 
 
-def drawn_events(events: int, customers: int) -> pl.DataFrame:
-    """Canonical events: a fifth are ticket history, a tenth survey answers, the rest CRM and web."""
-    draw = np.random.default_rng([SEED, 1])
-    tickets = events // 25
-    parts = [_tickets(tickets, customers, draw)]
-    parts.append(_others(events - parts[0].height, customers, draw))
-    merged = pl.concat(parts, how="diagonal").with_row_index("row")
-    return merged.with_columns(
-        event_id=pl.format("bench|all|{}", pl.col("row")),
-        recorded_at=pl.col("occurred_at"),
-        landing=pl.lit("bench"),
-        sequence=pl.lit(0, dtype=pl.Int64),
-    )
-
-
-def _instants(draw: np.random.Generator, count: int) -> np.ndarray:
-    first = int(START.timestamp() * 1e6)
-    return first + draw.integers(0, DAYS * 86_400_000_000, count)
-
-
-def _frame(columns: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(columns).with_columns(pl.from_epoch("occurred_at", "us").dt.replace_time_zone("UTC"))
-
-
-def _customers(draw: np.random.Generator, count: int, customers: int) -> np.ndarray:
-    return (1 + customers * draw.random(count) ** 2.5).astype(np.uint32).clip(1, customers)
-
-
-def _tickets(tickets: int, customers: int, draw: np.random.Generator) -> pl.DataFrame:
-    opened, owner = _instants(draw, tickets), _customers(draw, tickets, customers)
-    channel = draw.integers(0, 8, tickets)
-    priority = draw.integers(1, 5, tickets)
-    parts = []
-    at = opened
-    for state, share in (
-        ("opened", 1.0),
-        ("assigned", 0.9),
-        ("replied", 0.95),
-        ("assigned", 0.4),
-        ("resolved", 0.93),
-        ("reopened", 0.06),
-        ("closed", 0.8),
-    ):
-        kept = draw.random(tickets) < share
-        group = draw.integers(0, 24, tickets) if state == "assigned" else np.full(tickets, -1)
-        parts.append((np.flatnonzero(kept), at[kept], state, group[kept]))
-        at = at + (draw.lognormal(1.5, 1.2, tickets) * 3.6e9).astype(np.int64)
-    frames = []
-    for index, when, state, group in parts:
-        frames.append(
-            _frame(
-                {
-                    "occurred_at": when,
-                    "feed": np.full(len(index), "tickets"),
-                    "kind": np.full(len(index), f"ticket.{state}"),
-                    "channel": np.array(CHANNELS)[channel[index]],
-                    "customer": owner[index],
-                    "subject_type": np.full(len(index), "ticket"),
-                    "subject_id": np.char.add("T", index.astype(str)),
-                    "actor_team": np.array([*GROUPS, ""])[group],
-                    "attribute_priority": priority[index].astype(str),
-                }
-            )
-        )
-    end = START + timedelta(days=DAYS)
-    return (
-        pl.concat(frames)
-        .filter(pl.col("occurred_at") < end)
-        .with_columns(pl.col("actor_team").replace("", None))
-    )
-
-
-def _others(count: int, customers: int, draw: np.random.Generator) -> pl.DataFrame:
-    feed = draw.choice(3, count, p=[0.25, 0.15, 0.6])
-    names = np.array(["crm", "survey", "web"])[feed]
-    kind = np.empty(count, dtype=object)
-    for index, name in enumerate(("crm", "survey", "web")):
-        chosen = feed == index
-        kind[chosen] = draw.choice(KINDS[name], chosen.sum())
-    answered = kind == "survey.answered"
-    scale = np.where(answered, np.array(["csat", "nps", "ces"])[draw.integers(0, 3, count)], "")
-    score = np.select(
-        [scale == "csat", scale == "nps", scale == "ces"],
-        [draw.integers(1, 6, count), draw.integers(0, 11, count), draw.integers(1, 8, count)],
-        0,
-    ).astype(float)
-    frame = _frame(
-        {
-            "occurred_at": _instants(draw, count),
-            "feed": names,
-            "kind": kind.astype(str),
-            "channel": np.array(CHANNELS)[draw.integers(0, 8, count)],
-            "customer": _customers(draw, count, customers),
-            "scale": scale.astype(str),
-            "score": score,
-            "amount": np.where(feed == 0, np.round(draw.lognormal(4, 1, count), 2), np.nan),
-            "duration_minutes": np.where(feed == 2, draw.integers(0, 60, count), np.nan).astype(float),
-        }
-    )
-    has_scale = pl.col("scale") != ""
-    return frame.with_columns(
-        pl.when(has_scale).then("score"),
-        pl.when(has_scale).then("scale"),
-        pl.col("amount", "duration_minutes").fill_nan(None),
-    )
-
-
 def timed(folder: Path) -> dict[str, object]:
     """Match, measure, score, audit and publish what is in the store; CPU seconds of the whole process."""
     from flows.interpreter import prepare
@@ -336,6 +209,7 @@ def timed(folder: Path) -> dict[str, object]:
 if __name__ == "__main__":
     command, place, *more = sys.argv[1:]
     if command == "build":
-        build(Path(place), int(float(more[0])) if more else 1_000_000)
+        told = build(Path(place), int(float(more[0])) if more else 1_000_000)
+        sys.stdout.write(json.dumps(told, indent=1) + "\n")
     else:
         sys.stdout.write(json.dumps(timed(Path(place)), indent=1) + "\n")

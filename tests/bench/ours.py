@@ -1,6 +1,7 @@
 """Our side of the curve: one job in a process of its own.
 
 python -m tests.bench.ours tables FOLDER OUT    the day, week and month tables alone, nothing kept
+python -m tests.bench.ours scan FOLDER OUT      the columns that the pass reads, summed up: the limit
 python -m tests.bench.ours run FOLDER OUT       all published tables, from what is kept of months
 python -m tests.bench.ours anew FOLDER OUT      the same, once everything that is kept is forgotten
 python -m tests.bench.ours owners FOLDER OUT    the same, with ten touchpoints in other hands for 90 days
@@ -21,19 +22,21 @@ import polars as pl
 import yaml
 
 from contracts.tables import MeasureDaily, ScorecardTouchpoint
+from flows.briefs import brief_of
 from flows.interpreter import prepare
 from flows.passes import Measured, measure
 from flows.run import Run, released
 from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
-from tests.bench.million import DAYS, SEED, START, drawn_events
+from tests.bench.drawn import DAYS, SEED, START, drawn_events
 from transforms.cards import by_period, cards, observed_by_period
 from transforms.credit import credited_daily, named
 from transforms.score import measure_daily
+from warehouse.kept import Kept
 from warehouse.memory import Memory
 from warehouse.releases import TableFile
-from warehouse.store import State
+from warehouse.store import EventStore, State
 
 BATCH = 10_000
 WARM = 4
@@ -61,6 +64,16 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     judged.with_columns(**names).write_parquet(out / "scorecard_touchpoint.parquet")
     by_day.write_parquet(out / "measure_daily.parquet")
     return {"events_read": measured.read, "rows": judged.height + by_day.height}
+
+
+def scan(folder: Path, _out: Path) -> dict[str, object]:
+    """Every column that the pass reads, read and added up: nothing that reads events can be quicker."""
+    workspace = load(folder)
+    state = EventStore(workspace.warehouse / "store").head()
+    columns = brief_of(workspace).asked_of(state, Kept()).columns
+    events = state.scan(columns, as_stored=True)
+    summed = events.select(pl.len(), pl.col(columns).to_physical().cast(pl.Float64).sum()).collect()
+    return {"events_read": summed["len"].item(), "columns": columns}
 
 
 def whole(run: Run, out: Path, state: State) -> dict[str, object]:
@@ -171,6 +184,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     jobs = {
         "tables": tables,
+        "scan": scan,
         "run": published,
         "anew": lambda one, other: published(one, other, forget=True),
         "owners": owners,

@@ -14,7 +14,7 @@ from contracts.errors import StoreError
 from tests.warehouse.test_store import LATE, Writer, counts, day, event, frame, ids, told
 from warehouse import event_ids, months
 from warehouse.event_ids import Wanted, found_in, index_of
-from warehouse.months import packed
+from warehouse.months import in_buckets, packed
 from warehouse.store import EventStore, State
 
 MARCH, APRIL = "2026-03", "2026-04"
@@ -114,6 +114,26 @@ def test_a_packed_month_has_the_bytes_that_one_writing_of_its_events_has(
 
 
 # Late, told again, corrected, taken back
+
+
+@pytest.mark.parametrize("spread_us", [3, 5_000, 31 * 86_400_000_000])
+@pytest.mark.parametrize("buckets", [1, 4, 64])
+def test_events_stand_by_bucket_customer_instant_and_id_however_close_they_are(spread_us: int, buckets: int):
+    draw = random.Random(spread_us + buckets)
+    people = [0, 1, 63, 64, 65, 2**31, 2**32 - 1]
+    rows = [
+        (draw.choice(people), draw.randrange(spread_us), f"e{n}") for n in draw.sample(range(3_000), 3_000)
+    ]
+    schema = {"customer": pl.UInt32, "occurred_at": pl.Int64, "event_id": pl.String}
+    events = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.from_epoch("occurred_at", "us").dt.replace_time_zone("UTC")
+    )
+    groups = in_buckets(events, buckets)
+    assert [set(group["customer"] % buckets) <= {n} for n, group in enumerate(groups)] == [True] * buckets
+    told = events.with_columns(bucket=pl.col("customer") % buckets).sort(
+        "bucket", "customer", "occurred_at", "event_id"
+    )
+    assert pl.concat(groups).equals(told.drop("bucket"))
 
 
 def test_events_told_again_just_so_write_nothing(writer: Writer):
@@ -244,10 +264,12 @@ def found(state: State, *names: str) -> dict[str, set[str]]:
     return said
 
 
+@pytest.mark.parametrize("share", [0, 1e9], ids=["from the stored ids", "from the wanted ids"])
 def test_an_index_tells_which_ids_a_file_has_and_in_which_row_group(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, share: float
 ):
     monkeypatch.setattr(months, "BUCKET_ROWS", 100)
+    monkeypatch.setattr(event_ids, "_MANY", share)
     state = writer.absorb(many(0, 3000)).state
     (file,) = state.event_files
     path = state.folder / file.path
@@ -307,7 +329,9 @@ def test_an_index_that_another_version_of_the_hash_made_is_made_anew(
         event_ids._version.cache_clear()  # noqa: SLF001 - as above
 
 
-def test_ids_with_one_hash_are_told_apart(writer: Writer, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("share", [0, 1e9], ids=["from the stored ids", "from the wanted ids"])
+def test_ids_with_one_hash_are_told_apart(writer: Writer, monkeypatch: pytest.MonkeyPatch, share: float):
+    monkeypatch.setattr(event_ids, "_MANY", share)
     monkeypatch.setattr(
         event_ids, "_hashes", lambda ids: (ids.str.len_chars().cast(pl.UInt64) * 64).to_numpy()
     )
