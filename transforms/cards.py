@@ -12,7 +12,7 @@ import polars as pl
 from transforms.credit import PARTS, Scoring, named
 from transforms.estimate import ESTIMATED, estimate
 from transforms.measure import ADDITIVE
-from transforms.observations import Observations, gathered, observed, quantiles
+from transforms.observations import Observations, gathered, quantiles
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
 from transforms.quantiles import quantile_families
 from transforms.verdict import answers_needed, below_goal, frozen, verdict
@@ -42,16 +42,6 @@ def by_period(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return periodic(daily, scoring.calendar, PARTS, ADDITIVE)
 
 
-def observed_by_period(values: pl.LazyFrame, scoring: Scoring) -> Observations:
-    """Every quantile's observations with the periods that they belong to.
-
-    Args:
-        values: slot, touchpoint, metric, dimension, segment, value, is_event.
-        scoring: What they are credited by.
-    """
-    return observed(values, scoring.calendar.spans(), scoring)
-
-
 def cards(
     periods: pl.LazyFrame, values: Observations, scoring: Scoring, wanted: Collection[str] = tuple(GRAINS)
 ) -> pl.LazyFrame:
@@ -59,7 +49,7 @@ def cards(
 
     Args:
         periods: What `by_period` returned, collected.
-        values: What `observed_by_period` returned.
+        values: What `observations.observed` returned.
         scoring: Map, slots, calendar, goals.
         wanted: Names of the cards to make.
 
@@ -92,10 +82,11 @@ def cards(
 
 def _keys_by_card(values: Observations, scoring: Scoring, wanted: Collection[str]) -> list[pl.DataFrame]:
     """Which of the combinations that are observed belong to each card, with its keys."""
-    parts = values.parts.lazy().with_row_index("part")
-    made = _split(parts, scoring).items()
-    plans = [frame.select("part", *_keyed(card), "metric") for card, (_, frame) in made if card in wanted]
-    return pl.collect_all(plans)
+    parts = values.parts.with_columns(_stage(scoring)).with_row_index("part")
+    rows = _rows(scoring).items()
+    return [
+        parts.filter(mine).select("part", *_keyed(card), "metric") for card, mine in rows if card in wanted
+    ]
 
 
 def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scoring) -> pl.LazyFrame:
@@ -108,7 +99,8 @@ def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scor
     )
     parts = ["touchpoint", "owner", "team", "stage"]
     whole, observed = (
-        _staged(frame.filter(pl.col("dimension") == 0), scoring)
+        frame.filter(pl.col("dimension") == 0)
+        .with_columns(_stage(scoring))
         .select(*PERIOD_COLUMNS, *parts, "metric")
         .unique()
         for frame in (periods, values.told.lazy())
@@ -128,26 +120,29 @@ def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scor
 
 def _split(frame: pl.LazyFrame, scoring: Scoring) -> Mapping[str, tuple[tuple[str, ...], pl.LazyFrame]]:
     """The rows that each card is made of, and its keys."""
-    whole = _staged(frame.filter(pl.col("dimension") == 0), scoring)
-    parts = whole.filter(pl.col("metric").is_in(_metrics_with_goals(scoring)))
-    segments = _staged(frame.filter(pl.col("dimension") > 0), scoring)
-    rows = {
+    staged = frame.with_columns(_stage(scoring))
+    return {card: (GRAINS[card], staged.filter(mine)) for card, mine in _rows(scoring).items()}
+
+
+def _rows(scoring: Scoring) -> Mapping[str, pl.Expr]:
+    """Which rows each card is made of."""
+    whole, segments = pl.col("dimension") == 0, pl.col("dimension") > 0
+    parts = whole & pl.col("metric").is_in(_metrics_with_goals(scoring))
+    return {
         **dict.fromkeys(GRAINS, whole),
         "owner parts": parts,
         "team parts": parts,
-        "stage": whole.filter(pl.col("stage") > 0),
+        "stage": whole & (pl.col("stage") > 0),
         "segment": segments,
         "segment of all": segments,
     }
-    return {card: (keys, rows[card]) for card, keys in GRAINS.items()}
 
 
-def _staged(frame: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
-    """Rows with the number of their touchpoint's stage; 0 for unmatched events."""
+def _stage(scoring: Scoring) -> pl.Expr:
+    """The number of a touchpoint's stage; 0 for unmatched events."""
     order = {stage.id: number for number, stage in enumerate(scoring.atlas.stages, start=1)}
     numbers = [0, *(order[touchpoint.stage] for touchpoint in scoring.atlas.touchpoints)]
-    stage_of = pl.lit(pl.Series(numbers, dtype=pl.UInt32))
-    return frame.with_columns(stage=stage_of.gather(pl.col("touchpoint")))
+    return pl.lit(pl.Series(numbers, dtype=pl.UInt32)).gather(pl.col("touchpoint")).alias("stage")
 
 
 def _keyed(card: str) -> list[pl.Expr]:

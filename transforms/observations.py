@@ -17,7 +17,7 @@ from contracts.accountability import Metric
 from transforms.credit import PARTS, Scoring
 from transforms.periods import PERIOD_COLUMNS
 from transforms.quantiles import (
-    ascending,
+    ASCENDING,
     estimate_waiting,
     is_censored,
     quantile_families,
@@ -254,21 +254,28 @@ class Wanted:
         return slice(int(begin), int(end))
 
 
-def observed(values: pl.LazyFrame, spans: pl.DataFrame, scoring: Scoring) -> Observations:
-    """Observations credited to the owner in force, in order.
+def credited_values(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+    """Observations of quantiles credited to the owner in force: date, `PARTS`, value, is_event.
 
     Args:
         values: slot, touchpoint, metric, dimension, segment, value, is_event.
-        spans: Periods: `PERIOD_COLUMNS`, and `first` and `last`, the days that each holds.
         scoring: What they are credited by.
     """
-    credited = scoring.credited(values).select("date", *PARTS, "value", "is_event").collect()
+    return scoring.credited(values).select("date", *PARTS, "value", "is_event")
+
+
+def observed(credited: pl.DataFrame, spans: pl.DataFrame) -> Observations:
+    """Observations in order.
+
+    Args:
+        credited: What `credited_values` returned, collected.
+        spans: Periods: `PERIOD_COLUMNS`, and `first` and `last`, the days that each holds.
+    """
     number, parts = _numbered(credited.select(PARTS))
     day = credited["date"].to_physical().to_numpy().astype(np.int64)
     since, days = (int(day.min()), int(np.ptp(day)) + 1) if day.size else (0, 0)
     cell, cells = _numbered(pl.DataFrame({"part": number, "day": day - since}))
-    told = credited.lazy().select("value", "is_event").with_columns(cell=pl.Series(cell))
-    ordered = ascending(told).collect()
+    ordered = credited.select("value", "is_event", cell=pl.Series(cell)).sort(*ASCENDING)
     every = Observations(
         parts=parts,
         spans=spans,

@@ -39,14 +39,10 @@ class Calendar:
         days = pl.LazyFrame({"date": pl.date_range(self.first, self.today, eager=True)})
         return periodic(days.with_columns(n=pl.lit(1)), self, ["date"], ["n"]).drop("n")
 
-    def spans(self) -> pl.DataFrame:
+    def spans(self) -> pl.LazyFrame:
         """Every period: its columns, `first` and `last`, the days that it holds."""
-        held = (
-            self.day_table()
-            .group_by(PERIOD_COLUMNS)
-            .agg(first=pl.col("date").min(), last=pl.col("date").max())
-        )
-        return held.sort(PERIOD_COLUMNS).collect()
+        held = self.day_table().group_by(PERIOD_COLUMNS)
+        return held.agg(first=pl.col("date").min(), last=pl.col("date").max()).sort(PERIOD_COLUMNS)
 
 
 def periodic(

@@ -30,9 +30,13 @@ def ordered_values(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     )
 
 
+ASCENDING = (pl.col("value"), pl.col("is_event").not_())
+"""By value, and where values are alike events before open cases."""
+
+
 def ascending(values: pl.LazyFrame) -> pl.LazyFrame:
-    """Observations as `waiting_curves` takes them: by value, and where values are alike events before open cases."""
-    return values.sort("value", pl.col("is_event").not_())
+    """Observations as `waiting_curves` takes them."""
+    return values.sort(*ASCENDING)
 
 
 _ENDS = tuple(f"{prefix}_{end}" for prefix in ("value", "bound") for end in ("low", "high"))

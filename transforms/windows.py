@@ -43,10 +43,11 @@ def window_sums(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
 
 def window_values(values: Observations, scoring: Scoring) -> Observations:
     """Observations of quantiles in every window instead of every period."""
-    days = pl.LazyFrame({"date": pl.date_range(scoring.calendar.first, scoring.calendar.today, eager=True)})
-    held = pl.concat([one.named(days) for one in _windows(scoring)]).group_by(PERIOD_COLUMNS)
-    spans = held.agg(first=pl.col("date").min(), last=pl.col("date").max()).sort(PERIOD_COLUMNS).collect()
-    return values.over(spans)
+    rows = [
+        ("to_date", one.start, one.end, one.start, one.end - timedelta(days=1)) for one in _windows(scoring)
+    ]
+    kinds = {"period": PERIOD, **dict.fromkeys(("period_start", "period_end", "first", "last"), pl.Date())}
+    return values.over(pl.DataFrame(rows, schema=kinds, orient="row"))
 
 
 def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:

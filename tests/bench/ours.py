@@ -30,8 +30,9 @@ from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
 from tests.bench.drawn import DAYS, SEED, START, drawn_events
-from transforms.cards import by_period, cards, observed_by_period
+from transforms.cards import by_period, cards
 from transforms.credit import credited_daily, named
+from transforms.observations import credited_values, observed
 from transforms.score import measure_daily
 from warehouse.kept import Kept
 from warehouse.memory import Memory
@@ -49,8 +50,14 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     measured = measure(run.workspace, state)
     scoring = scoring_of(run.workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods = by_period(daily.lazy(), scoring).collect()
-    values = observed_by_period(measured.values.lazy(), scoring)
+    periods, credited, spans = pl.collect_all(
+        [
+            by_period(daily.lazy(), scoring),
+            credited_values(measured.values.lazy(), scoring),
+            scoring.calendar.spans(),
+        ]
+    )
+    values = observed(credited, spans)
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
     plans = [
         cards(periods.lazy().filter(held), values, scoring, wanted=("touchpoint",)),

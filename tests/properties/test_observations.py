@@ -9,12 +9,12 @@ from polars.testing import assert_frame_equal
 
 from contracts.tenures import tenures
 from tests.spec.pipeline import BERLIN, MAP, a_map
-from transforms.cards import GRAINS, KEYS, _keys_by_card, _split, observed_by_period
+from transforms.cards import GRAINS, KEYS, _keys_by_card, _split
 from transforms.credit import PARTS, Scoring
 from transforms.estimate import ESTIMATED
 from transforms.map_tables import dim_goal
 from transforms.measure import SUMS
-from transforms.observations import _RADIX, gathered, quantiles
+from transforms.observations import _RADIX, Observations, credited_values, gathered, observed, quantiles
 from transforms.periods import PERIOD_COLUMNS, Calendar
 from transforms.quantiles import (
     ascending,
@@ -81,6 +81,10 @@ def as_values(drawn: list[tuple]) -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema={**keys, "value": pl.Float64, "is_event": pl.Boolean}, orient="row")
 
 
+def gathered_of(values: pl.LazyFrame) -> Observations:
+    return observed(credited_values(values, SCORING).collect(), SCORING.calendar.spans().collect())
+
+
 def readable(values: pl.LazyFrame) -> list[pl.LazyFrame]:
     """Every quantile of every card and period, from lists."""
     credited = SCORING.credited(values).select("date", *PARTS, "value", "is_event")
@@ -106,7 +110,7 @@ def readable(values: pl.LazyFrame) -> list[pl.LazyFrame]:
 
 
 def by_kernels(values: pl.LazyFrame) -> list[pl.LazyFrame]:
-    found = observed_by_period(values, SCORING)
+    found = gathered_of(values)
     return quantiles(gathered(found, _keys_by_card(found, SCORING, tuple(GRAINS))), SCORING.metrics)
 
 
@@ -130,7 +134,7 @@ def test_what_is_told_of_is_every_combination_in_every_period_it_occurs_in_once(
     values = as_values(drawn)
     every = SCORING.credited(values).join(SCORING.calendar.day_table(), on="date")
     expected = every.select(*PERIOD_COLUMNS, *PARTS).unique().collect()
-    told = observed_by_period(values, SCORING).told.select(expected.columns)
+    told = gathered_of(values).told.select(expected.columns)
     assert_frame_equal(told, expected, check_row_order=False)
     assert_frame_equal(told, told.unique(), check_row_order=False)
 
@@ -140,7 +144,7 @@ def test_more_groups_than_sixteen_bits_can_number_are_told_apart():
     drawn = [(day % 50, 1, (1, 1), 0, float(day % 7), True) for day in range(many)]
     segments = pl.Series("segment", range(many), dtype=pl.UInt32)
     values = as_values(drawn).with_columns(segments)
-    found = observed_by_period(values, SCORING)
+    found = gathered_of(values)
     assert found.parts.height * 9 > _RADIX
     made = rows(by_kernels(values)).filter(card="segment", period="week", metric=1)
     assert made.sort("segment")["value"].to_list() == [float(day % 7) for day in range(many)]
