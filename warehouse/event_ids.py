@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from warehouse.files import accessing, part_of
+from warehouse.files import accessing, at_hand, part_of
 
 GROUPS_MAX = 64
 """Row groups that a key can tell apart."""
@@ -126,7 +126,7 @@ def _version() -> int:
 
 
 def _ids_by_group(path: Path) -> Iterator[pl.Series]:
-    with accessing(path):
+    with accessing(at_hand(path)):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
             yield pl.DataFrame(file.read_row_group(group, columns=["event_id"]))["event_id"]

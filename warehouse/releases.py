@@ -6,9 +6,12 @@ releases/00000042.json                the truth: all tables of one publish
 current -> .views/00000042            for tools that read a folder
 
 A release is made ready under a name that nobody reads, then its manifest is created, then it is shown:
-whatever fails or is killed, the last release stands or the new one does.
+whatever fails or is killed, the last release stands or the new one does. Where the truth is in an object store,
+files and manifests are there under the same names, and `latest.json` beside them, with the addresses of the newest
+release's files: a hint, written when the release is there.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Mapping
@@ -39,6 +42,7 @@ from warehouse.memory import Memory
 Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 """Given a release's folder, the texts to put beside its tables, by file name."""
 
+LATEST = "latest.json"
 _KEPT_MIN = 2
 _LOST = "Delete it if it is there, then run again: the next release has it whole."
 
@@ -172,10 +176,40 @@ class Releases:
         release = Release(follows + 1, self.view(follows + 1), tables)
         manifest = {**facts, "tables": {one.table: asdict(one) for one in tables}}
         with self._ready(release, beside, manifest) as part:
+            self._push(release, follows)
             self.manifests.commit(follows, manifest)
+            self._tell(release)
             self._place(release, part)
             self._point(release)
         return release
+
+    def catch_up(self) -> None:
+        """Go on from where the truth is, if that is not here.
+
+        Raises:
+            StoreError: The object store does not answer, or holds another warehouse.
+        """
+        self.manifests.catch_up(lambda number: {self.root / one.path for one in self.read(number).tables})
+        if self.manifests.mirror is not None and (release := self.head()) is not None:
+            self._tell(release)
+
+    def _push(self, release: Release, follows: int) -> None:
+        """Have every file of a release where the truth is: those of the release that it follows are."""
+        if self.manifests.mirror is not None:
+            before = {one.path for one in self.read(follows).tables} if follows else set()
+            named = {one.path for one in release.tables} - before
+            self.manifests.mirror.push([self.root / path for path in named])
+
+    def _tell(self, release: Release) -> None:
+        """Say for tools that read objects which files the newest release has."""
+        if (mirror := self.manifests.mirror) is not None:
+            tables = {
+                one.table: mirror.bucket.at(mirror.name(self.root / one.path)) for one in release.tables
+            }
+            told = json.dumps({"number": release.number, "tables": tables}, indent=1).encode()
+            latest = mirror.name(self.root / LATEST)
+            if mirror.bucket.read(latest) != told:
+                mirror.bucket.write(latest, told)
 
     def _reused(self, tables: tuple[TableFile, ...]) -> tuple[TableFile, ...]:
         """Tables with whether a release has them: a file may be there because a run was killed before its release."""
@@ -288,6 +322,7 @@ class Releases:
         Returns:
             How many releases and files were deleted.
         """
+        self.manifests.same_as_there()
         standing = self.manifests.standing(max(keep_releases, _KEPT_MIN), older_than)
         # First the manifests, then what they refer to: killed in between, nothing is missing.
         gone = self.manifests.sweep(standing, older_than)
@@ -297,6 +332,8 @@ class Releases:
             for number in self.manifests.numbers()
             for one in self.read(number).tables
         }
+        if self.manifests.mirror is not None:
+            gone += self.manifests.mirror.sweep(self.root / "data", kept, older_than)
         return gone + sweep(self.root / "data", kept, older_than)
 
     def _sweep_views(self, standing: list[int], older_than: float) -> None:
