@@ -62,10 +62,11 @@ def process(module: str, *words: str | Path, limit_s: float = LIMIT_S) -> Cost:
             sys.exit(f"{' '.join(command)} ended with {started.returncode}")
         out.seek(0)
         said = out.read()
-    peak = max(used.ru_maxrss // 1024, together >> 20)
-    return Cost(
-        used.ru_utime + used.ru_stime, wall, peak, json.loads(said or "{}") if has_ended else {}, has_ended
-    )
+    told = json.loads(said or "{}") if has_ended else {}
+    # Whoever has its peak begin again with every stage says what it was in each.
+    stages = told.get("peak_mb_by_stage", {}) if isinstance(told, dict) else {}
+    peak = max(used.ru_maxrss // 1024, together >> 20, *stages.values())
+    return Cost(used.ru_utime + used.ru_stime, wall, peak, told, has_ended)
 
 
 def _together(pid: int) -> int:

@@ -112,11 +112,10 @@ def _table(point: Point) -> list[str]:
 
 def _said(point: Point) -> list[str]:
     lines = [*_ratios(point), *_equality(point)]
-    lines += [
-        f"- CPU seconds of `{job}` by stage: {_by_stage(best['said'])}."
-        for job in ("anew", "run", "owners", "batch")
-        if (best := _best(point, job))
-    ]
+    for job in ("anew", "run", "owners", "batch"):
+        if best := _best(point, job):
+            peaks = ", ".join(f"{name} {mb}" for name, mb in best["said"]["peak_mb_by_stage"].items())
+            lines.append(f"- CPU seconds of `{job}` by stage: {_by_stage(best['said'])}. Peak MB: {peaks}.")
     if best := _best(point, "warm"):
         each = ", ".join(map(str, best["said"]["cpu_s_of_each"]))
         lines.append(
