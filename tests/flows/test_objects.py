@@ -110,10 +110,11 @@ def test_a_warehouse_that_was_here_alone_is_brought_there(objects: ObjectStore, 
 
 
 def test_only_what_nobody_names_any_more_is_swept_and_only_once_it_is_old(
-    objects: ObjectStore, tmp_path: Path
+    objects: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     url = objects.place()
-    sandbox = machine(tmp_path / "one", url)
+    monkeypatch.chdir(tmp_path)
+    sandbox = machine(Path("one"), url)
     for number in range(3):
         deliver(sandbox.root, number)
         ran(sandbox)
@@ -136,6 +137,13 @@ def test_only_what_nobody_names_any_more_is_swept_and_only_once_it_is_old(
     assert "store/commits/00000001.json" not in after
     assert {f"store/commits/0000000{number}.json" for number in (2, 3)} <= after
     assert len(after) < len(before)
+    # What somebody else took is brought back, as far as it is here.
+    month = next(path for path in sorted(store.folder.glob("events/*")) if behind.name(path) in after)
+    table = next(path for path in sorted(releases.root.glob("data/*/*")) if behind.name(path) in after)
+    there.delete([behind.name(month), behind.name(table)])
+    store.sweep(later, commits=2)
+    releases.sweep(2, later)
+    assert {one.name for part in ("store", "published") for one in there.list(part)} == after
     assert behind.folder == (sandbox.root / "warehouse").absolute()
     assert assert_whole(url, tmp_path / "look") == (3, 3)
     assert store.kept.sweep_there(later) == 0, "all of it is in use here"

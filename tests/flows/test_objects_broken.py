@@ -185,6 +185,38 @@ def test_without_the_package_its_extra_is_named(tmp_path: Path, call: Call, monk
     assert "pip install 'answerable[objects]'" in said.err
 
 
+@pytest.mark.skipif(
+    KILLS < EVERY, reason="set ANSWERABLE_OBJECT_KILLS=10 to have two machines publish all the time"
+)
+def test_two_machines_that_publish_all_the_time_lose_and_mix_nothing(objects: ObjectStore, tmp_path: Path):
+    url, ends = objects.place(), Counter[str]()
+    machines = [machine(tmp_path / name, url) for name in ("one", "other")]
+
+    def publish(which: int) -> None:
+        for number in range(KILLS):
+            deliver(machines[which].root, 2 * number + which)
+            try:
+                ran(machines[which])
+                ends["published"] += 1
+            except StoreError as error:
+                ends["overtaken" if "was written by another run meanwhile" in str(error) else str(error)] += 1
+
+    running = [threading.Thread(target=publish, args=(which,)) for which in range(2)]
+    for one in running:
+        one.start()
+    for one in running:
+        one.join()
+    for one in machines:
+        ran(one)
+    assert_whole(url, tmp_path / "look")
+    assert ends["published"] + ends["overtaken"] == 2 * KILLS
+    # Nobody's events are lost: whoever is asked tells of all deliveries.
+    sources = {f"answers{number}.csv" for number in range(2 * KILLS)}
+    state = EventStore(machines[1].root / "warehouse/store").head()
+    assert {Path(one.source).name for one in state.deliveries} == sources
+    sys.stderr.write(f"two machines: {dict(ends)}\n")
+
+
 @pytest.mark.slow
 def test_a_kill_at_any_instant_leaves_everything_whole_and_loses_nothing(
     objects: ObjectStore, tmp_path: Path
