@@ -22,9 +22,9 @@ gate: .venv/dev.stamp ## lint, types, layers, spelling, dependencies, generated 
 bench: .venv/dev.stamp ## our job against DuckDB's over 10 million events, all cells compared; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench.curve build/bench 1e7 1
 
-bench-full: .venv/dev.stamp ## every benchmark; the curve over 1 and 10 million events, twice each
+bench-full: .venv/dev.stamp ## every benchmark; the curve over 1, 10 and 100 million events, which says first what room it takes
 	$(BIN)/python -m pytest tests/bench --benchmark-only --benchmark-disable-gc -s
-	$(BIN)/python -m tests.bench.curve build/bench 1e6,1e7 2
+	$(BIN)/python -m tests.bench.curve build/bench 1e6,1e7,1e8 2
 
 docs: .venv/dev.stamp ## write the generated pages
 	$(BIN)/python -m flows.docs

@@ -9,6 +9,7 @@ from contracts.alert_settings import Alerts
 from contracts.documents import Declaration, Moment
 
 FILE = "answerable.yaml"
+_PLACE = r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[A-Za-z0-9_.=\-]+)*/?$"
 
 
 def _zone(name: str) -> str:
@@ -130,6 +131,8 @@ class Workspace(Declaration):
         timezone: Where a day begins and ends, and how dates without an offset are read.
         clock: A fixed "now", for data that has stopped; the real time when absent.
         warehouse: Folder, relative to the workspace, that holds everything the product makes.
+        objects: A place in an object store, `s3://bucket/prefix`, where the warehouse is kept; its folder is then a
+            cache. Who we are and where the store is, the environment says (AWS_ACCESS_KEY_ID and the like).
         limits: Where the audit begins to warn.
         grades: Where the grades of trust end.
         expect_future_minutes: An event further in the future than this is rejected.
@@ -148,6 +151,7 @@ class Workspace(Declaration):
     grades: Grades = Grades()
     inherited: Inherited = Inherited()
     warehouse: str = "warehouse"
+    objects: str | None = Field(default=None, pattern=_PLACE)
     expect_future_minutes: int = Field(default=60, ge=0)
     validation: Validation = Validation()
     attestation_days: int = Field(default=92, ge=1, le=3660)

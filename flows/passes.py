@@ -4,7 +4,7 @@ Memory is bounded by a file or a partition of months, not by the history; sums o
 of the whole.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,7 +12,17 @@ import polars as pl
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
 from flows.case_parts import cases_of
-from flows.parts import PARTITION_ROWS, keys_of, parts_of, put_together
+from flows.parts import (
+    FACTS,
+    PARTITION_ROWS,
+    STAKES,
+    PackKeys,
+    Pass,
+    keys_of,
+    lacking,
+    parts_of,
+    put_together,
+)
 from flows.progress import Tell, silent
 from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
@@ -105,6 +115,7 @@ def measure(
     keys = keys_of(asked)
     team = Team(brief, asked, keys, executor, tell)
     team.make_parts()
+    _bring(asked, keys)
     summed = put_together(asked, parts_of(asked, keys, tell))
     told_of_cases = workspace.atlas.cases and keys
     found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
@@ -137,6 +148,15 @@ def measure(
         summed["lived"],
         asked.read.rows,
     )
+
+
+def _bring(asked: Pass, keys: Sequence[PackKeys]) -> None:
+    """Fetch at once what is about to be read, one after the other, where it is not here: parts, and files without."""
+    if asked.kept.mirror is not None:
+        found = [(FACTS, one.facts) for one in keys] + [(STAKES, one.stakes) for one in keys if one.stakes]
+        asked.kept.bring(found)
+        files = [file for lack in lacking(asked, keys) for file in lack.keys.files]
+        asked.kept.mirror.bring([asked.state.folder / file.path for file in files])
 
 
 def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:

@@ -82,10 +82,12 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
     release, manifest = _newest(workspace, releases)
     then = replace(workspace, now=datetime.fromisoformat(manifest["as_of"]))
     store = EventStore(workspace.warehouse / "store")
+    landed = store.at(manifest["store_commit"])
+    if store.mirror is not None:
+        paths = {path for one in landed.deliveries for path in one.parts.values()}
+        store.mirror.bring([store.folder / path for path in paths])
     with _scratch(workspace.warehouse, store) as scratch:
-        state = absorb(
-            then, scratch, State(scratch.folder), _landings(store.at(manifest["store_commit"]))
-        ).state
+        state = absorb(then, scratch, State(scratch.folder), _landings(landed)).state
         tell("absorb", 1, 1)
         anew, _ = made_anew(then, state, releases.frame(release, Restatement.table_name()), tell)
         tell("score", 1, 1)

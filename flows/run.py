@@ -59,6 +59,7 @@ from warehouse.lease import Lease, leased
 from warehouse.ledger import Ledger
 from warehouse.lock import held
 from warehouse.memory import Memory
+from warehouse.mirror import Mirror
 from warehouse.releases import Release, Releases, TableFile
 from warehouse.signal_ledger import add_signals
 from warehouse.store import Absorbed, EventStore, State
@@ -175,12 +176,16 @@ class Run:
             Writers(self.releases) as self._writers,
         ):
             self._hold(lease)
+            if self.store.mirror is not None:
+                self._timed("fetch", lambda: self._catch_up(cast("Mirror", self.store.mirror)))
             if self.allowance.limit is not None:
                 self.allowance.at_once(self.workspace, self.store.head())  # refused before anything begins
             self._begin()
             try:
                 yield
             except BaseException as error:
+                if self.store.mirror is not None:
+                    self.store.mirror.drop()
                 said = str(error) if isinstance(error, AnswerableError) else repr(error)
                 failed = of_failure(self.workspace, self.id, said, now := _now())
                 self.ledger.end_run(
@@ -273,6 +278,12 @@ class Run:
         sending = self._timed("notify", lambda: pump(self.workspace, self.alerts, SENDING))
         return replace(outcome, letters=dict(sending.counts))
 
+    def _catch_up(self, mirror: Mirror) -> None:
+        """Go on from where the truth is, which is an object store."""
+        mirror.must_be_ours()
+        self.store.catch_up(lambda done, total: self.tell("fetch", done, total))
+        self.releases.catch_up()
+
     def _tidy(self) -> None:
         """Sweep what nobody refers to any more; every hour is enough, and of a day's many runs each would look at all."""
         retention, now = self.workspace.settings.retention, _now().timestamp()
@@ -282,7 +293,9 @@ class Run:
         old = now - timedelta(hours=retention.grace_hours).total_seconds()
         self.releases.sweep(retention.releases, old)
         self.store.sweep(old)
-        self.store.kept.sweep(now - _TIDY_SECONDS)  # every part that this run needed counts as young
+        kept = self.store.kept
+        kept.sweep(now - _TIDY_SECONDS)  # every part that this run needed counts as young
+        kept.sweep_there(old)
         mark.touch()
 
     def _hold(self, lease: Lease) -> None:
@@ -351,6 +364,8 @@ class Run:
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
         every = restated(self.workspace, self.releases, self._follows or 0, every, facts)
+        if self.store.mirror is not None:
+            self.store.mirror.settle()
         writers = cast("Writers", self._writers)
         files = writers.files({t: every[t] for t in TABLES}, extra)
         return self.releases.publish(files, facts, beside(self.releases), self._follows)

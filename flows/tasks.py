@@ -3,7 +3,8 @@
 A task is pure: it reads files that never change and keeps what comes of them under a name that says what it
 was made of. Who does it, how often and on which machine changes nothing, so a worker that dies costs a retry,
 and two that do the same cost time only. No event and no result travels with a task: workers read the store
-and keep their results in it, so they have to see the same folder under the same name.
+and keep their results in it, so they have to see the same folder under the same name, or the object store that is
+behind it.
 """
 
 import json
@@ -21,6 +22,8 @@ from flows.case_parts import BUCKET, bucket_key, make_bucket
 from flows.parts import Lacking, PackKeys, Pass, keys_of, lacking, make_part
 from flows.progress import Tell
 from warehouse.executors import Executor
+from warehouse.mirror import cache_for
+from warehouse.places import place
 from warehouse.store import EventStore
 
 _OTHER = "Install the same release of answerable there as here, with the same polars."
@@ -38,6 +41,7 @@ class Task:
         at_once: How many events may be read at once.
         bucket: Which bucket's cases are made; None where a pack's part is.
         buckets: Of how many.
+        objects: Where in an object store the warehouse is, if its folder is a cache.
     """
 
     store: str
@@ -47,6 +51,7 @@ class Task:
     at_once: int | None = None
     bucket: int | None = None
     buckets: int = 1
+    objects: str | None = None
 
     def said(self) -> str:
         """The task as text."""
@@ -70,7 +75,8 @@ def compute(said: str) -> str:
 
 
 def _done(task: Task) -> int:
-    asked, keys = _asked(task.store, task.commit, task.brief, task.at_once)
+    store = _seen(task)
+    asked, keys = _asked(store, task.commit, Path(task.brief).name, task.at_once)
     asked.kept.look()
     before = asked.read.rows
     theirs = [keys[key] for key in task.keys if key in keys]
@@ -82,14 +88,26 @@ def _done(task: Task) -> int:
     else:
         for lack in lacking(asked, theirs):
             make_part(asked, lack)
+    if asked.kept.mirror is not None:
+        asked.kept.mirror.settle()
     return asked.read.rows - before
 
 
+def _seen(task: Task) -> Path:
+    """The store's folder as this machine sees it: where it is a cache, perhaps one of its own."""
+    if task.objects is None:
+        return Path(task.store)
+    warehouse = cache_for(task.objects, Path(task.store).parent)
+    place(warehouse, task.objects)
+    return warehouse / "store"
+
+
 @lru_cache(maxsize=2)
-def _asked(store: str, commit: int, brief: str, at_once: int | None) -> tuple[Pass, dict[str, PackKeys]]:
+def _asked(store: Path, commit: int, brief: str, at_once: int | None) -> tuple[Pass, dict[str, PackKeys]]:
     """The pass and the keys of its files, worked out once for all tasks of a run."""
-    events = EventStore(Path(store))
-    asked = Brief.read(Path(brief)).asked_of(events.at(commit), events.kept, at_once)
+    events = EventStore(store)
+    kept = events.kept
+    asked = Brief.read(store / "kept" / brief).asked_of(events.at(commit), kept, at_once)
     return asked, {one.facts: one for one in keys_of(asked)}
 
 
@@ -140,13 +158,18 @@ class Team:
         return self.executor is not None and len(waiting) > 1 and rows >= self.executor.least
 
     def _task(self, *keys: PackKeys, bucket: int | None = None, buckets: int = 1) -> str:
-        state, folder = self.asked.state, self.asked.state.folder.resolve()
+        state, mirror = self.asked.state, self.asked.kept.mirror
+        folder = state.folder.absolute() if mirror else state.folder.resolve()
         brief = str(self.brief.keep(folder / "kept"))
         facts, at_once = tuple(one.facts for one in keys), self.asked.at_once
-        return Task(str(folder), state.number, brief, facts, at_once, bucket, buckets).said()
+        objects = mirror.bucket.url if mirror else None
+        return Task(str(folder), state.number, brief, facts, at_once, bucket, buckets, objects).said()
 
     def _have_done(self, tasks: Sequence[str]) -> None:
         assert self.executor is not None  # noqa: S101 - asked before
+        if (mirror := self.asked.kept.mirror) is not None:
+            mirror.settle()
+            mirror.push([Path(json.loads(tasks[0])["brief"])])
         for done, answer in enumerate(self.executor.run(compute, tasks), start=1):
             told = json.loads(answer)
             self.asked.read.rows += _rows(told)
@@ -158,7 +181,7 @@ class Team:
             raise ExecutorError.at(
                 str(self.asked.kept.folder),
                 f"does not hold what workers say they kept: {missing:,} parts are not to be seen here.",
-                "Workers and this machine have to see the same folder under the same name.",
+                "Workers and this machine have to see the same folder under the same name, or one object store.",
             )
 
 

@@ -22,6 +22,7 @@ from flows.alert_checks import alert_checks
 from flows.contract_checks import contract_checks
 from flows.push_checks import push_checks
 from flows.workspace_checks import PlacedFeed, PlacedStream, cross_checks, region_known
+from warehouse.places import place
 
 IDENTITY_VARIABLE = "ANSWERABLE_IDENTITY_KEY"
 _PUBLIC_KEY = b"answerable: synthetic or anonymous data only"
@@ -122,7 +123,9 @@ def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
         raise (MapError if only_map else WorkspaceError).of(problems)
     clock = instant(settings.clock, zone, datetime.now(UTC))  # noqa: TID251 - the one clock
     loaded = tuple(feed.resolved() for feed in feeds)
-    return LoadedWorkspace(root, settings, examined.atlas, loaded, now or clock, texts)
+    workspace = LoadedWorkspace(root, settings, examined.atlas, loaded, now or clock, texts)
+    place(workspace.warehouse, settings.objects)
+    return workspace
 
 
 def _settings(root: Path, problems: list[Problem]) -> tuple[Workspace | None, Document | None]:

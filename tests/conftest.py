@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from flows.run import Outcome, run_inline
 from flows.workspace import LoadedWorkspace, load
+from tests.object_stores import ObjectStore, seaweed
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("ANSWERABLE_SHARED", ROOT.parent / "shared"))
@@ -317,6 +318,22 @@ def empty_database(database: str) -> str:
     found.reflect(engine)
     found.drop_all(engine)
     return database
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An object store that speaks S3."""
+    pytest.importorskip("obstore", reason="obstore is not installed")
+    with seaweed(tmp_path_factory.mktemp("seaweed")) as started:
+        yield started
+
+
+@pytest.fixture
+def objects(object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An object store that the environment names."""
+    for name, value in object_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return object_store
 
 
 @pytest.fixture

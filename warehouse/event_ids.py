@@ -14,14 +14,14 @@ version of the hash is made anew from its file.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from warehouse.files import accessing, part_of
+from warehouse.files import accessing, at_hand, part_of
 
 GROUPS_MAX = 64
 """Row groups that a key can tell apart."""
@@ -36,6 +36,10 @@ _IN_GROUP = np.uint64(GROUPS_MAX - 1)
 _PADDING = np.uint64(2**64 - 1)
 _AT_ONCE = 2048
 """Blocks that are added up at a time: 8 MB."""
+_SPARE_BITS, _BITS_MAX = 4, 27
+"""Of 16 stored keys one has the first bits of a wanted one by chance; at most 128 MB say which bits those are."""
+_MANY = 1 / 8
+"""From so many wanted keys a stored one on all stored ones are looked at, instead of each wanted one looked for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,14 @@ class Wanted:
         keys = _hashes(ids) & ~_IN_GROUP
         order = np.argsort(keys)
         return cls(ids.gather(order), keys[order])
+
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """Whether any key begins with some bits, by the number that they are."""
+        bits = min(len(self.keys).bit_length() + _SPARE_BITS, _BITS_MAX)
+        begins = np.zeros(2**bits, dtype=bool)
+        begins[self.keys >> (64 - bits)] = True
+        return begins
 
     @property
     def doubled(self) -> int:
@@ -96,10 +108,10 @@ def found_in(path: Path, rows: int, wanted: Wanted) -> Mapping[int, pl.Series]:
         wanted: The ids.
     """
     try:
-        places, groups = _search(path, rows, wanted.keys)
+        places, groups = _search(path, rows, wanted)
     except (_DamagedError, OSError, ValueError):
         _write(path, list(_ids_by_group(path)))
-        places, groups = _search(path, rows, wanted.keys)
+        places, groups = _search(path, rows, wanted)
     return {int(group): wanted.ids.gather(places[groups == group]) for group in np.unique(groups)}
 
 
@@ -114,7 +126,7 @@ def _version() -> int:
 
 
 def _ids_by_group(path: Path) -> Iterator[pl.Series]:
-    with accessing(path):
+    with accessing(at_hand(path)):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
             yield pl.DataFrame(file.read_row_group(group, columns=["event_id"]))["event_id"]
@@ -180,8 +192,9 @@ def _directory(path: Path, _inode: int, size: int, _changed_at: int, rows: int) 
     return _Directory(directory[:blocks], directory[blocks:], np.zeros(blocks, dtype=bool))
 
 
-def _search(path: Path, rows: int, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the keys that the index has, and the row group of each; a key may be there more than once."""
+def _search(path: Path, rows: int, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the wanted keys that the index has, and the row group of each; a key may be there more than once."""
+    keys = wanted.keys
     if not rows or not len(keys):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=_WORD)
     status = index_of(path).stat()
@@ -195,13 +208,15 @@ def _search(path: Path, rows: int, keys: np.ndarray) -> tuple[np.ndarray, np.nda
         shape=(blocks, _BLOCK),
     ).view(np.ndarray)
     stored = table.reshape(-1)
-    block = np.maximum(np.searchsorted(known.firsts, keys, side="left") - 1, 0)
     if len(keys) < blocks / _BLOCK.bit_length():
+        block = np.maximum(np.searchsorted(known.firsts, keys, side="left") - 1, 0)
         _believe(table, known, block)
         at = _first_not_below(stored, block * _BLOCK, keys)
     else:
         # Most blocks are looked at in any case, and a search that may look anywhere takes a tenth of the time.
         _believe(table, known, np.arange(blocks))
+        if len(keys) >= _MANY * rows:
+            return _of_many(stored[:rows], wanted)
         at = np.searchsorted(stored, keys, side="left")
     places, groups, left = [], [], np.flatnonzero(at < rows)
     while left.size:
@@ -216,6 +231,17 @@ def _search(path: Path, rows: int, keys: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.concatenate([np.empty(0, dtype=np.int64), *places]), np.concatenate(
         [np.empty(0, dtype=_WORD), *groups]
     )
+
+
+def _of_many(stored: np.ndarray, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
+    """As `_search`, from the side of the stored keys: nearly all of them are not wanted, and a look says so."""
+    begins = wanted.begins
+    some = stored[begins[stored >> (65 - len(begins).bit_length())]]
+    first, end = (np.searchsorted(wanted.keys, some & ~_IN_GROUP, side=side) for side in ("left", "right"))
+    count = end - first
+    before = np.cumsum(count) - count
+    places = np.arange(count.sum()) + np.repeat(first - before, count)
+    return places, np.repeat(some & _IN_GROUP, count)
 
 
 def _believe(table: np.ndarray, known: _Directory, touched: np.ndarray) -> None:

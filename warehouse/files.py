@@ -23,9 +23,14 @@ from contracts.errors import StoreError
 ROOM = "Make room, then run again: nothing that was published is touched."
 DISK = "See whether the disk is full or gone, then run again."
 
+BEHIND: dict[Path, Callable[[Path], bool]] = {}
+"""What fetches a file of a folder from where the truth is, see `warehouse.mirror`; whether there is such a file."""
+
 _HASH_LENGTH = 16
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!ids$)\w+$")
+"""An index has the name of its file, and sums of its own."""
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -173,14 +178,40 @@ def intact(path: Path, remedy: str) -> Path:
     Raises:
         StoreError: It is missing or damaged.
     """
-    if not path.exists():
+    if not path.exists() and not fetched(path):
         raise StoreError.at(str(path), "is missing.", remedy)
-    with accessing(path):
-        status = path.stat()
-        is_whole = _has_promised_bytes(path, status.st_ino, status.st_size, status.st_mtime_ns)
-    if not is_whole:
+    if not _is_whole(path) and not (fetched(path) and _is_whole(path)):
         raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", remedy)
     return path
+
+
+def fetched(path: Path) -> bool:
+    """Whether a file was fetched from where the truth is; where a folder is all there is, there is none to be.
+
+    Raises:
+        StoreError: It is damaged there too, or nobody answers.
+    """
+    there = path.absolute() if BEHIND else path
+    return any(fetch(there) for folder, fetch in BEHIND.items() if there.is_relative_to(folder))
+
+
+def at_hand(path: Path) -> Path:
+    """The path of a file, which is fetched first where it is not here."""
+    if BEHIND and not path.exists():
+        fetched(path)
+    return path
+
+
+def promised(path: Path) -> str:
+    """How the hash of a kept file's bytes begins, as its name says; nothing when it was not named by them."""
+    found = _PROMISE.search(path.name)
+    return found[1] if found else ""
+
+
+def _is_whole(path: Path) -> bool:
+    with accessing(path):
+        status = path.stat()
+        return _has_promised_bytes(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=65_536)

@@ -4,19 +4,21 @@ kept/<kind>-<key>-<hash>.zip    tables as Arrow IPC streams, one member each
 
 Nothing refers to these files and nothing is lost with them: whoever misses one, finds it damaged or made of
 something else computes it again. So they need no manifest, and a run that is killed leaves nothing to mend.
+Where the truth is in an object store, they are kept there as well: a machine reads what others computed.
 """
 
 import io
 import os
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from contracts.errors import StoreError
-from warehouse.files import intact, keep, sweep
+from warehouse.files import at_hand, intact, keep, sweep
 from warehouse.held import Held
+from warehouse.mirror import mirror_of
 
 _DAMAGED = "Delete it: it is computed again."
 Frames = Mapping[str, pl.DataFrame]
@@ -31,6 +33,7 @@ class Kept:
 
     def __init__(self, folder: Path | None = None, *, holds: bool = True) -> None:
         self.folder = folder
+        self.mirror = mirror_of(folder) if folder is not None else None
         self._holds = holds
         self._held: dict[str, Frames] = {}
         self._paths: dict[str, Path] = {}
@@ -40,6 +43,15 @@ class Kept:
         """See what is there by now: others keep tables in the same folder."""
         found = [] if self.folder is None else sorted(self.folder.glob("*.zip"))
         self._paths = {_prefix(path): path for path in found}
+        if self.mirror is not None and self.folder is not None:
+            there = (path for path in self.mirror.list(self.folder) if path.suffix == ".zip")
+            self._paths = {_prefix(path): self.folder / path.name for path in there} | self._paths
+
+    def bring(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Fetch what is kept elsewhere under some kinds and keys, several files at once."""
+        if self.mirror is not None:
+            named = (self._paths.get(f"{kind}-{key}") for kind, key in wanted)
+            self.mirror.bring([path for path in named if path is not None])
 
     def has(self, kind: str, key: str) -> bool:
         """Whether tables are kept under a key; they may still turn out to be damaged."""
@@ -59,7 +71,7 @@ class Kept:
             held = self._held.get(name)
             return held if held is None or names is None else {n: held[n] for n in names if n in held}
         try:
-            tables = _HELD.find(path)
+            tables = _HELD.find(at_hand(path))
             if tables is None:
                 tables = _read(path, names)
             # It counts as young again: what is in use is not swept.
@@ -78,9 +90,9 @@ class Kept:
         if path is None:
             return list(self._held.get(f"{kind}-{key}", ()))
         try:
-            with zipfile.ZipFile(path) as parts:
+            with zipfile.ZipFile(at_hand(path)) as parts:
                 return parts.namelist()
-        except (OSError, zipfile.BadZipFile):
+        except (OSError, StoreError, zipfile.BadZipFile):
             return []
 
     def put(self, kind: str, key: str, tables: Frames) -> None:
@@ -95,6 +107,8 @@ class Kept:
         name = f"{kind}-{key}"
         path = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
         self._paths[name] = path
+        if self.mirror is not None:
+            self.mirror.push_later(path)
         if self._holds:
             _HELD.note(path, tables)
 
@@ -105,6 +119,8 @@ class Kept:
 
     def forget(self) -> None:
         """Delete everything that is kept."""
+        if self.mirror is not None:
+            self.mirror.bucket.delete([self.mirror.name(path) for path in self._paths.values()])
         for path in self._paths.values():
             path.unlink(missing_ok=True)
         self._paths, self._held = {}, {}
@@ -112,6 +128,13 @@ class Kept:
     def sweep(self, older_than: float) -> int:
         """Delete what was last used before an instant (seconds since 1970); returns how many files."""
         return sweep(self.folder, set(), older_than) if self.folder is not None else 0
+
+    def sweep_there(self, older_than: float) -> int:
+        """Delete where the truth is what was written before an instant, and is not in use here; after `sweep`."""
+        if self.folder is None or self.mirror is None:
+            return 0
+        used = {str(path) for path in self.folder.glob("[!.]*")}
+        return self.mirror.sweep(self.folder, used, older_than)
 
 
 def _read(path: Path, names: Collection[str] | None) -> Frames:

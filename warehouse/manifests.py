@@ -1,21 +1,24 @@
 """Numbered manifests: the truth about which files belong together.
 
 A manifest is created only if its number is free, so of two writers that started from the same parent
-one wins and the other learns of it; nobody ever sees half a state.
+one wins and the other learns of it; nobody ever sees half a state. Where the truth is in an object store, it is
+there that a manifest is created, and the folder's own are copies.
 """
 
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from contracts.errors import StoreError
-from warehouse.files import accessing, create, is_older, sweep
+from warehouse.files import accessing, at_hand, create, is_older, sweep
+from warehouse.mirror import Mirror, mirror_of
 
 _NAME = re.compile(r"(\d{8,})\.json")
+_TWO = "Move the folder away, or name another place under 'objects' in answerable.yaml."
 _REMEDY = "Restore it from a backup, or delete it: the one before then counts again."
 
 
@@ -26,6 +29,8 @@ class Manifests:
         self.folder = folder
         self.guard: Callable[[], object] = lambda: None
         """Called right before a manifest is created; it raises when whoever commits no longer may."""
+        self.mirror = mirror_of(folder)
+        """Where the truth is, if it is not here."""
 
     def path(self, number: int) -> Path:
         """Where a manifest is or would be."""
@@ -37,6 +42,13 @@ class Manifests:
 
     def numbers(self) -> list[int]:
         """Every number there is, oldest first."""
+        here = self._here()
+        if self.mirror is None or (here and self.folder.absolute() in self.mirror.seen):
+            return here
+        self.refresh()
+        return self._here()
+
+    def _here(self) -> list[int]:
         if not self.folder.exists():
             return []
         with (
@@ -53,7 +65,7 @@ class Manifests:
             StoreError: There is none of that number, or it cannot be read.
         """
         path = self.path(number)
-        if not path.exists():
+        if not at_hand(path).exists():
             raise StoreError.at(str(path), "does not exist.", "It may have been swept: take a newer one.")
         try:
             with accessing(path):
@@ -79,12 +91,67 @@ class Manifests:
         # The number after a parent that is not the newest may be free again: old ones are swept.
         self.guard()
         with accessing(self.folder):
-            is_first = self.head() == parent and create(self.path(number), body.encode())
+            is_first = self.head() == parent and self._create(parent, body.encode())
         if not is_first:
-            raise StoreError.at(
-                str(self.path(number)), "was written by another run meanwhile.", "Run again: nothing is lost."
-            )
+            raise self._overtaken(number)
         return number
+
+    def _create(self, parent: int, body: bytes) -> bool:
+        path = self.path(parent + 1)
+        if self.mirror is None:
+            return create(path, body)
+        overtaken = self._newer(self.mirror, parent)
+        return not overtaken and self.mirror.create(path, body)
+
+    def refresh(self) -> None:
+        """Fetch what was committed elsewhere meanwhile.
+
+        Raises:
+            StoreError: What this folder has is not what the object store has: they are two warehouses.
+        """
+        if self.mirror is None:
+            return
+        here = max(self._here(), default=0)
+        there = self._newer(self.mirror, here - 1) or self._newer(self.mirror, 0)
+        self.mirror.bring([self.path(number) for number in there if number > here or number == there[-1]])
+        if there:
+            self._must_be_same(self.mirror, here if here in there else there[-1])
+        self.mirror.seen[self.folder.absolute()] = there[-1] if there else 0
+
+    def _newer(self, mirror: Mirror, number: int) -> list[int]:
+        """Numbers that the object store has after one, oldest first."""
+        after = self.path(number) if number > 0 else None
+        named = [_NAME.fullmatch(path.name) for path in mirror.list(self.folder, after)]
+        return sorted(int(name[1]) for name in named if name)
+
+    def _must_be_same(self, mirror: Mirror, number: int) -> None:
+        path = self.path(number)
+        if path.exists() and mirror.bucket.read(mirror.name(path)) != path.read_bytes():
+            what = "is not the one of this folder: they are two warehouses."
+            raise StoreError.at(mirror.bucket.at(mirror.name(path)), what, _TWO)
+
+    def catch_up(self, files: Callable[[int], Collection[Path]]) -> None:
+        """Fetch what was committed elsewhere, and bring there what only this folder has: it was all there was before.
+
+        Args:
+            files: The files that a manifest names.
+        """
+        if self.mirror is None:
+            return
+        self.refresh()
+        done: set[Path] = set()
+        for number in self._here():
+            if number > self.mirror.seen[self.folder.absolute()]:
+                named = {path for path in files(number) if path not in done}
+                self.mirror.push(named)
+                self.guard()
+                if not self.mirror.create(self.path(number), self.path(number).read_bytes()):
+                    raise self._overtaken(number)
+                done |= named
+
+    def _overtaken(self, number: int) -> StoreError:
+        what = "was written by another run meanwhile."
+        return StoreError.at(str(self.path(number)), what, "Run again: nothing is lost.")
 
     def standing(self, newest: int, since: float) -> list[int]:
         """The newest few, and every one that was the newest at some time since an instant.
@@ -99,4 +166,17 @@ class Manifests:
 
     def sweep(self, standing: list[int], older_than: float) -> int:
         """Delete manifests that do not stand, and what killed writers left half written."""
-        return sweep(self.folder, {str(self.path(number)) for number in standing}, older_than)
+        kept = {str(self.path(number)) for number in standing}
+        if self.mirror is not None:
+            self.mirror.sweep(self.folder, kept, older_than)
+        return sweep(self.folder, kept, older_than)
+
+    def same_as_there(self) -> None:
+        """Have all manifests here that the object store has, and no others: before anything is swept."""
+        if self.mirror is None:
+            return
+        there = self._newer(self.mirror, 0)
+        self.mirror.bring([self.path(number) for number in there])
+        for number in set(self._here()) - set(there):
+            if number < max(there, default=0):
+                self.path(number).unlink(missing_ok=True)

@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from contracts.errors import StoreError
 from contracts.events import ATTRIBUTE
 from warehouse.event_ids import GROUPS_MAX, Wanted, found_in, index_of, write_index
-from warehouse.files import intact, keep
+from warehouse.files import at_hand, fetched, intact, keep
+from warehouse.mirror import mirror_of
 
 BUCKET_ROWS = 65_536
 BUCKETS_MAX = GROUPS_MAX
@@ -68,18 +69,6 @@ class EventFile:
         """The file and its index, below the store."""
         return self.path, str(index_of(Path(self.path)))
 
-    def must_stand(self, folder: Path) -> None:
-        """See that the file is there and as long as it was: much less than reading it.
-
-        Raises:
-            StoreError: It is missing or was cut.
-        """
-        path = folder / self.path
-        if not path.exists():
-            raise StoreError.at(str(path), "is missing.", LOST)
-        if self.size and path.stat().st_size != self.size:
-            raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", LOST)
-
     def scan(self, folder: Path, columns: Sequence[str], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:
         """Its events; columns that it was written without are missing.
 
@@ -93,7 +82,7 @@ class EventFile:
 
     def buckets(self, folder: Path) -> list[int]:
         """How many events each of its buckets of customers has, in their order."""
-        held = pq.read_metadata(folder / self.path)
+        held = pq.read_metadata(at_hand(folder / self.path))
         return [held.row_group(number).num_rows for number in range(held.num_row_groups)]
 
     def turns(self, folder: Path, at_once: int | None) -> list[tuple[int, int]]:
@@ -139,6 +128,42 @@ class EventFile:
             return False
         told = self.scan(folder, ["landing"], {"landing": pl.UInt32()})
         return not told.filter(pl.col("landing").is_in(landings.implode())).head(1).collect().is_empty()
+
+
+def must_stand(folder: Path, files: Iterable[EventFile]) -> None:
+    """See that files are there and as long as they were: much less than reading them.
+
+    Where the truth is in an object store, what is not here has to stand there; their indexes are fetched, for what
+    comes next is a look into each.
+
+    Raises:
+        StoreError: One is missing or was cut.
+    """
+    absent = []
+    for file in files:
+        path = folder / file.path
+        if not path.exists():
+            absent.append(file)
+        elif file.size and path.stat().st_size != file.size:
+            _refuse_cut(path, file)
+    if absent:
+        mirror = mirror_of(folder)
+        there = {} if mirror is None else mirror.list(folder / "events")
+        for file in absent:
+            path = folder / file.path
+            found = there.get(path.absolute())
+            if found is None:
+                raise StoreError.at(str(path), "is missing.", LOST)
+            if file.size and found.size != file.size:
+                raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", LOST)
+        if mirror is not None:
+            mirror.bring([index_of(folder / file.path) for file in absent])
+
+
+def _refuse_cut(path: Path, file: EventFile) -> None:
+    """A file that was cut is fetched again where the truth is elsewhere; where it is here, it is lost."""
+    if not fetched(path) or path.stat().st_size != file.size:
+        raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", LOST)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ releases/00000042.json                the truth: all tables of one publish
 current -> .views/00000042            for tools that read a folder
 
 A release is made ready under a name that nobody reads, then its manifest is created, then it is shown:
-whatever fails or is killed, the last release stands or the new one does.
+whatever fails or is killed, the last release stands or the new one does. Where the truth is in an object store,
+files and manifests are there under the same names, and `latest.json` beside them, with the addresses of the newest
+release's files: a hint, written when the release is there.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Generator, Mapping
@@ -39,6 +42,7 @@ from warehouse.memory import Memory
 Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 """Given a release's folder, the texts to put beside its tables, by file name."""
 
+LATEST = "latest.json"
 _KEPT_MIN = 2
 _LOST = "Delete it if it is there, then run again: the next release has it whole."
 
@@ -127,7 +131,7 @@ class Releases:
         below = str(path.relative_to(self.root))
         made = TableFile(name, below, checked.height, path.stat().st_size, sha256, is_reused=not is_new)
         if self._memory is not None:
-            self._memory.note(name, frame, extra, made)
+            self._memory.note(name, frame, extra, made, checked)
         return made
 
     def _remembered(
@@ -142,6 +146,12 @@ class Releases:
             os.utime(intact(self.root / known.path, _LOST))
             return replace(known, is_reused=True)
         return None
+
+    def _written(self, one: TableFile) -> pl.DataFrame | None:
+        """A file's rows, if this process has written it and knows them still."""
+        if self._memory is None:
+            return None
+        return self._memory.rows(one.table, lambda file: file.path == one.path)
 
     def publish(
         self,
@@ -166,10 +176,40 @@ class Releases:
         release = Release(follows + 1, self.view(follows + 1), tables)
         manifest = {**facts, "tables": {one.table: asdict(one) for one in tables}}
         with self._ready(release, beside, manifest) as part:
+            self._push(release, follows)
             self.manifests.commit(follows, manifest)
+            self._tell(release)
             self._place(release, part)
             self._point(release)
         return release
+
+    def catch_up(self) -> None:
+        """Go on from where the truth is, if that is not here.
+
+        Raises:
+            StoreError: The object store does not answer, or holds another warehouse.
+        """
+        self.manifests.catch_up(lambda number: {self.root / one.path for one in self.read(number).tables})
+        if self.manifests.mirror is not None and (release := self.head()) is not None:
+            self._tell(release)
+
+    def _push(self, release: Release, follows: int) -> None:
+        """Have every file of a release where the truth is: those of the release that it follows are."""
+        if self.manifests.mirror is not None:
+            before = {one.path for one in self.read(follows).tables} if follows else set()
+            named = {one.path for one in release.tables} - before
+            self.manifests.mirror.push([self.root / path for path in named])
+
+    def _tell(self, release: Release) -> None:
+        """Say for tools that read objects which files the newest release has."""
+        if (mirror := self.manifests.mirror) is not None:
+            tables = {
+                one.table: mirror.bucket.at(mirror.name(self.root / one.path)) for one in release.tables
+            }
+            told = json.dumps({"number": release.number, "tables": tables}, indent=1).encode()
+            latest = mirror.name(self.root / LATEST)
+            if mirror.bucket.read(latest) != told:
+                mirror.bucket.write(latest, told)
 
     def _reused(self, tables: tuple[TableFile, ...]) -> tuple[TableFile, ...]:
         """Tables with whether a release has them: a file may be there because a run was killed before its release."""
@@ -206,6 +246,8 @@ class Releases:
             StoreError: The release has no such table, or its file is missing or damaged.
         """
         if (one := release.file(table)) is not None:
+            if (known := self._written(one)) is not None:
+                return known
             return pl.read_parquet(intact(self.root / one.path, _LOST), glob=False)
         known = ", ".join(sorted(one.table for one in release.tables))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
@@ -280,6 +322,7 @@ class Releases:
         Returns:
             How many releases and files were deleted.
         """
+        self.manifests.same_as_there()
         standing = self.manifests.standing(max(keep_releases, _KEPT_MIN), older_than)
         # First the manifests, then what they refer to: killed in between, nothing is missing.
         gone = self.manifests.sweep(standing, older_than)
@@ -289,6 +332,8 @@ class Releases:
             for number in self.manifests.numbers()
             for one in self.read(number).tables
         }
+        if self.manifests.mirror is not None:
+            gone += self.manifests.mirror.sweep(self.root / "data", kept, older_than)
         return gone + sweep(self.root / "data", kept, older_than)
 
     def _sweep_views(self, standing: list[int], older_than: float) -> None:

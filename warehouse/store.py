@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ from warehouse.event_ids import Wanted
 from warehouse.files import intact, keep, sweep
 from warehouse.kept import Kept
 from warehouse.manifests import Manifests
-from warehouse.months import LOST, EventFile, Month, packed, spans, write_events
+from warehouse.mirror import Mirror
+from warehouse.months import LOST, EventFile, Month, must_stand, packed, spans, write_events
 from warehouse.state import State, merged_code
 
 _DEFECT = "Nothing was stored. This is a defect: report it."
@@ -68,6 +70,30 @@ class EventStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifests = Manifests(folder / "commits")
+
+    @property
+    def mirror(self) -> Mirror | None:
+        """Where the truth is, if it is not in the folder."""
+        return self.manifests.mirror
+
+    def catch_up(self, tell: Callable[[int, int], object]) -> None:
+        """Go on from where the truth is, if that is not here: what any run needs of the newest commit is fetched.
+
+        Files of events and of deliveries come when they are asked for: most never are.
+
+        Raises:
+            StoreError: The object store does not answer, or holds another warehouse.
+        """
+        if self.mirror is None:
+            return
+        self.manifests.catch_up(lambda number: self.at(number).files())
+        if number := self.manifests.head():
+            told = self.manifests.read(number)
+            accounts_ = [one for one in told["deliveries"] if isinstance(one, str)]
+            self.mirror.bring([self.folder / one for one in accounts_])
+            state = self.at(number)
+            named = [*chain.from_iterable(state.codes.values()), *state.identity.values()]
+            self.mirror.bring([self.folder / one for one in named], tell)
 
     @property
     def kept(self) -> Kept:
@@ -184,9 +210,9 @@ class EventStore:
     def _known(self, state: State, wanted: Wanted, resolution: Resolution) -> pl.DataFrame:
         """Stored events with these ids and the file of each, by what is now known of customers."""
         schema = stored_schema(state.attributes)
+        must_stand(self.folder, state.event_files)
         found = [pl.DataFrame(schema={**schema, _FILE: pl.String()})]
         for file in state.event_files:
-            file.must_stand(self.folder)
             events = file.known(self.folder, wanted, schema)
             if events.height:
                 found.append(events.with_columns(pl.lit(file.path).alias(_FILE)))
@@ -267,6 +293,8 @@ class EventStore:
         if state == parent:
             return parent
         blocks = accounts.write(self.folder, state.deliveries, parent.accounts, LOST)
+        if self.mirror is not None:
+            self.mirror.push(replace(state, accounts=blocks).files() - parent.files())
         number = self.manifests.commit(
             parent.number,
             {
@@ -301,6 +329,7 @@ class EventStore:
         Returns:
             How many commits and files were deleted.
         """
+        self.manifests.same_as_there()
         standing = self.manifests.standing(commits, older_than)
         # First the manifests, then what they refer to: killed in between, nothing is missing.
         gone = self.manifests.sweep(standing, older_than)
@@ -309,6 +338,8 @@ class EventStore:
         named |= accounts.parts(self.folder, blocks, LOST)
         kept = {os.path.join(self.folder, name) for name in named}  # noqa: PTH118 - quick: there are many
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
+        if self.mirror is not None:
+            gone += sum(self.mirror.sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + sum(sweep(self.folder / name, kept, older_than) for name in folders)
 
 

@@ -78,11 +78,30 @@ def _workspace(folder: Path) -> Iterator[Line]:
         yield False, f"{len(error.problems)} problems in the workspace's files", "answerable check"
         return
     yield True, f"workspace {workspace.settings.name}, map {workspace.atlas.version}", ""
+    if workspace.settings.objects:
+        yield _objects(workspace.settings.objects)
     yield _memory(workspace)
     yield from _surroundings(workspace)
-    yield from _deliveries(workspace)
+    try:
+        yield from _deliveries(workspace)
+    except AnswerableError as error:
+        yield False, f"{error.problems[0].where} {error.problems[0].what}", error.problems[0].remedy
     yield from alert_lines(workspace, os.environ)
     yield from _signals(workspace)
+
+
+def _objects(url: str) -> Line:
+    from warehouse.bucket import Bucket  # noqa: PLC0415 - only where there is one
+
+    try:
+        refuses = Bucket(url.rstrip("/")).refuses_second()
+    except AnswerableError as error:
+        problem = error.problems[0]
+        return False, f"objects: {problem.where} {problem.what}", problem.remedy
+    if refuses:
+        return True, f"objects: {url} creates nothing twice", ""
+    told = f"objects: {url} creates what there is already: it ignores If-None-Match"
+    return False, told, "of two runs at once both would commit: take another object store"
 
 
 def _memory(workspace: LoadedWorkspace) -> Line:

@@ -22,6 +22,7 @@ from flows.landing import FeedLanding
 from flows.run import CODE_VERSION, Run
 from flows.workspace import load
 from transforms.identity import Hasher
+from warehouse.files import at_hand
 from warehouse.ledger import Ledger
 from warehouse.signal_ledger import SignalLedger
 
@@ -117,7 +118,7 @@ def landing_key(_context: object, parameters: Mapping[str, Any]) -> str | None:
 def is_whole(run: Run, landings: Sequence[FeedLanding]) -> bool:
     """Whether everything that a landing kept is still there."""
     parts = {part for one in landings for delivery in one.deliveries for part in delivery.parts.values()}
-    return all((run.store.folder / part).exists() for part in parts)
+    return all(at_hand(run.store.folder / part).exists() for part in parts)
 
 
 def _texts(root: Path) -> dict[str, str]:

@@ -3,36 +3,33 @@
     python -m tests.bench.curve FOLDER [SIZE,...] [ROUNDS]
 
 Every job runs in a process of its own, in turn: ours, naive, expert, ours, naive, expert. What a process costs is
-what the system says once it has ended: CPU seconds of all its threads, wall seconds, peak of resident memory.
+what the system says once it has ended. Histories stay in FOLDER and are not built again; batches come to a copy of
+theirs, which shares its files. `ANSWERABLE_BENCH_LIMIT_S` (600) is how long a job may take, `ANSWERABLE_BENCH_MEMORY`
+(6GB) what DuckDB may hold before it spills.
 """
 
 import json
 import os
-import subprocess
+import shutil
 import sys
-import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from tests.bench.costing import ROOT, Cost, process
+from tests.bench.filling import built, is_built
 from tests.bench.page import page, plot
 from tests.bench.rivals import TABLES
 
-ROOT = Path(__file__).parent.parent.parent
 RIVALS = ("tables", "naive", "expert")
 CLOSE = 1e-9
-
-
-@dataclass
-class Cost:
-    """What one process cost, and what it said."""
-
-    cpu_s: float
-    wall_s: float
-    peak_mb: int
-    said: dict[str, Any]
+OFTEN_MAX = 10_000_000
+"""Larger histories are measured in one round."""
+TAKES, SPILLS = 100, 200
+"""Bytes of disk that an event takes: to build, export and measure its history; and what DuckDB spills at most."""
 
 
 @dataclass
@@ -42,60 +39,88 @@ class Point:
     Attributes:
         events: How many events.
         costs: Every round's cost, by job.
-        cells: Cells compared, by rival.
+        cells: Cells compared, by rival; of those that ended.
         differing: Cells that are not alike, by rival.
-        storing: CPU seconds to code and store the events, when this run did it.
+        storing: What coding and storing every chunk of events cost.
     """
 
     events: int
     costs: dict[str, list[Cost]] = field(default_factory=dict)
     cells: dict[str, int] = field(default_factory=dict)
     differing: dict[str, int] = field(default_factory=dict)
-    storing: float | None = None
-
-
-def process(module: str, *words: str | Path) -> Cost:
-    """Run a job in a process of its own."""
-    began = time.perf_counter()
-    command = [sys.executable, "-m", f"tests.bench.{module}", *map(str, words)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as started:
-        said = started.stdout.read() if started.stdout else ""
-        _, status, used = os.wait4(started.pid, 0)
-        started.returncode = os.waitstatus_to_exitcode(status)
-    if started.returncode:
-        sys.exit(f"{' '.join(command)} ended with {started.returncode}")
-    cpu = used.ru_utime + used.ru_stime
-    return Cost(cpu, time.perf_counter() - began, used.ru_maxrss // 1024, json.loads(said or "{}"))
+    storing: list[dict[str, float]] = field(default_factory=list)
 
 
 def measured(folder: Path, events: int, rounds: int) -> Point:
     """Every job over a history of so many events."""
     point, home = Point(events), folder / f"{events}"
-    if not (home / "tenures.parquet").exists():
-        # In a process of its own: the peak of memory of those started later would be this one's.
-        point.storing = process("million", "build", home, str(events)).cpu_s
-    # Batches of an earlier run are part of the history now.
-    process("rivals", "export", home)
+    if not is_built(home, events):
+        process("million", "build", home, str(events), limit_s=float("inf"))
+    point.storing = built(home)
+    process("rivals", "export", home, limit_s=float("inf"))
     for _ in range(rounds):
         for job in RIVALS:
-            module = "ours" if job == "tables" else "rivals"
-            _add(point, job, process(module, job, home, folder / f"out-{job}"))
-        for job in ("anew", "run", "owners"):
-            _add(point, job, process("ours", job, home, folder / f"out-{job}"))
+            _run(point, "ours" if job == "tables" else "rivals", job, home)
+        for job in ("scan", "anew", "run", "owners"):
+            _run(point, "ours", job, home)
     for rival in ("naive", "expert"):
-        point.cells[rival], point.differing[rival] = compared(folder / "out-tables", folder / f"out-{rival}")
+        if all(cost.has_ended for job in ("tables", rival) for cost in point.costs[job]):
+            found = compared(folder / "out-tables", folder / f"out-{rival}")
+            point.cells[rival], point.differing[rival] = found
+    copy = copied(home, folder / f"{events}-batches")
     for _ in range(rounds):
-        _add(point, "batch", process("ours", "batch", home, folder / "out-batch"))
-    _add(point, "warm", process("ours", "warm", home, folder / "out-batch"))
-    verify = process("ours", "verify", home, folder / "out-verify").said
-    point.cells["verify"], point.differing["verify"] = verify["cells"], verify["differing"]
+        _run(point, "ours", "batch", copy)
+    _run(point, "ours", "warm", copy)
+    _run(point, "ours", "verify", copy)
+    verify = point.costs["verify"][0]
+    if verify.has_ended:
+        point.cells["verify"], point.differing["verify"] = verify.said["cells"], verify.said["differing"]
+    shutil.rmtree(copy)
     return point
+
+
+def copied(home: Path, copy: Path) -> Path:
+    """A workspace that batches may come to: files that are written once are the same ones, all others are copied."""
+    shutil.rmtree(copy, ignore_errors=True)
+    once = {home / "warehouse/store", home / "warehouse/published"}
+
+    def copy_one(source: str, target: str) -> str:
+        is_shared = not once.isdisjoint(Path(source).parents)
+        return (os.link(source, target) or target) if is_shared else shutil.copy2(source, target)
+
+    ignored = shutil.ignore_patterns("canonical")
+    return Path(shutil.copytree(home, copy, symlinks=True, copy_function=copy_one, ignore=ignored))
+
+
+def room_for(folder: Path, sizes: Sequence[int]) -> None:
+    """See that there is room on the disk for what is not built yet, and for what the largest spills.
+
+    Raises:
+        SystemExit: There is not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    takes = max(sizes) * SPILLS + sum(
+        size * TAKES for size in sizes if not is_built(folder / f"{size}", size)
+    )
+    free = shutil.disk_usage(folder).free
+    if takes > free:
+        sys.exit(
+            f"{folder}: {', '.join(f'{size:,}' for size in sizes)} events take {takes / 1e9:.1f} GB of disk, and "
+            f"{free / 1e9:.1f} GB are free. Nothing was built. Make room, name another folder, or leave the largest out: "
+            f"python -m tests.bench.curve {folder} {','.join(f'{size:g}' for size in sizes if size < max(sizes)) or '1e6'}"
+        )
+
+
+def _run(point: Point, module: str, job: str, home: Path) -> None:
+    out = home.parent / ("out-batch" if job == "warm" else f"out-{job}")
+    _add(point, job, process(module, job, home, out))
 
 
 def _add(point: Point, job: str, cost: Cost) -> None:
     point.costs.setdefault(job, []).append(cost)
+    ended = "" if cost.has_ended else " and was ended"
     sys.stderr.write(
-        f"{point.events:>12,} {job:<8} {cost.cpu_s:7.2f} CPU s {cost.wall_s:7.2f} s {cost.peak_mb} MB\n"
+        f"{point.events:>12,} {job:<8} {cost.cpu_s:7.2f} CPU s {cost.wall_s:7.2f} s {cost.peak_mb} MB{ended}\n"
     )
 
 
@@ -150,9 +175,10 @@ def main() -> None:
     folder = Path(sys.argv[1])
     sizes = [int(float(size)) for size in (sys.argv[2] if len(sys.argv) > 2 else "1e6,1e7").split(",")]
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 2
+    room_for(folder, sizes)
     told: list[dict[str, Any]] = []
     for size in sizes:
-        told.append(asdict(measured(folder, size, rounds)))
+        told.append(asdict(measured(folder, size, rounds if size <= OFTEN_MAX else 1)))
         (folder / "benchmarks.json").write_text(json.dumps(told, indent=1))
         (ROOT / "docs/benchmarks.svg").write_text(plot(told))
         (ROOT / "docs/benchmarks.md").write_text(page(told))

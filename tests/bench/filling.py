@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,23 @@ from tests.bench.drawn import Chunk, chunks, drawn
 from tests.bench.memory import peak_mb
 from warehouse.store import EventStore
 
+BUILT = "built.jsonl"
+"""Of this file in a workspace's folder every line says what a chunk of its events cost."""
 
-def filled(folder: Path, events: int) -> Iterator[dict[str, float]]:
-    """Fill the store of a workspace; what every chunk cost, also told on the way."""
+
+def is_built(folder: Path, events: int) -> bool:
+    """Whether all of a workspace's events are there."""
+    return any(one["events"] == events for one in built(folder))
+
+
+def built(folder: Path) -> list[dict[str, float]]:
+    """What the chunks so far cost."""
+    path = folder / BUILT
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def fill(folder: Path, events: int) -> list[dict[str, float]]:
+    """Fill the store of a workspace, from where it was left; what every chunk cost, also told on the way."""
     store = EventStore(load(folder).warehouse / "store")
     customers = max(events // 20, 1000)
     known = pl.DataFrame({"customer": np.arange(1, customers + 1, dtype=np.uint32)}).with_columns(
@@ -25,9 +38,13 @@ def filled(folder: Path, events: int) -> Iterator[dict[str, float]]:
     )
     resolution = Resolution(customers=known)
     for chunk in chunks(events):
-        told = _absorbed(store, chunk, customers, resolution)
-        sys.stderr.write(json.dumps(told) + "\n")
-        yield told
+        if store.head().rows > chunk.row:
+            continue
+        told = json.dumps(_absorbed(store, chunk, customers, resolution))
+        with (folder / BUILT).open("a") as lines:
+            lines.write(told + "\n")
+        sys.stderr.write(told + "\n")
+    return built(folder)
 
 
 def _absorbed(store: EventStore, chunk: Chunk, customers: int, resolution: Resolution) -> dict[str, float]:

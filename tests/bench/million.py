@@ -25,7 +25,7 @@ STAGES = ("entice", "enter", "engage", "extend", "exit")
 
 def build(folder: Path, events: int) -> list[dict[str, float]]:
     """Write the workspace's files and fill its store; what every chunk of events cost."""
-    from tests.bench.filling import filled
+    from tests.bench.filling import fill
 
     (folder / "map").mkdir(parents=True, exist_ok=True)
     (folder / "feeds").mkdir(exist_ok=True)
@@ -40,7 +40,7 @@ def build(folder: Path, events: int) -> list[dict[str, float]]:
     for feed in FEEDS:
         (folder / f"feeds/{feed}.yaml").write_text(f"feed: {feed}\n{FEED}")
     (folder / "contract.odcs.yaml").write_text(CONTRACT)
-    return list(filled(folder, events))
+    return fill(folder, events)
 
 
 def company() -> dict:

@@ -1,6 +1,7 @@
 """Our side of the curve: one job in a process of its own.
 
 python -m tests.bench.ours tables FOLDER OUT    the day, week and month tables alone, nothing kept
+python -m tests.bench.ours scan FOLDER OUT      the columns that the pass reads, summed up: the limit
 python -m tests.bench.ours run FOLDER OUT       all published tables, from what is kept of months
 python -m tests.bench.ours anew FOLDER OUT      the same, once everything that is kept is forgotten
 python -m tests.bench.ours owners FOLDER OUT    the same, with ten touchpoints in other hands for 90 days
@@ -12,15 +13,18 @@ python -m tests.bench.ours verify FOLDER OUT    the release against everything c
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 import yaml
 
 from contracts.tables import MeasureDaily, ScorecardTouchpoint
+from flows.briefs import brief_of
 from flows.interpreter import prepare
 from flows.passes import Measured, measure
 from flows.run import Run, released
@@ -28,15 +32,34 @@ from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
 from tests.bench.drawn import DAYS, SEED, START, drawn_events
-from transforms.cards import by_period, cards, values_by_period
+from tests.bench.memory import forget_peak, peak_mb
+from transforms.cards import by_period, cards
 from transforms.credit import credited_daily, named
+from transforms.observations import credited_values, observed
 from transforms.score import measure_daily
+from warehouse.kept import Kept
 from warehouse.memory import Memory
 from warehouse.releases import TableFile
-from warehouse.store import State
+from warehouse.store import EventStore, State
 
+T = TypeVar("T")
 BATCH = 10_000
 WARM = 4
+
+
+class Watched(Run):
+    """A run that also says how much memory each of its stages held at most."""
+
+    def __post_init__(self) -> None:
+        self.peaks: dict[str, int] = {"start": peak_mb()}
+        super().__post_init__()
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        forget_peak()
+        try:
+            return super()._timed(stage, work)
+        finally:
+            self.peaks[stage] = max(peak_mb(), self.peaks.get(stage, 0))
 
 
 def tables(folder: Path, out: Path) -> dict[str, object]:
@@ -46,12 +69,17 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     measured = measure(run.workspace, state)
     scoring = scoring_of(run.workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, values = pl.collect_all(
-        [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
+    periods, credited, spans = pl.collect_all(
+        [
+            by_period(daily.lazy(), scoring),
+            credited_values(measured.values.lazy(), scoring),
+            scoring.calendar.spans(),
+        ]
     )
+    values = observed(credited, spans)
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
     plans = [
-        cards(periods.lazy().filter(held), values.lazy().filter(held), scoring, wanted=("touchpoint",)),
+        cards(periods.lazy().filter(held), values, scoring, wanted=("touchpoint",)),
         measure_daily(daily.lazy(), scoring),
     ]
     judged, by_day = pl.collect_all(plans)
@@ -64,7 +92,17 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     return {"events_read": measured.read, "rows": judged.height + by_day.height}
 
 
-def whole(run: Run, out: Path, state: State) -> dict[str, object]:
+def scan(folder: Path, _out: Path) -> dict[str, object]:
+    """Every column that the pass reads, read and added up: nothing that reads events can be quicker."""
+    workspace = load(folder)
+    state = EventStore(workspace.warehouse / "store").head()
+    columns = brief_of(workspace).asked_of(state, Kept()).columns
+    events = state.scan(columns, as_stored=True)
+    summed = events.select(pl.len(), pl.col(columns).to_physical().cast(pl.Float64).sum()).collect()
+    return {"events_read": summed["len"].item(), "columns": columns}
+
+
+def whole(run: Watched, out: Path, state: State) -> dict[str, object]:
     """Every stage after absorbing; the two tables that rivals have too are put into `out`."""
     measured, release, _ = released(run, state)
     for table in (MeasureDaily, ScorecardTouchpoint):
@@ -77,14 +115,14 @@ def whole(run: Run, out: Path, state: State) -> dict[str, object]:
     }
 
 
-def _costs(run: Run, measured: Measured) -> dict[str, object]:
+def _costs(run: Watched, measured: Measured) -> dict[str, object]:
     spent = {stage: round(cost.cpu_seconds, 2) for stage, cost in run.costs.items()}
-    return {"events_read": measured.read, "cpu_s_by_stage": spent}
+    return {"events_read": measured.read, "cpu_s_by_stage": spent, "peak_mb_by_stage": run.peaks}
 
 
 def published(folder: Path, out: Path, *, forget: bool = False) -> dict[str, object]:
     """A run without anything new."""
-    run = Run(load(folder))
+    run = Watched(load(folder))
     with run.underway():
         if forget:
             run.store.kept.forget()
@@ -93,7 +131,7 @@ def published(folder: Path, out: Path, *, forget: bool = False) -> dict[str, obj
 
 def owners(folder: Path, out: Path) -> dict[str, object]:
     """Ten touchpoints answered for by another seat since 90 days; the map in `folder` stays as it is."""
-    run = Run(_with_other_owners(load(folder)))
+    run = Watched(_with_other_owners(load(folder)))
     with run.underway():
         return whole(run, out, run.store.head())
 
@@ -121,7 +159,7 @@ def _with_other_owners(workspace: LoadedWorkspace) -> LoadedWorkspace:
 
 def batch(folder: Path, out: Path, memory: Memory[TableFile] | None = None) -> dict[str, object]:
     """10,000 events: 80 % of the last day, 15 % of the last month, 5 % of the last half-year."""
-    run = Run(load(folder), memory=memory)
+    run = Watched(load(folder), memory=memory)
     with run.underway():
         before = run.store.head()
         events = _batch(before)
@@ -172,6 +210,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     jobs = {
         "tables": tables,
+        "scan": scan,
         "run": published,
         "anew": lambda one, other: published(one, other, forget=True),
         "owners": owners,

@@ -5,7 +5,11 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from itertools import pairwise
 from typing import Any
+
+from tests.bench.costing import LIMIT_S
+from tests.bench.rivals import MEMORY
 
 _JOBS = {
     "tables": "ours: day, week and month tables, with intervals, nothing kept",
@@ -15,6 +19,7 @@ _JOBS = {
     "run": "ours: all published tables, nothing new",
     "owners": "ours: ten touchpoints in other hands for 90 days, all tables",
     "batch": "ours: 10,000 new events absorbed, all tables",
+    "scan": "the limit: the columns that ours reads, summed up by polars",
 }
 _CURVES = {
     "naive": "#999",
@@ -23,43 +28,80 @@ _CURVES = {
     "anew": "#06c",
     "batch": "#c50",
     "owners": "#a3c",
+    "scan": "#bbb",
 }
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 400, 60, 20, 230, 40
 
 Point = Mapping[str, Any]
 
 
-def _best(point: Point, job: str) -> Mapping[str, Any]:
-    return min(point["costs"][job], key=lambda cost: cost["cpu_s"])
+def _best(point: Point, job: str) -> Mapping[str, Any] | None:
+    """The cheapest round of a job that ended; None when none did."""
+    ended = [cost for cost in point["costs"].get(job, ()) if cost["has_ended"]]
+    return min(ended, key=lambda cost: cost["cpu_s"], default=None)
 
 
 def page(points: Sequence[Point]) -> str:
     """The page, as Markdown."""
-    rounds = len(points[0]["costs"]["tables"])
+    rounds = " or ".join(
+        str(n) for n in sorted({len(point["costs"]["tables"]) for point in points}, reverse=True)
+    )
     lines = [
         "# Benchmarks",
         "",
         "Written by `make bench-full` (or `python -m tests.bench.curve FOLDER SIZES ROUNDS`); nothing in it is typed by hand.",
         "",
         (f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, polars {version('polars')}, DuckDB "
-        f"{version('duckdb')}. Every job is a process of its own, in turn, {rounds} round{'s' if rounds > 1 else ''}; the best round by CPU "
-        "seconds is shown, imports included. CPU seconds are the figure to trust: the machine was shared, and wall time tells of its load."),
+        f"{version('duckdb')} with {MEMORY} of memory before it spills. Every job is a process of its own, in turn, "
+        f"{rounds} round{'' if rounds == '1' else 's'}; the best round by CPU seconds is shown, imports included, and a job that took "
+        f"more than {LIMIT_S / 60:g} minutes was ended. CPU seconds are the figure to trust where the machine was shared: wall time tells "
+        "of its load. Memory is the peak of all processes of a job together."),
         "",
         ("The company is made up (`tests/bench/million.py`): 60 touchpoints, 150 ordered rules, 40 seats that change hands about every ten weeks "
         "at any hour, two years, a fifth ticket history. DuckDB reads the same events as strings and numbers, a Parquet file a month; ours reads "
         "its store, in which they are coded, and coding is done once, when events come in."),
         "",
         "![CPU seconds by number of events](benchmarks.svg)",
+        *(_growth(points) if len(points) > 1 else ()),
     ]  # fmt: skip
     for point in points:
         lines += ["", f"## {point['events']:,} events", "", *_table(point), "", *_said(point)]
     return "\n".join(lines) + "\n"
 
 
+def _growth(points: Sequence[Point]) -> list[str]:
+    """CPU seconds of every job by size, and how they grow from one to the next: 1.00 is in proportion."""
+    head = [f"{point['events']:,}" for point in points]
+    steps = [f"{one} to {other}" for one, other in pairwise(head)]
+    lines = [
+        "",
+        "CPU seconds by size, and how much more an event costs at the larger one: 1.00 is in proportion, 0.10 no more at ten times the events.",
+        "",
+        f"| job | {' | '.join([*head, *steps])} |",
+        f"| --- |{' ---: |' * len([*head, *steps])}",
+    ]
+    for job in _JOBS:
+        best = [_best(point, job) for point in points]
+        cells = [f"{one['cpu_s']:.1f}" if one else "not ended" for one in best]
+        for (one, before), (other, after) in pairwise(zip(best, points, strict=True)):
+            grown = (
+                other["cpu_s"] / one["cpu_s"] * before["events"] / after["events"] if one and other else None
+            )
+            cells.append("" if grown is None else f"{grown:.2f}")
+        lines.append(f"| {job} | {' | '.join(cells)} |")
+    return lines
+
+
 def _table(point: Point) -> list[str]:
     lines = ["| job | CPU s | wall s | peak MB | events read |", "| --- | ---: | ---: | ---: | ---: |"]
     for job, about in _JOBS.items():
         best = _best(point, job)
+        if best is None:
+            worst = point["costs"][job][-1]
+            lines.append(
+                f"| {about} | ended at {worst['cpu_s']:.0f} | {worst['wall_s']:.0f} | {worst['peak_mb']} | |"
+            )
+            continue
         read = best["said"].get("events_read")
         read = point["events"] if read is None else read
         lines.append(
@@ -69,38 +111,76 @@ def _table(point: Point) -> list[str]:
 
 
 def _said(point: Point) -> list[str]:
-    ours, naive, expert = (_best(point, job)["cpu_s"] for job in ("tables", "naive", "expert"))
-    cells = ", ".join(
-        f"{point['differing'][rival]:,} of {point['cells'][rival]:,} cells differ from {rival} (to 1e-9)"
-        for rival in ("naive", "expert")
-    )
-    verified = f"{point['differing']['verify']:,} of {point['cells']['verify']:,} cells differ from everything computed anew"
-    lines = [
-        f"- Same tables: {ours / naive:.2f} times the CPU of naive, {ours / expert:.2f} times that of expert.",
-        f"- Equality: {cells}.",
-        f"- After all batches and changes `answerable rebuild --verify`: {verified}.",
-    ]  # fmt: skip
-    for job in ("run", "owners", "batch"):
-        spent = _best(point, job)["said"]["cpu_s_by_stage"]
+    lines = [*_ratios(point), *_equality(point)]
+    for job in ("anew", "run", "owners", "batch"):
+        if best := _best(point, job):
+            peaks = ", ".join(f"{name} {mb}" for name, mb in best["said"]["peak_mb_by_stage"].items())
+            lines.append(f"- CPU seconds of `{job}` by stage: {_by_stage(best['said'])}. Peak MB: {peaks}.")
+    if best := _best(point, "warm"):
+        each = ", ".join(map(str, best["said"]["cpu_s_of_each"]))
         lines.append(
-            f"- CPU seconds of `{job}` by stage: {', '.join(f'{name} {cost}' for name, cost in spent.items())}."
+            f"- Batches one after the other in a process that stays: {each} CPU seconds; the last by stage: {_by_stage(best['said'], 'start')}."
         )
-    warm = _best(point, "warm")["said"]
-    by_stage = ", ".join(f"{name} {cost}" for name, cost in warm["cpu_s_by_stage"].items() if name != "start")
-    each = ", ".join(map(str, warm["cpu_s_of_each"]))
-    lines.append(
-        f"- Batches one after the other in a process that stays: {each} CPU seconds; the last by stage: {by_stage}."
+    return [*lines, *_storing(point)]
+
+
+def _by_stage(said: Mapping[str, Any], *left_out: str) -> str:
+    return ", ".join(
+        f"{name} {cost}" for name, cost in said["cpu_s_by_stage"].items() if name not in left_out
     )
-    if point["storing"]:
-        per_row = 1e6 * point["storing"] / point["events"]
-        lines.append(f"- Drawing, coding and storing the events: {per_row:.2f} CPU microseconds a row, once.")
+
+
+def _ratios(point: Point) -> list[str]:
+    lines = []
+    for about, job in (("Same tables", "tables"), ("All published tables", "anew")):
+        against = [
+            f"{mine['cpu_s'] / other['cpu_s']:.2f} times that of {rival}"
+            for rival in ("naive", "expert", "scan")
+            if (mine := _best(point, job)) and (other := _best(point, rival))
+        ]
+        if against:
+            lines.append(f"- {about}: our CPU is {', '.join(against)}.")
     return lines
+
+
+def _equality(point: Point) -> list[str]:
+    cells, differing = point["cells"], point["differing"]
+    found = [
+        f"{differing[rival]:,} of {cells[rival]:,} cells differ from {rival} (to 1e-9)"
+        for rival in ("naive", "expert")
+        if rival in cells
+    ]
+    lines = [f"- Equality: {', '.join(found)}."] if found else []
+    if "verify" in cells:
+        lines.append(
+            "- After all batches and changes `answerable rebuild --verify`: "
+            f"{differing['verify']:,} of {cells['verify']:,} cells differ from everything computed anew."
+        )
+    return lines
+
+
+def _storing(point: Point) -> list[str]:
+    chunks = point["storing"]
+    if not chunks:
+        return []
+    cpu = sum(one["coding_cpu_s"] for one in chunks)
+    told = f"- Coding and storing the events, once: {1e6 * cpu / point['events']:.2f} CPU microseconds a row"
+    if len(chunks) > 1:
+        first, last = chunks[0]["coding_us_a_row"], chunks[-1]["coding_us_a_row"]
+        told += f", {first:.2f} of the first of {len(chunks)} deliveries and {last:.2f} of the last"
+    peak = max(one["peak_mb"] for one in chunks)
+    return [f"{told}; {peak} MB at most, drawing them included, and {chunks[-1]['store_mb']} MB of disk."]
 
 
 def plot(points: Sequence[Point]) -> str:
     """CPU seconds by number of events, both logarithmic, as SVG."""
     sizes = [point["events"] for point in points]
-    costs = [_best(point, job)["cpu_s"] for point in points for job in _CURVES]
+    ended = {
+        job: [(point["events"], best["cpu_s"]) for point in points if (best := _best(point, job))]
+        for job in _CURVES
+    }
+    ended = {job: found for job, found in ended.items() if found}
+    costs = [cost for found in ended.values() for _, cost in found]
     low, high = math.floor(math.log10(min(costs))), math.ceil(math.log10(max(costs)))
     first, last = math.log10(min(sizes)), max(math.log10(max(sizes)), math.log10(min(sizes)) + 1)
 
@@ -122,14 +202,14 @@ def plot(points: Sequence[Point]) -> str:
         f'<text x="{x(size):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{size:,}</text>'
         for size in sizes
     ]
-    ends = sorted((y(_best(points[-1], job)["cpu_s"]), job) for job in _CURVES)
+    ends = sorted((y(found[-1][1]), job) for job, found in ended.items())
     place = 0.0
     for at, job in ends:
-        line = " ".join(f"{x(p['events']):.1f},{y(_best(p, job)['cpu_s']):.1f}" for p in points)
+        line = " ".join(f"{x(events):.1f},{y(cost):.1f}" for events, cost in ended[job])
+        events, cost = ended[job][-1]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{_CURVES[job]}" stroke-width="2"/>')
         place = max(at + 4, place + 14)
         parts.append(
-            f'<text x="{x(sizes[-1]) + 8:.1f}" y="{place:.1f}" fill="{_CURVES[job]}">{job} '
-            f"{_best(points[-1], job)['cpu_s']:.1f}</text>"
+            f'<text x="{x(events) + 8:.1f}" y="{place:.1f}" fill="{_CURVES[job]}">{job} {cost:.1f}</text>'
         )
     return "\n".join([*parts, "</svg>"]) + "\n"

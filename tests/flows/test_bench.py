@@ -1,16 +1,19 @@
 """The company of the benchmark, small: what is timed has to run."""
 
-from itertools import pairwise
+import shutil
+from itertools import islice, pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tests.bench import drawn
-from tests.bench.curve import compared
+from tests.bench import drawn, filling
+from tests.bench.costing import process
+from tests.bench.curve import compared, copied, room_for
 from tests.bench.million import build, timed
 from tests.bench.ours import tables
 from tests.bench.rivals import WAYS, export, make
+from warehouse.store import EventStore
 
 
 def test_the_benchmark_runs_on_a_store_without_deliveries(tmp_path: Path):
@@ -35,6 +38,56 @@ def test_a_history_in_chunks_has_every_event_and_ticket_once_and_is_the_same_eve
     assert opened.n_unique() == opened.len() > 300
     ends = [part.filter(pl.col("feed") != "tickets")["occurred_at"] for part in parts]
     assert all(one.max() < other.min() for one, other in pairwise(ends))
+
+
+def test_a_history_that_was_left_half_built_is_built_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(drawn, "CHUNK_MAX", 1_000)
+    monkeypatch.setattr(drawn, "CHUNK_ROWS", 1_000)
+    whole, home = tmp_path / "whole", tmp_path / "half"
+    build(whole, 3_000)
+    with monkeypatch.context() as patched:
+        patched.setattr(filling, "chunks", lambda events: islice(drawn.chunks(events), 2))
+        build(home, 3_000)
+    assert not filling.is_built(home, 3_000)
+    build(home, 3_000)
+    assert filling.is_built(home, 3_000)
+    stores = [EventStore(one / "warehouse/store").head() for one in (whole, home)]
+    assert [one.rows for one in stores] == [3_000, 3_000]
+    one, other = ([file.path for file in state.event_files] for state in stores)
+    assert one == other
+
+
+def test_a_copy_that_batches_come_to_shares_what_is_written_once_and_nothing_else(tmp_path: Path):
+    home = tmp_path / "bench"
+    build(home, 1_000)
+    (home / "warehouse/ledger.sqlite").write_text("written over and over")
+    copy = copied(home, tmp_path / "copy")
+    store = EventStore(home / "warehouse/store")
+    path = Path("warehouse/store", store.head().event_files[0].path)
+    assert (home / path).samefile(copy / path)
+    assert not (home / "warehouse/ledger.sqlite").samefile(copy / "warehouse/ledger.sqlite")
+    told = timed(copy)
+    assert (told["events"], told["release"]) == (1_000, 1)
+    assert not (home / "warehouse/published").exists()
+
+
+def test_without_room_on_the_disk_nothing_is_built_and_what_it_takes_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**9))
+    room_for(tmp_path, [1_000_000])
+    with pytest.raises(SystemExit, match=r"1,000,000, 100,000,000 events take \d+\.\d GB.* 1\.0 GB are free"):
+        room_for(tmp_path, [1_000_000, 100_000_000])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_takes_too_long_is_ended_and_told_so(tmp_path: Path):
+    cost = process("million", "build", tmp_path / "bench", "1e7", limit_s=0.5)
+    assert not cost.has_ended
+    assert cost.wall_s >= 0.5
 
 
 def test_duckdb_makes_the_same_tables_whichever_way_and_a_cell_that_differs_is_found(tmp_path: Path):

@@ -264,10 +264,12 @@ def found(state: State, *names: str) -> dict[str, set[str]]:
     return said
 
 
+@pytest.mark.parametrize("share", [0, 1e9], ids=["from the stored ids", "from the wanted ids"])
 def test_an_index_tells_which_ids_a_file_has_and_in_which_row_group(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, share: float
 ):
     monkeypatch.setattr(months, "BUCKET_ROWS", 100)
+    monkeypatch.setattr(event_ids, "_MANY", share)
     state = writer.absorb(many(0, 3000)).state
     (file,) = state.event_files
     path = state.folder / file.path
@@ -327,7 +329,9 @@ def test_an_index_that_another_version_of_the_hash_made_is_made_anew(
         event_ids._version.cache_clear()  # noqa: SLF001 - as above
 
 
-def test_ids_with_one_hash_are_told_apart(writer: Writer, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("share", [0, 1e9], ids=["from the stored ids", "from the wanted ids"])
+def test_ids_with_one_hash_are_told_apart(writer: Writer, monkeypatch: pytest.MonkeyPatch, share: float):
+    monkeypatch.setattr(event_ids, "_MANY", share)
     monkeypatch.setattr(
         event_ids, "_hashes", lambda ids: (ids.str.len_chars().cast(pl.UInt64) * 64).to_numpy()
     )
