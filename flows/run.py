@@ -184,6 +184,8 @@ class Run:
             try:
                 yield
             except BaseException as error:
+                if self.store.mirror is not None:
+                    self.store.mirror.drop()
                 said = str(error) if isinstance(error, AnswerableError) else repr(error)
                 failed = of_failure(self.workspace, self.id, said, now := _now())
                 self.ledger.end_run(

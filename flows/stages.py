@@ -32,7 +32,7 @@ from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import frozen
-from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
+from transforms.cards import by_period, cards, touchpoint_counts
 from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
 from transforms.credit import Scoring, credited_daily
 from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
@@ -40,6 +40,7 @@ from transforms.found import NONE
 from transforms.identity import customer_of, resolve, resolve_more, unknown_links
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
+from transforms.observations import credited_values, observed
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
@@ -148,14 +149,19 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     """Scorecards, daily measures, cases, handoffs and issue flow."""
     scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, values = pl.collect_all(
-        [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
+    periods, credited, spans = pl.collect_all(
+        [
+            by_period(daily.lazy(), scoring),
+            credited_values(measured.values.lazy(), scoring),
+            scoring.calendar.spans(),
+        ]
     )
+    values = observed(credited, spans)
     # Made once, then used by several scorecards: collected in between.
     made, counts, changes = pl.collect_all(
         [
-            cards(periods.lazy(), values.lazy(), scoring),
-            touchpoint_counts(periods.lazy(), values.lazy(), scoring),
+            cards(periods.lazy(), values, scoring),
+            touchpoint_counts(periods.lazy(), values, scoring),
             change_parts(periods.lazy(), scoring),
         ]
     )
@@ -164,7 +170,7 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     plans[MetricWindow] = metric_windows(
         cards(
             window_sums(daily.lazy(), scoring),
-            window_values(measured.values.lazy(), scoring),
+            window_values(values, scoring),
             scoring,
             ["touchpoint"],
         ),

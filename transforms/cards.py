@@ -11,17 +11,11 @@ import polars as pl
 
 from transforms.credit import PARTS, Scoring, named
 from transforms.estimate import ESTIMATED, estimate
+from transforms.gathered import gathered, quantiles, told
 from transforms.measure import ADDITIVE
+from transforms.observations import Observations
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
-from transforms.quantiles import (
-    ascending,
-    estimate_quantiles,
-    estimate_waiting,
-    is_censored,
-    ordered_values,
-    quantile_families,
-    waiting_curves,
-)
+from transforms.quantiles import quantile_families
 from transforms.verdict import answers_needed, below_goal, frozen, verdict
 
 KEYS = ("touchpoint", "owner", "team", "stage", "dimension", "segment")
@@ -49,28 +43,14 @@ def by_period(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return periodic(daily, scoring.calendar, PARTS, ADDITIVE)
 
 
-def values_by_period(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
-    """Every quantile's observations, once for each period they belong to.
-
-    Args:
-        values: slot, touchpoint, metric, dimension, segment, value, is_event.
-        scoring: What they are credited by.
-    """
-    # Every card sorts its lists of values; what comes in order is sorted in a third of the time.
-    credited = scoring.credited(values).select("date", *PARTS, "value", "is_event")
-    return (
-        ascending(credited).join(scoring.calendar.day_table(), on="date", maintain_order="left").drop("date")
-    )
-
-
 def cards(
-    periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring, wanted: Collection[str] = tuple(GRAINS)
+    periods: pl.LazyFrame, values: Observations, scoring: Scoring, wanted: Collection[str] = tuple(GRAINS)
 ) -> pl.LazyFrame:
     """Every row of every card.
 
     Args:
         periods: What `by_period` returned, collected.
-        values: What `values_by_period` returned, collected.
+        values: What `observations.observed` returned.
         scoring: Map, slots, calendar, goals.
         wanted: Names of the cards to make.
 
@@ -89,18 +69,9 @@ def cards(
         if card in wanted
     ).cache()
     columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED]
-    complete = values.filter(~pl.col("metric").is_in(_censored(scoring)))
-    ordered = pl.concat(
-        ordered_values(frame, [*PERIOD_COLUMNS, *keys])
-        .with_columns(_keyed(card))
-        .select(*grain, "metric", "n", "excluded", "ordered")
-        for card, (keys, frame) in _split(complete, scoring).items()
-        if card in wanted
-    ).cache()
     made = [
         estimate(sums, scoring.metrics),
-        *estimate_quantiles(ordered, scoring.metrics),
-        *_waiting(values, scoring, wanted, grain),
+        *quantiles(gathered(values, _keys_by_card(values, scoring, wanted)), scoring.metrics),
     ]
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
     # selves and their goals: each is made once.
@@ -110,28 +81,16 @@ def cards(
     return _judged(_with_previous(rows).cache(), scoring)
 
 
-def _censored(scoring: Scoring) -> list[int]:
-    """Numbers of the families of quantiles that count open cases."""
-    families = quantile_families(scoring.metrics)
-    return [number for number in families if is_censored(scoring.metrics[number - 1])]
-
-
-def _waiting(
-    values: pl.LazyFrame, scoring: Scoring, wanted: Collection[str], grain: Sequence[str]
-) -> list[pl.LazyFrame]:
-    """Quantiles that count open cases."""
-    numbers = _censored(scoring)
-    if not numbers:
-        return []
-    parts = [
-        frame.select(*PERIOD_COLUMNS, *_keyed(card), "metric", "value", "is_event")
-        for card, (_, frame) in _split(values.filter(pl.col("metric").is_in(numbers)), scoring).items()
-        if card in wanted
+def _keys_by_card(values: Observations, scoring: Scoring, wanted: Collection[str]) -> list[pl.DataFrame]:
+    """Which of the combinations that are observed belong to each card, with its keys."""
+    parts = values.parts.with_columns(_stage(scoring)).with_row_index("part")
+    rows = _rows(scoring).items()
+    return [
+        parts.filter(mine).select("part", *_keyed(card), "metric") for card, mine in rows if card in wanted
     ]
-    return estimate_waiting(waiting_curves(pl.concat(parts), list(grain)).cache(), scoring.metrics)
 
 
-def touchpoint_counts(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
+def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scoring) -> pl.LazyFrame:
     """How many touchpoints every row of the rolled-up cards rests on: card, period, `KEYS`, metric."""
     families = quantile_families(scoring.metrics)
     members = pl.LazyFrame(
@@ -141,10 +100,11 @@ def touchpoint_counts(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scor
     )
     parts = ["touchpoint", "owner", "team", "stage"]
     whole, observed = (
-        _staged(frame.filter(pl.col("dimension") == 0), scoring)
+        frame.filter(pl.col("dimension") == 0)
+        .with_columns(_stage(scoring))
         .select(*PERIOD_COLUMNS, *parts, "metric")
         .unique()
-        for frame in (periods, values)
+        for frame in (periods, told(values).lazy())
     )
     every = observed.join(members, on="metric").drop("metric").rename({"member": "metric"})
     seen = pl.concat([whole, every.select(whole.collect_schema().names())]).filter(pl.col("touchpoint") > 0)
@@ -161,26 +121,29 @@ def touchpoint_counts(periods: pl.LazyFrame, values: pl.LazyFrame, scoring: Scor
 
 def _split(frame: pl.LazyFrame, scoring: Scoring) -> Mapping[str, tuple[tuple[str, ...], pl.LazyFrame]]:
     """The rows that each card is made of, and its keys."""
-    whole = _staged(frame.filter(pl.col("dimension") == 0), scoring)
-    parts = whole.filter(pl.col("metric").is_in(_metrics_with_goals(scoring)))
-    segments = _staged(frame.filter(pl.col("dimension") > 0), scoring)
-    rows = {
+    staged = frame.with_columns(_stage(scoring))
+    return {card: (GRAINS[card], staged.filter(mine)) for card, mine in _rows(scoring).items()}
+
+
+def _rows(scoring: Scoring) -> Mapping[str, pl.Expr]:
+    """Which rows each card is made of."""
+    whole, segments = pl.col("dimension") == 0, pl.col("dimension") > 0
+    parts = whole & pl.col("metric").is_in(_metrics_with_goals(scoring))
+    return {
         **dict.fromkeys(GRAINS, whole),
         "owner parts": parts,
         "team parts": parts,
-        "stage": whole.filter(pl.col("stage") > 0),
+        "stage": whole & (pl.col("stage") > 0),
         "segment": segments,
         "segment of all": segments,
     }
-    return {card: (keys, rows[card]) for card, keys in GRAINS.items()}
 
 
-def _staged(frame: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
-    """Rows with the number of their touchpoint's stage; 0 for unmatched events."""
+def _stage(scoring: Scoring) -> pl.Expr:
+    """The number of a touchpoint's stage; 0 for unmatched events."""
     order = {stage.id: number for number, stage in enumerate(scoring.atlas.stages, start=1)}
     numbers = [0, *(order[touchpoint.stage] for touchpoint in scoring.atlas.touchpoints)]
-    stage_of = pl.lit(pl.Series(numbers, dtype=pl.UInt32))
-    return frame.with_columns(stage=stage_of.gather(pl.col("touchpoint")))
+    return pl.lit(pl.Series(numbers, dtype=pl.UInt32)).gather(pl.col("touchpoint")).alias("stage")
 
 
 def _keyed(card: str) -> list[pl.Expr]:

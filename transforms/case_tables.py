@@ -52,7 +52,7 @@ def fact_case(
         customers: customer, customer_key.
     """
     at_opening = scoring.credited(cases.with_columns(slot=pl.col("slot_opened")))
-    keys = pl.Series([None, *customers["customer_key"]], dtype=pl.String)
+    keys = pl.concat([pl.Series([None], dtype=pl.String), customers["customer_key"]], rechunk=True)
     texts = [name for name, kind in codebook.attributes.items() if kind == "text"]
     there = cases.collect_schema().names()
     return at_opening.with_columns(
@@ -121,7 +121,7 @@ def fact_issue_flow(cases: pl.DataFrame, first: date, last: date, zone: ZoneInfo
     midnights = pl.Series([datetime.combine(d, time(), zone).astimezone(UTC) for d in days], dtype=INSTANT)
     calendar = pl.DataFrame({"date": days[:-1], "starts_at": midnights[:-1], "ends_at": midnights[1:]})
     lived = cases.select("touchpoint_id", *(f"{name}_at" for name in _MILESTONES))
-    return issue_flow(pl.concat([lived, lived.with_columns(touchpoint_id=pl.lit(ALL))]), calendar)
+    return issue_flow(lived, calendar, ALL)
 
 
 def _group(column: str, codebook: Codebook) -> pl.Expr:

@@ -14,8 +14,9 @@ from transforms.estimate import above_the_line, scale_of
 from transforms.measure import ADDITIVE
 from transforms.methods.owner_change import owner_change
 from transforms.moves import Stretch, settled_at
+from transforms.observations import credited_values, observed
 from transforms.periods import PERIOD, PERIOD_COLUMNS
-from transforms.quantiles import ascending, quantile_families
+from transforms.quantiles import quantile_families
 from transforms.stakes import together
 from transforms.whatif import SIDES, Comparison, Cube, measured_alike, side_sums, side_values
 
@@ -38,7 +39,7 @@ class Plans:
         burdens: By side: touchpoint, events, customers of the window, of touchpoints that change hands.
         people: By side: owner (id of who holds the touchpoint when settled), events, customers.
         credited: By side: sums of the window, credited: the period's columns, `PARTS`, the additive columns.
-        observed: By side: observations of quantiles, likewise.
+        observed: By side: observations of quantiles of the window, as `observations.credited_values` has them.
         scores: owner, metric and the split of the change.
     """
 
@@ -292,7 +293,10 @@ def verdicts(found: Found, comparison: Comparison, name: str) -> pl.LazyFrame:
         value_high, goal, verdict. Parts without a goal are left out.
     """
     side = comparison.sides[name]
-    judged = cards(found.credited[name].lazy(), found.observed[name].lazy(), side.scoring, _JUDGED)
+    last = side.scoring.slots.frame()["date"].max()
+    spans = pl.select(*_period(comparison), first=pl.lit(comparison.window.first), last=pl.lit(last))
+    values = observed(found.observed[name], spans)
+    judged = cards(found.credited[name].lazy(), values, side.scoring, _JUDGED)
     owner = pl.lit(pl.Series(side.scoring.owners, dtype=pl.String)).gather(pl.col("owner"))
     units = ["count", *(metric.unit for metric in side.atlas.metrics)]
     is_part = pl.col("card") == "owner parts"
@@ -314,9 +318,7 @@ def _credited(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
 
 
 def _observed(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
-    values = comparison.sides[name].scoring.credited(_lately(side_values(cube, name), comparison))
-    told = values.with_columns(_period(comparison)).select(*PERIOD_COLUMNS, *PARTS, "value", "is_event")
-    return ascending(told)
+    return credited_values(_lately(side_values(cube, name), comparison), comparison.sides[name].scoring)
 
 
 def _lately(frame: pl.LazyFrame, comparison: Comparison) -> pl.LazyFrame:

@@ -39,6 +39,11 @@ class Calendar:
         days = pl.LazyFrame({"date": pl.date_range(self.first, self.today, eager=True)})
         return periodic(days.with_columns(n=pl.lit(1)), self, ["date"], ["n"]).drop("n")
 
+    def spans(self) -> pl.LazyFrame:
+        """Every period: its columns, `first` and `last`, the days that it holds."""
+        held = self.day_table().group_by(PERIOD_COLUMNS)
+        return held.agg(first=pl.col("date").min(), last=pl.col("date").max()).sort(PERIOD_COLUMNS)
+
 
 def periodic(
     daily: pl.LazyFrame, calendar: Calendar, keys: Sequence[str], sums: Sequence[str]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from math import log
 
 import polars as pl
-from polars.expr.list import ExprListNameSpace
 
 from contracts.accountability import Metric
 from transforms import intervals
@@ -31,9 +30,13 @@ def ordered_values(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     )
 
 
+ASCENDING = (pl.col("value"), pl.col("is_event").not_())
+"""By value, and where values are alike events before open cases."""
+
+
 def ascending(values: pl.LazyFrame) -> pl.LazyFrame:
-    """Observations as `waiting_curves` takes them: by value, and where values are alike events before open cases."""
-    return values.sort("value", pl.col("is_event").not_())
+    """Observations as `waiting_curves` takes them."""
+    return values.sort(*ASCENDING)
 
 
 _ENDS = tuple(f"{prefix}_{end}" for prefix in ("value", "bound") for end in ("low", "high"))
@@ -178,24 +181,45 @@ def quantile_families(metrics: Sequence[Metric]) -> dict[int, list[int]]:
 
 def _with_ranks(ranked: pl.LazyFrame, quantile: float, number: int) -> pl.LazyFrame:
     ordered = pl.col("ordered").list
-    ends: dict[str, pl.Expr] = {"value": interpolated(ordered, quantile)}
+    found = {name: ordered.get(rank, null_on_oob=True) for name, rank in ranks_of(quantile).items()}
+    return ranked_estimate(ranked.with_columns(**found), quantile, number)
+
+
+def ranks_of(quantile: float) -> dict[str, pl.Expr]:
+    """Which of n values in order (from 0) a quantile and its intervals are read off; null where there is none.
+
+    Returns:
+        below and above, the neighbours it lies between; value_low, value_high, bound_low, bound_high.
+    """
+    below = _place(quantile).floor().cast(pl.Int64)
+    ranks = {"below": below, "above": below + 1}
     for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
-        low, high = intervals.order_statistic_ranks(_n, quantile, intervals.z_of(confidence))
-        for name, rank in (("low", low), ("high", high)):
-            ends[f"{prefix}_{name}"] = ordered.get(rank.cast(pl.Int64), null_on_oob=True)
+        ends = intervals.order_statistic_ranks(_n, quantile, intervals.z_of(confidence))
+        ranks |= {
+            f"{prefix}_{end}": rank.cast(pl.Int64) for end, rank in zip(("low", "high"), ends, strict=True)
+        }
+    return {name: pl.when(rank >= 0, rank < _n).then(rank) for name, rank in ranks.items()}
+
+
+def ranked_estimate(looked_up: pl.LazyFrame, quantile: float, number: int) -> pl.LazyFrame:
+    """A quantile between its two neighbours (Hyndman and Fan's type 7), from the values at `ranks_of` it.
+
+    Args:
+        looked_up: Rows with `n` and a column of the values at every rank.
+        quantile: The share below it.
+        number: The metric's number.
+    """
+    place, low = _place(quantile), pl.col("below")
+    high = pl.col("above").fill_null(low)
+    value = pl.when(_n > 0).then(low + (high - low) * (place - place.floor()))
     empty = [
         pl.lit(None, dtype=pl.Float64).alias(c) for c in ("numerator", "denominator", "sum", "sum_of_squares")
     ]
     empty += [pl.lit(None, dtype=pl.Int64).alias(c) for c in ("promoters", "passives", "detractors")]
     method = pl.lit("order_statistic", dtype=METHOD).alias("interval_method")
-    numbered = ranked.with_columns(metric=pl.lit(number, dtype=pl.UInt16))
-    return numbered.with_columns(**ends).with_columns(method, *empty)
+    numbered = looked_up.with_columns(metric=pl.lit(number, dtype=pl.UInt16))
+    return numbered.with_columns(value=value).with_columns(method, *empty).drop("below", "above")
 
 
-def interpolated(ordered: ExprListNameSpace, quantile: float) -> pl.Expr:
-    """The quantile of an ordered list, between its two neighbours; null for an empty one."""
-    place = (_n - 1) * quantile
-    below = place.floor()
-    low = ordered.get(below.cast(pl.Int64), null_on_oob=True)
-    high = ordered.get((below + 1).cast(pl.Int64), null_on_oob=True).fill_null(low)
-    return pl.when(_n > 0).then(low + (high - low) * (place - below))
+def _place(quantile: float) -> pl.Expr:
+    return (_n - 1) * quantile

@@ -11,8 +11,8 @@ from contracts.tables import MetricWindow
 from transforms.behaviour import SHARES, charts
 from transforms.credit import PARTS, Scoring, named
 from transforms.measure import ADDITIVE
+from transforms.observations import Observations
 from transforms.periods import PERIOD, PERIOD_COLUMNS, Calendar
-from transforms.quantiles import ascending
 from transforms.verdict import answers_expected
 
 _PAIR = ["touchpoint", "metric"]
@@ -41,13 +41,13 @@ def window_sums(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     return pl.concat(every).group_by(*PERIOD_COLUMNS, *PARTS).agg(pl.col(*ADDITIVE).sum())
 
 
-def window_values(values: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
-    """Observations of quantiles in every window, as `cards.values_by_period` has them."""
-    credited = (
-        scoring.credited(values).filter(pl.col("dimension") == 0).select("date", *PARTS, "value", "is_event")
-    )
-    ordered = ascending(credited)
-    return pl.concat([one.named(ordered) for one in _windows(scoring)]).drop("date")
+def window_values(values: Observations, scoring: Scoring) -> Observations:
+    """Observations of quantiles in every window instead of every period."""
+    rows = [
+        ("to_date", one.start, one.end, one.start, one.end - timedelta(days=1)) for one in _windows(scoring)
+    ]
+    kinds = {"period": PERIOD, **dict.fromkeys(("period_start", "period_end", "first", "last"), pl.Date())}
+    return values.over(pl.DataFrame(rows, schema=kinds, orient="row"))
 
 
 def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:

@@ -133,7 +133,7 @@ class Kept:
         """Delete where the truth is what was written before an instant, and is not in use here; after `sweep`."""
         if self.folder is None or self.mirror is None:
             return 0
-        used = {str(path.absolute()) for path in self.folder.glob("*")}
+        used = {str(path) for path in self.folder.glob("[!.]*")}
         return self.mirror.sweep(self.folder, used, older_than)
 
 

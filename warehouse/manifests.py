@@ -42,8 +42,10 @@ class Manifests:
 
     def numbers(self) -> list[int]:
         """Every number there is, oldest first."""
-        if self.mirror is not None and self.folder.absolute() not in self.mirror.seen:
-            self.refresh()
+        here = self._here()
+        if self.mirror is None or (here and self.folder.absolute() in self.mirror.seen):
+            return here
+        self.refresh()
         return self._here()
 
     def _here(self) -> list[int]:

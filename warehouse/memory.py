@@ -1,6 +1,6 @@
 """What a process that stays published last: a table that has not changed since is neither checked nor written again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,16 +18,19 @@ class _Published(Generic[File]):
     frame: pl.DataFrame
     columns: Mapping[str, object]
     file: File
+    written: pl.DataFrame | None
 
 
 class Memory(Generic[File]):
     """The tables of the last release, as they were handed over, and which file each became.
 
-    Frames are held by reference: a table costs memory only once its next form has come.
+    Frames are held by reference: a table costs memory only once its next form has come. Of those that are asked for
+    again the rows are held as they were written too, so that no file has to be read.
     """
 
     def __init__(self) -> None:
         self._tables: dict[str, _Published[File]] = {}
+        self._asked: set[str] = set()
 
     def find(self, table: str, frame: pl.DataFrame, columns: Mapping[str, object]) -> File | None:
         """The file that a table became when it was the same, to the last bit; None when it was not.
@@ -42,12 +45,39 @@ class Memory(Generic[File]):
             return None
         return last.file
 
-    def note(self, table: str, frame: pl.DataFrame, columns: Mapping[str, object], file: File) -> None:
-        """Remember what a table became."""
+    def note(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        columns: Mapping[str, object],
+        file: File,
+        written: pl.DataFrame | None = None,
+    ) -> None:
+        """Remember what a table became.
+
+        Args:
+            table: The table's name.
+            frame: Its rows, as they were handed over.
+            columns: Columns that this workspace adds.
+            file: The file it became.
+            written: Its rows as the file has them.
+        """
         if frame.estimated_size() <= BYTES_MAX:
-            self._tables[table] = _Published(frame, columns, file)
+            kept = written if table in self._asked else None
+            self._tables[table] = _Published(frame, columns, file, kept)
         else:
             self._tables.pop(table, None)
+
+    def rows(self, table: str, is_it: Callable[[File], bool]) -> pl.DataFrame | None:
+        """The rows of a table as its file has them; None when they are not remembered, but next time they are.
+
+        Args:
+            table: The table's name.
+            is_it: Whether a file is the one that is asked for.
+        """
+        self._asked.add(table)
+        last = self._tables.get(table)
+        return last.written if last is not None and is_it(last.file) else None
 
 
 def is_same(one: pl.DataFrame, other: pl.DataFrame) -> bool:

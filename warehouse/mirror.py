@@ -126,6 +126,13 @@ class Mirror:
         for one in waiting:
             one.result()
 
+    def drop(self) -> None:
+        """Leave what has not been begun to be written meanwhile: it is made again by whoever needs it."""
+        with self._turn:
+            waiting, self._later = self._later, []
+        for one in waiting:
+            one.cancel()
+
     def create(self, path: Path, content: bytes) -> bool:
         """Create an object, unless it is there, then its file here; whether it was created."""
         if not self.bucket.create(self.name(path), content):
@@ -139,13 +146,15 @@ class Mirror:
         return {self.folder / one.name: one for one in found}
 
     def sweep(self, folder: Path, kept: Collection[str], older_than: float) -> int:
-        """Delete objects of a folder that nobody refers to and that are older than an instant; as `files.sweep`."""
-        there = self.list(folder)
-        gone = [
-            one.name
-            for path, one in there.items()
-            if str(path) not in kept and one.at.timestamp() < older_than
-        ]
+        """Delete objects of a folder that nobody refers to and that are older than an instant; as `files.sweep`.
+
+        What somebody refers to and is not there, by whatever hand, is brought there again if it is here.
+        """
+        there, own = self.list(folder), folder.absolute()
+        named = {path for one in kept if (path := Path(one).absolute()).is_relative_to(own)}
+        self._all(sorted(path for path in named - there.keys() if path.exists()), self._push)
+        unnamed = [one for path, one in there.items() if path not in named]
+        gone = [one.name for one in unnamed if one.at.timestamp() < older_than]
         self.bucket.delete(gone)
         return len(gone)
 

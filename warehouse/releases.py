@@ -131,7 +131,7 @@ class Releases:
         below = str(path.relative_to(self.root))
         made = TableFile(name, below, checked.height, path.stat().st_size, sha256, is_reused=not is_new)
         if self._memory is not None:
-            self._memory.note(name, frame, extra, made)
+            self._memory.note(name, frame, extra, made, checked)
         return made
 
     def _remembered(
@@ -146,6 +146,12 @@ class Releases:
             os.utime(intact(self.root / known.path, _LOST))
             return replace(known, is_reused=True)
         return None
+
+    def _written(self, one: TableFile) -> pl.DataFrame | None:
+        """A file's rows, if this process has written it and knows them still."""
+        if self._memory is None:
+            return None
+        return self._memory.rows(one.table, lambda file: file.path == one.path)
 
     def publish(
         self,
@@ -240,6 +246,8 @@ class Releases:
             StoreError: The release has no such table, or its file is missing or damaged.
         """
         if (one := release.file(table)) is not None:
+            if (known := self._written(one)) is not None:
+                return known
             return pl.read_parquet(intact(self.root / one.path, _LOST), glob=False)
         known = ", ".join(sorted(one.table for one in release.tables))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")

@@ -339,8 +339,7 @@ class EventStore:
         kept = {os.path.join(self.folder, name) for name in named}  # noqa: PTH118 - quick: there are many
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         if self.mirror is not None:
-            sheltered = {str(Path(path).absolute()) for path in kept}
-            gone += sum(self.mirror.sweep(self.folder / name, sheltered, older_than) for name in folders)
+            gone += sum(self.mirror.sweep(self.folder / name, kept, older_than) for name in folders)
         return gone + sum(sweep(self.folder / name, kept, older_than) for name in folders)
 
 

@@ -64,4 +64,6 @@ def quality(
         out.print(hands_table(whose))
     if there["restatement"].height:
         out.print(restated_table(there["restatement"], limit))
-    out.print(f"As a page: {chosen.folder / 'quality.html'}")
+    page = chosen.folder / "quality.html"
+    if page.exists():  # a machine that fetched the release has not drawn it
+        out.print(f"As a page: {page}")

@@ -33,8 +33,9 @@ from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
 from tests.bench.drawn import DAYS, SEED, START, drawn_events
 from tests.bench.memory import forget_peak, peak_mb
-from transforms.cards import by_period, cards, values_by_period
+from transforms.cards import by_period, cards
 from transforms.credit import credited_daily, named
+from transforms.observations import credited_values, observed
 from transforms.score import measure_daily
 from warehouse.kept import Kept
 from warehouse.memory import Memory
@@ -68,12 +69,17 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     measured = measure(run.workspace, state)
     scoring = scoring_of(run.workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, values = pl.collect_all(
-        [by_period(daily.lazy(), scoring), values_by_period(measured.values.lazy(), scoring)]
+    periods, credited, spans = pl.collect_all(
+        [
+            by_period(daily.lazy(), scoring),
+            credited_values(measured.values.lazy(), scoring),
+            scoring.calendar.spans(),
+        ]
     )
+    values = observed(credited, spans)
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
     plans = [
-        cards(periods.lazy().filter(held), values.lazy().filter(held), scoring, wanted=("touchpoint",)),
+        cards(periods.lazy().filter(held), values, scoring, wanted=("touchpoint",)),
         measure_daily(daily.lazy(), scoring),
     ]
     judged, by_day = pl.collect_all(plans)

@@ -19,45 +19,24 @@ from warehouse.releases import Releases
 from warehouse.store import EventStore
 
 
-def test_what_is_published_is_what_is_published_without(objects: ObjectStore, tmp_path: Path):
-    here, there = machine(tmp_path / "here", None), machine(tmp_path / "there", objects.place())
-    for number in range(2):
-        for one in (here, there):
-            deliver(one.root, number)
-            one.run()
-    assert published(there.root) == published(here.root)
-    assert (
-        EventStore(there.root / "warehouse/store").head().months
-        == EventStore(here.root / "warehouse/store").head().months
-    )
-    assert not (here.root / "warehouse/.objects").exists()
-
-
-def test_a_machine_with_nothing_goes_on_where_another_ended(objects: ObjectStore, tmp_path: Path):
+def test_machines_publish_what_one_alone_does_whoever_goes_on_where_another_ended(
+    objects: ObjectStore, tmp_path: Path
+):
     url = objects.place()
     here, one, other = (
         machine(tmp_path / name, place) for name, place in (("here", None), ("one", url), ("other", url))
     )
-    for sandbox in (here, one):
-        for number in range(2):
+    # What is known from before is known from there: each machine has only the new delivery.
+    for number, there in enumerate((one, other, one)):
+        for sandbox in (here, there):
             deliver(sandbox.root, number)
-            sandbox.run()
-    traffic(one.root)
-    # The deliveries before are known from there: this machine has only the new one.
-    for sandbox in (here, other):
-        deliver(sandbox.root, 2)
-    assert ran(here).absorbed.new == ran(other).absorbed.new > 0
-    assert published(other.root) == published(here.root)
-    assert (
-        not list((other.root / "warehouse/store/landing").rglob("rows-*")) or traffic(other.root).received > 0
-    )
-    # And the first goes on from the second.
-    deliver(here.root, 3)
-    deliver(one.root, 3)
-    ran(here)
-    done = ran(one)
-    assert done.release.number == 4
-    assert published(one.root) == published(here.root)
+        assert ran(here).absorbed.new == (done := ran(there)).absorbed.new > 0
+        assert done.release.number == number + 1
+        assert published(there.root) == published(here.root)
+        states = [EventStore(sandbox.root / "warehouse/store").head() for sandbox in (here, there)]
+        assert states[0].months == states[1].months
+    assert len(list((other.root / "warehouse/store/landing").rglob("rows-*"))) == 1, "only its own"
+    assert not (here.root / "warehouse/.objects").exists()
 
 
 def test_what_is_here_is_not_fetched_again(objects: ObjectStore, tmp_path: Path):
@@ -88,8 +67,6 @@ def test_readers_find_the_newest_release_there(objects: ObjectStore, tmp_path: P
     url = objects.place()
     sandbox = machine(tmp_path / "one", url)
     deliver(sandbox.root, 0)
-    ran(sandbox)
-    deliver(sandbox.root, 1)
     number = ran(sandbox).release.number
     latest = json.loads(Bucket(url).read("published/latest.json") or b"")
     assert latest["number"] == number
@@ -108,15 +85,14 @@ def test_readers_find_the_newest_release_there(objects: ObjectStore, tmp_path: P
 def test_a_warehouse_that_was_here_alone_is_brought_there(objects: ObjectStore, tmp_path: Path):
     url = objects.place()
     sandbox = machine(tmp_path / "one", None)
-    for number in range(2):
-        deliver(sandbox.root, number)
-        ran(sandbox)
+    deliver(sandbox.root, 0)
+    ran(sandbox)
     expected = published(sandbox.root)
     sandbox.write("answerable.yaml", f"{SETTINGS}objects: {url}\n")
     assert ran(sandbox).is_unchanged
-    assert assert_whole(url, tmp_path / "look") == (2, 3)
+    assert assert_whole(url, tmp_path / "look") == (1, 2)
     other = machine(tmp_path / "other", url)
-    assert ran(other).release.number == 4
+    assert ran(other).release.number == 3
     assert published(other.root) == expected
     # A folder of something else is not mixed with it.
     third = machine(tmp_path / "third", None)
@@ -130,15 +106,16 @@ def test_a_warehouse_that_was_here_alone_is_brought_there(objects: ObjectStore, 
     sandbox.write("answerable.yaml", f"{SETTINGS}objects: {objects.place()}\n")
     with pytest.raises(StoreError, match=rf"is a cache of {url}, and 'objects' is"):
         ran(sandbox)
-    assert assert_whole(url, tmp_path / "again") == (2, 4)
+    assert assert_whole(url, tmp_path / "again") == (1, 3)
 
 
 def test_only_what_nobody_names_any_more_is_swept_and_only_once_it_is_old(
-    objects: ObjectStore, tmp_path: Path
+    objects: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     url = objects.place()
-    sandbox = machine(tmp_path / "one", url)
-    for number in range(4):
+    monkeypatch.chdir(tmp_path)
+    sandbox = machine(Path("one"), url)
+    for number in range(3):
         deliver(sandbox.root, number)
         ran(sandbox)
     there, behind = Bucket(url), mirror(sandbox.root)
@@ -158,12 +135,22 @@ def test_only_what_nobody_names_any_more_is_swept_and_only_once_it_is_old(
     after = {one.name for part in ("store", "published") for one in there.list(part)}
     assert "store/events/2026-01-0123456789abcdef.parquet" not in after
     assert "store/commits/00000001.json" not in after
-    assert {f"store/commits/0000000{number}.json" for number in (3, 4)} <= after
+    assert {f"store/commits/0000000{number}.json" for number in (2, 3)} <= after
     assert len(after) < len(before)
+    # What somebody else took is brought back, as far as it is here.
+    month = next(path for path in sorted(store.folder.glob("events/*")) if behind.name(path) in after)
+    table = next(path for path in sorted(releases.root.glob("data/*/*")) if behind.name(path) in after)
+    there.delete([behind.name(month), behind.name(table)])
+    store.sweep(later, commits=2)
+    releases.sweep(2, later)
+    assert {one.name for part in ("store", "published") for one in there.list(part)} == after
     assert behind.folder == (sandbox.root / "warehouse").absolute()
-    assert assert_whole(url, tmp_path / "look") == (4, 4)
-    deliver(sandbox.root, 4)
-    assert ran(sandbox).release.number == 5
+    assert assert_whole(url, tmp_path / "look") == (3, 3)
+    assert store.kept.sweep_there(later) == 0, "all of it is in use here"
+    shutil.rmtree(store.folder / "kept")
+    assert store.kept.sweep_there(later) > 0
+    deliver(sandbox.root, 3)
+    assert ran(sandbox).release.number == 4
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Workers of other machines, which share an object store with the one that runs and nothing else: equal, byte for byte."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -16,12 +18,15 @@ import pytest
 from flows.run import run_inline
 from flows.workspace import load
 from tests.conftest import ROOT, Company
-from tests.flows.clusters import STUCK, Cluster, dask, sail, wait_for
+from tests.flows.clusters import SLOW, STUCK, Cluster, dask, sail, wait_for
 from tests.flows.test_executors import published
 from tests.object_stores import ObjectStore
 from warehouse.executors import executor_of
 from warehouse.store import EventStore
 
+KILLS = int(os.environ.get("ANSWERABLE_WORKER_KILLS", "0"))
+EVERY = 10
+SEED = 20_261_128
 _NOTHING_HERE = """
 import sys
 from pathlib import Path
@@ -116,6 +121,35 @@ def test_a_worker_killed_half_through_a_task_costs_a_retry(
         running.result(240)
     assert published(there) == expected
     assert not list((tmp_path / "doomed").glob("*/store/kept/*.zip"))
+
+
+@pytest.mark.skipif(not KILLS, reason="set ANSWERABLE_WORKER_KILLS to kill workers at any instant")
+def test_workers_killed_at_any_instant_cost_retries(
+    there: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    expected, chance, met = published(there), random.Random(SEED), 0
+    begun = tmp_path / "begun"
+    (tmp_path / "slow.py").write_text(SLOW.format(begun=str(begun)))
+    with dask(tmp_path_factory.mktemp("dask")) as cluster:
+        monkeypatch.setenv("ANSWERABLE_EXECUTOR", cluster.url)
+        executor = executor_of(os.environ)
+        joined(cluster, tmp_path / "stays", monkeypatch)
+        for number in range(KILLS):
+            forget(there)
+            begun.unlink(missing_ok=True)
+            doomed = joined(cluster, tmp_path / f"doomed{number}", monkeypatch, tmp_path / "slow.py")
+            while "2 workers" not in executor.answer():
+                time.sleep(0.2)
+            killing = threading.Timer(chance.uniform(0.5, 4), doomed.kill)
+            killing.start()
+            with patch("flows.case_parts.PARTITION_ROWS", 200):
+                run_inline(load(there))
+            killing.join()
+            doomed.wait()
+            met += begun.exists()
+            assert published(there) == expected
+    sys.stderr.write(f"{KILLS} workers killed, {met} of them half through writing\n")
+    assert met or KILLS < EVERY
 
 
 def test_sail_gives_byte_equal_tables(there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

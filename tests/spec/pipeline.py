@@ -15,7 +15,7 @@ from contracts.tenures import tenures
 from tests.conftest import drawn
 from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import feeds_of_cases, feeds_of_events, frozen
-from transforms.cards import by_period, cards, touchpoint_counts, values_by_period
+from transforms.cards import by_period, cards, touchpoint_counts
 from transforms.case_tables import with_slots
 from transforms.cases import cases, handoffs
 from transforms.credit import Scoring, credited_daily
@@ -23,6 +23,7 @@ from transforms.followed import followed_events, measure_followed
 from transforms.map_tables import dim_goal
 from transforms.match import Matcher, match
 from transforms.measure import answers, case_values, count_events, measure_cases, measure_events, volume
+from transforms.observations import credited_values, observed
 from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.score import measure_daily, score_distribution, scorecards
@@ -172,14 +173,14 @@ def score(
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()
-    observed = case_values(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC))
-    values = values_by_period(observed, scoring).collect().lazy()
+    told = case_values(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC))
+    values = observed(credited_values(told, scoring).collect(), scoring.calendar.spans().collect())
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()
     changes = change_parts(periods, scoring).collect().lazy()
     plans = scorecards(made, counts, changes, scoring)
     plans[FactAttribution] = fact_attribution(changes, scoring)
-    widened = window_sums(daily.lazy(), scoring), window_values(observed, scoring)
+    widened = window_sums(daily.lazy(), scoring), window_values(values, scoring)
     windows = metric_windows(cards(*widened, scoring, ["touchpoint"]), scoring)
     plans[MetricWindow] = windows
     return Scored(

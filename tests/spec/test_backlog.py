@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms import backlog
 from transforms.backlog import issue_flow
 from transforms.case_tables import fact_issue_flow
 
@@ -63,9 +64,10 @@ moments = st.integers(0, 40 * 24)
 lives = st.lists(st.tuples(moments, st.none() | moments, st.none() | moments), min_size=1, max_size=40)
 
 
+@pytest.mark.parametrize("many", [0, backlog.MANY], ids=["by day of opening", "by pair of case and day"])
 @settings(max_examples=60, deadline=None)
-@given(lives)
-def test_the_flow_equals_counting_case_by_case(drawn: list[tuple[int, int | None, int | None]]):
+@given(drawn=lives)
+def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int, int | None, int | None]]):
     start = datetime(2026, 1, 1, tzinfo=UTC)
     hour = timedelta(hours=1)
     kind = pl.Datetime("us", "UTC")
@@ -83,7 +85,9 @@ def test_the_flow_equals_counting_case_by_case(drawn: list[tuple[int, int | None
     calendar = pl.DataFrame(
         {"date": [d.date() for d in days[:-1]], "starts_at": days[:-1], "ends_at": days[1:]}
     ).with_columns(pl.col("starts_at", "ends_at").cast(kind))
-    found = issue_flow(frame.with_columns(touchpoint_id=pl.lit("p")), calendar)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(backlog, "MANY", many)
+        found = issue_flow(frame.with_columns(touchpoint_id=pl.lit("p")), calendar)
     for row, end in zip(found.iter_rows(named=True), days[1:], strict=True):
         still = [(o, r, c) for o, r, c in cases if o < end and (c is None or c >= end)]
         ages = pl.Series([(end - o) / DAY for o, _, _ in still], dtype=pl.Float64)
@@ -95,3 +99,17 @@ def test_the_flow_equals_counting_case_by_case(drawn: list[tuple[int, int | None
             assert row[name] == (pytest.approx(expected) if still else None)
     opened, closed = found["opened_count"].sum(), found["closed_count"].sum()
     assert found["backlog_count"][-1] == opened - closed, "what came in and did not go out is still there"
+
+
+def test_all_together_are_the_cases_of_every_touchpoint():
+    kind = pl.Datetime("us", "UTC")
+    schema = {"touchpoint_id": pl.String, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
+    lived = [("p", at("02 10:00"), None, at("04 09:00")), ("q", at("03 10:00"), None, None)]
+    found = fact_issue_flow(
+        pl.DataFrame(lived, schema=schema, orient="row"), FIRST, FIRST + 2 * DAY, ZoneInfo("UTC")
+    )
+    counts = {name: rows["backlog_count"].to_list() for (name,), rows in found.group_by("touchpoint_id")}
+    assert counts == {"p": [1, 1, 0], "q": [0, 1, 1], "all": [1, 2, 1]}
+    assert found.filter(touchpoint_id="all")["age_max_days"].to_list() == pytest.approx(
+        [14 / 24, 38 / 24, 38 / 24]
+    )

@@ -9,7 +9,7 @@ import pytest
 import warehouse.releases
 from contracts.tables import Column, QuarantineReason
 from warehouse.memory import Memory, is_same
-from warehouse.releases import Releases, TableFile
+from warehouse.releases import Release, Releases, TableFile
 
 LATE = 1e12
 ROWS = pl.DataFrame({"feed": ["crm"], "stream": ["people"], "rule": ["email"], "n": [3]})
@@ -102,3 +102,35 @@ def test_frames_of_other_types_are_not_the_same():
     one = pl.DataFrame({"x": [1]}, schema={"x": pl.Int64})
     assert not is_same(one, one.cast(pl.Int32))
     assert not is_same(one, one.rename({"x": "y"}))
+
+
+def test_rows_of_a_table_that_is_asked_for_again_come_without_its_file(releases: Releases):
+    def published(n: int) -> Release:
+        return releases.publish(
+            (releases.put(QuarantineReason, reasons(n)),), {}, lambda _folder, _manifest: {}
+        )
+
+    name = QuarantineReason.table_name()
+    first = published(3)
+    assert releases.frame(first, name)["row_count"].to_list() == [3], "from the file"
+    second = published(4)
+    (releases.root / second.tables[0].path).unlink()
+    assert releases.frame(second, name)["row_count"].to_list() == [4]
+    again = Releases(releases.root)
+    with pytest.raises(warehouse.releases.StoreError):
+        again.frame(second, name)
+    assert releases.frame(first, name)["row_count"].to_list() == [3], "older ones are read"
+
+
+def test_remembered_rows_are_those_of_the_file_to_the_last_bit(releases: Releases):
+    name = QuarantineReason.table_name()
+    releases.publish((releases.put(QuarantineReason, reasons(3)),), {}, lambda _folder, _manifest: {})
+    shuffled = pl.concat([reasons(9).with_columns(stream=pl.lit("z")), reasons(8)])
+    made = releases.publish((releases.put(QuarantineReason, shuffled),), {}, lambda _folder, _manifest: {})
+    releases.frame(made, name)
+    made = releases.publish(
+        (releases.put(QuarantineReason, shuffled[::-1]),), {}, lambda _folder, _manifest: {}
+    )
+    remembered, read = releases.frame(made, name), Releases(releases.root).frame(made, name)
+    assert remembered.schema == read.schema
+    assert is_same(remembered, read)
