@@ -14,7 +14,7 @@ import polars as pl
 
 from flows.parts import PARTITION_ROWS, TOLD, Frames, PackKeys, Pass, hash_of, told_of
 from transforms.case_tables import with_slots
-from transforms.cases import cases, handoffs
+from transforms.cases import cases, handoffs, in_order
 
 CASES, HANDOFFS, BUCKET, PLACED = "cases", "handoffs", "bucket", "placed"
 MADE_OF, TOUCHED, OLD = "made_of", "touched", "old"
@@ -215,12 +215,12 @@ def _differing(gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl
 
 
 def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    rows = told.lazy().with_columns(slot=pl.lit(0, dtype=pl.UInt32))
+    rows = in_order(told).lazy().with_columns(slot=pl.lit(0, dtype=pl.UInt32))
     specs, codebook = asked.atlas.cases, asked.codebook
     found, handed = pl.collect_all(
         [
-            pl.concat([cases(rows, spec, codebook) for spec in specs], how="diagonal"),
-            pl.concat([handoffs(rows, spec, codebook) for spec in specs]),
+            pl.concat([cases(rows, spec, codebook, is_in_order=True) for spec in specs], how="diagonal"),
+            pl.concat([handoffs(rows, spec, codebook, is_in_order=True) for spec in specs]),
         ]
     )
     return {CASES: found, HANDOFFS: handed.drop("slot")}

@@ -11,8 +11,9 @@ import polars as pl
 
 from transforms.credit import PARTS, Scoring, named
 from transforms.estimate import ESTIMATED, estimate
+from transforms.gathered import gathered, quantiles, told
 from transforms.measure import ADDITIVE
-from transforms.observations import Observations, gathered, quantiles
+from transforms.observations import Observations
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
 from transforms.quantiles import quantile_families
 from transforms.verdict import answers_needed, below_goal, frozen, verdict
@@ -103,7 +104,7 @@ def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scor
         .with_columns(_stage(scoring))
         .select(*PERIOD_COLUMNS, *parts, "metric")
         .unique()
-        for frame in (periods, values.told.lazy())
+        for frame in (periods, told(values).lazy())
     )
     every = observed.join(members, on="metric").drop("metric").rename({"member": "metric"})
     seen = pl.concat([whole, every.select(whole.collect_schema().names())]).filter(pl.col("touchpoint") > 0)

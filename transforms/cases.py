@@ -1,5 +1,6 @@
 """Events about one subject become one case; its passage through groups becomes handoffs."""
 
+import numpy as np
 import polars as pl
 
 from contracts.accountability import Cases, Reduction
@@ -22,13 +23,44 @@ def case_columns(spec: Cases, codebook: Codebook) -> list[str]:
     return [*_ORDER, "kind", "actor_team", "channel", "customer", "subject_type", *attributes]
 
 
-def cases(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFrame:
+def in_order(told: pl.DataFrame) -> pl.DataFrame:
+    """Stored events by subject and time: what `cases` and `handoffs` take when told that it is in order.
+
+    Events of one subject mostly come in order, for files are by customer and time. So they are put beside each
+    other, which leaves their order as it was, and only subjects that come otherwise are sorted by time.
+    """
+    told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
+    subject = (told["feed"].cast(pl.UInt64) * 2**32 + told["subject_id"]).to_numpy()
+    order = np.arange(told.height)
+    for shift in range(0, 64, 16):
+        digit = ((subject >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.uint16)
+        if digit.size and digit.min() != digit.max():
+            # A stable sort of 16 bits looks at every number once.
+            order = order[np.argsort(digit[order], kind="stable")]
+    beside = told.select(_ORDER)[order]
+    later = pl.lit(value=False)
+    for name in reversed(_ORDER[2:]):
+        column, before = pl.col(name), pl.col(name).shift()
+        later = (column < before) | ((column == before) & later)
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in _CASE)
+    otherwise = beside.filter(same & later).select(_CASE).unique()
+    if otherwise.height:
+        numbered = beside.with_row_index("place").join(otherwise, on=_CASE, how="semi", maintain_order="left")
+        places = numbered["place"].to_numpy()
+        order[places] = order[places[numbered.select(pl.arg_sort_by(_ORDER)).to_series().to_numpy()]]
+    return told[order]
+
+
+def cases(
+    matched: pl.LazyFrame, spec: Cases, codebook: Codebook, *, is_in_order: bool = False
+) -> pl.LazyFrame:
     """One row per case.
 
     Args:
         matched: Stored events with `slot` and `touchpoint`, any order.
         spec: Which kinds of events open, answer, resolve, close and reopen a case.
         codebook: What the stored codes stand for.
+        is_in_order: Whether the events are as `in_order` returns them.
 
     Returns:
         feed, subject_id, touchpoint and channel (codes of the event that opened it), customer (the last
@@ -39,7 +71,7 @@ def cases(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFram
         Unsorted.
     """
     told = (
-        _of_subject(matched, spec, codebook)
+        _of_subject(matched, spec, codebook, is_in_order=is_in_order)
         .with_columns(
             # Looked up once for all events: inside a group-by every group would do it again.
             *(_when(name, _is(getattr(spec, name), codebook)) for name in _MILESTONES),
@@ -79,15 +111,17 @@ def cases(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFram
     )
 
 
-def handoffs(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFrame:
-    """One row per handoff of a case between two groups.
+def handoffs(
+    matched: pl.LazyFrame, spec: Cases, codebook: Codebook, *, is_in_order: bool = False
+) -> pl.LazyFrame:
+    """One row per handoff of a case between two groups; arguments as of `cases`.
 
     Returns:
         feed, subject_id, from_group, to_group (codes), occurred_at, slot, touchpoint, is_return
         (whether the second group had held the case before), held_microseconds (how long the first had
         held it).
     """
-    held = holdings(_of_subject(matched, spec, codebook))
+    held = holdings(_of_subject(matched, spec, codebook, is_in_order=is_in_order))
     same = (pl.col("feed") == pl.col("feed").shift()) & (pl.col("subject_id") == pl.col("subject_id").shift())
     handed = held.with_columns(
         from_group=pl.when(same).then(pl.col("actor_team").shift()),
@@ -135,11 +169,12 @@ def _passage(held: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _of_subject(matched: pl.LazyFrame, spec: Cases, codebook: Codebook) -> pl.LazyFrame:
+def _of_subject(matched: pl.LazyFrame, spec: Cases, codebook: Codebook, *, is_in_order: bool) -> pl.LazyFrame:
     is_subject = coded("subject_type", Condition(any_of=(spec.subject,)), codebook)
     needed = {*case_columns(spec, codebook), "touchpoint", "slot"}
     told = matched.filter(is_subject, pl.col("subject_id") > 0)
-    return told.select(sorted(needed)).sort(_ORDER)
+    needed_of_it = told.select(sorted(needed))
+    return needed_of_it if is_in_order else needed_of_it.sort(_ORDER)
 
 
 def _is(kinds: tuple[str, ...], codebook: Codebook) -> pl.Expr:

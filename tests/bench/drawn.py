@@ -4,7 +4,7 @@ A chunk is drawn with a seed of its own number, so the same size gives the same 
 are one chunk; more are several of `CHUNK_ROWS`, one after the other in time, as a history comes in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -122,55 +122,52 @@ def _tickets(chunk: Chunk, customers: int, draw: np.random.Generator) -> pl.Data
             _frame(
                 {
                     "occurred_at": when,
-                    "feed": np.full(len(index), "tickets"),
-                    "kind": np.full(len(index), f"ticket.{state}"),
-                    "channel": np.array(CHANNELS)[channel[index]],
+                    "feed": _named(["tickets"], np.zeros(len(index), dtype=int)),
+                    "kind": _named([f"ticket.{state}"], np.zeros(len(index), dtype=int)),
+                    "channel": _named(CHANNELS, channel[index]),
                     "customer": owner[index],
-                    "subject_type": np.full(len(index), "ticket"),
-                    "subject_id": np.char.add("T", (index + chunk.ticket).astype(str)),
-                    "actor_team": np.array([*GROUPS, ""])[group],
-                    "attribute_priority": priority[index].astype(str),
+                    "subject_type": _named(["ticket"], np.zeros(len(index), dtype=int)),
+                    "subject_id": "T" + pl.Series(index + chunk.ticket).cast(pl.String),
+                    "actor_team": _named([None, *GROUPS], group + 1),
+                    "attribute_priority": _named([*"01234"], priority[index]),
                 }
             )
         )
     end = START + timedelta(days=DAYS)
-    return (
-        pl.concat(frames)
-        .filter(pl.col("occurred_at") < end)
-        .with_columns(pl.col("actor_team").replace("", None))
-    )
+    return pl.concat(frames).filter(pl.col("occurred_at") < end)
 
 
 def _others(chunk: Chunk, count: int, customers: int, draw: np.random.Generator) -> pl.DataFrame:
     feed = draw.choice(3, count, p=[0.25, 0.15, 0.6])
-    names = np.array(["crm", "survey", "web"])[feed]
-    kind = np.empty(count, dtype=object)
+    kind, kinds = np.empty(count, dtype=np.int64), [*KINDS["crm"], *KINDS["survey"], *KINDS["web"]]
     for index, name in enumerate(("crm", "survey", "web")):
         chosen = feed == index
-        kind[chosen] = draw.choice(KINDS[name], chosen.sum())
-    answered = kind == "survey.answered"
-    scale = np.where(answered, np.array(["csat", "nps", "ces"])[draw.integers(0, 3, count)], "")
+        kind[chosen] = kinds.index(KINDS[name][0]) + draw.integers(0, len(KINDS[name]), chosen.sum())
+    answered = kind == kinds.index("survey.answered")
+    scale = np.where(answered, 1 + draw.integers(0, 3, count), 0)
     score = np.select(
-        [scale == "csat", scale == "nps", scale == "ces"],
+        [scale == 1, scale == 2, scale == 3],
         [draw.integers(1, 6, count), draw.integers(0, 11, count), draw.integers(1, 8, count)],
         0,
     ).astype(float)
     frame = _frame(
         {
             "occurred_at": _instants(chunk, count, draw),
-            "feed": names,
-            "kind": kind.astype(str),
-            "channel": np.array(CHANNELS)[draw.integers(0, 8, count)],
+            "feed": _named(["crm", "survey", "web"], feed),
+            "kind": _named(kinds, kind),
+            "channel": _named(CHANNELS, draw.integers(0, 8, count)),
             "customer": _customers(draw, count, customers),
-            "scale": scale.astype(str),
+            "scale": _named([None, "csat", "nps", "ces"], scale),
             "score": score,
             "amount": np.where(feed == 0, np.round(draw.lognormal(4, 1, count), 2), np.nan),
             "duration_minutes": np.where(feed == 2, draw.integers(0, 60, count), np.nan).astype(float),
         }
     )
-    has_scale = pl.col("scale") != ""
     return frame.with_columns(
-        pl.when(has_scale).then("score"),
-        pl.when(has_scale).then("scale"),
+        pl.when(pl.col("scale").is_not_null()).then("score"),
         pl.col("amount", "duration_minutes").fill_nan(None),
     )
+
+
+def _named(names: Sequence[str | None], codes: np.ndarray) -> pl.Series:
+    return pl.Series(names, dtype=pl.String).gather(pl.Series(codes))

@@ -12,9 +12,11 @@ from tests.spec.pipeline import BERLIN, MAP, a_map
 from transforms.cards import GRAINS, KEYS, _keys_by_card, _split
 from transforms.credit import PARTS, Scoring
 from transforms.estimate import ESTIMATED
+from transforms.gathered import RADIX, gathered, quantiles
+from transforms.gathered import told as told_of
 from transforms.map_tables import dim_goal
 from transforms.measure import SUMS
-from transforms.observations import _RADIX, Observations, credited_values, gathered, observed, quantiles
+from transforms.observations import Observations, credited_values, observed
 from transforms.periods import PERIOD_COLUMNS, Calendar
 from transforms.quantiles import (
     ascending,
@@ -134,18 +136,18 @@ def test_what_is_told_of_is_every_combination_in_every_period_it_occurs_in_once(
     values = as_values(drawn)
     every = SCORING.credited(values).join(SCORING.calendar.day_table(), on="date")
     expected = every.select(*PERIOD_COLUMNS, *PARTS).unique().collect()
-    told = gathered_of(values).told.select(expected.columns)
+    told = told_of(gathered_of(values)).select(expected.columns)
     assert_frame_equal(told, expected, check_row_order=False)
     assert_frame_equal(told, told.unique(), check_row_order=False)
 
 
 def test_more_groups_than_sixteen_bits_can_number_are_told_apart():
-    many = _RADIX // 4  # in nine weeks each
+    many = RADIX // 4  # in nine weeks each
     drawn = [(day % 50, 1, (1, 1), 0, float(day % 7), True) for day in range(many)]
     segments = pl.Series("segment", range(many), dtype=pl.UInt32)
     values = as_values(drawn).with_columns(segments)
     found = gathered_of(values)
-    assert found.parts.height * 9 > _RADIX
+    assert found.parts.height * 9 > RADIX
     made = rows(by_kernels(values)).filter(card="segment", period="week", metric=1)
     assert made.sort("segment")["value"].to_list() == [float(day % 7) for day in range(many)]
 
