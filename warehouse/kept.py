@@ -130,8 +130,8 @@ class Kept:
 
     def forget(self) -> None:
         """Delete everything that is kept."""
-        if self.mirror is not None:
-            self.mirror.bucket.delete([self.mirror.name(path) for path in self._paths.values()])
+        if self.mirror is not None and self.folder is not None:
+            self.mirror.bucket.delete([one.name for one in self.mirror.list(self.folder).values()])
         for path in self._paths.values():
             path.unlink(missing_ok=True)
         self._paths, self._held, self._there = {}, {}, {}
