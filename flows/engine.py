@@ -21,8 +21,8 @@ T = TypeVar("T")
 def suited(rows: int) -> Generator[None]:
     """The engine for queries over so many rows: for few of them in memory.
 
-    Setting up the streaming engine takes longer than queries do over what is aggregated. The pass over events, and
-    files, stay with polars' own choice, which bounds memory.
+    Setting up the streaming engine takes longer than queries do over what is aggregated. Files stay with polars' own
+    choice, which bounds memory; the pass over events bounds it by how many it reads at once.
     """
     if rows > ROWS_MAX:
         yield

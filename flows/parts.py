@@ -34,7 +34,7 @@ from transforms.periods import ROLLING_DAYS, Calendar
 from transforms.sampling import asked_and_answered, sample_columns, sample_schemas
 from transforms.slots import microseconds
 from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
-from transforms.tallies import tallied
+from transforms.tallies import Tallies
 from warehouse.kept import Kept
 from warehouse.months import bucket_count
 from warehouse.store import State
@@ -107,6 +107,11 @@ class Pass:
     def columns(self) -> list[str]:
         """Stored columns that the pass reads."""
         return pass_columns(self.atlas, self.matcher, self.codebook)
+
+    @cached_property
+    def tallies(self) -> Tallies:
+        """What is counted and added up."""
+        return Tallies(self.matcher, self.atlas.metrics, self.codebook)
 
     @cached_property
     def told_columns(self) -> list[str]:
@@ -316,7 +321,8 @@ def _made_of(
             "recent": recent_events(matched.lazy(), asked.matcher.slots, asked.calendar),
             "ownerless": ownerless_events(matched.lazy(), asked.matcher.slots),
         }
-    found = iter(pl.collect_all([plan for tables in plans.values() for plan in tables.values()]))
+    made_of_few = [plan for tables in plans.values() for plan in tables.values()]
+    found = iter(pl.collect_all(made_of_few, engine="in-memory"))
     starts = pl.lit(pl.Series(asked.matcher.slots.starts))
     made: dict[str, Frames] = {
         kind: {name: _cut(next(found), starts) for name in tables} for kind, tables in plans.items()
@@ -329,7 +335,7 @@ def _made_of(
 def _facts(asked: Pass, matched: pl.DataFrame) -> dict[str, pl.LazyFrame]:
     """What is additive: by kernel what is made of all events, by query what is made of few."""
     matcher, codebook, metrics, rows = asked.matcher, asked.codebook, asked.atlas.metrics, matched.lazy()
-    tallies = {name: tally.lazy() for name, tally in tallied(matched, matcher, metrics, codebook).items()}
+    tallies = {name: tally.lazy() for name, tally in asked.tallies.of(matched).items()}
     told, lived = asked_and_answered(rows, metrics, codebook)
     return {
         **tallies,
@@ -350,6 +356,8 @@ def told_of(asked: Pass, one: PackKeys) -> Frames:
 def _told(events: pl.DataFrame) -> Frames:
     """Events about subjects by bucket of subjects, one table each, also for an empty one."""
     buckets = bucket_count(events.height)
+    if buckets == 1:
+        return {"0": events}
     split = events.with_columns(__bucket=pl.col("subject_id") % buckets).partition_by(
         "__bucket", as_dict=True, include_key=False
     )

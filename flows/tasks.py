@@ -11,6 +11,7 @@ import json
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,16 @@ from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
 from flows.case_parts import BUCKET, bucket_key, make_bucket
-from flows.parts import Lacking, PackKeys, Pass, keys_of, lacking, make_part
+from flows.parts import FACTS, STAKES, TOLD, Lacking, PackKeys, Pass, keys_of, lacking, make_part
 from flows.progress import Tell
 from warehouse.executors import Executor
-from warehouse.mirror import cache_for
-from warehouse.places import place
-from warehouse.store import EventStore
+from warehouse.files import sweep
+from warehouse.kept import Kept
+from warehouse.mirror import cache_for, cache_name
+from warehouse.places import PLACES, place
+from warehouse.store import EventStore, State
 
+_TIDY_SECONDS = 86_400.0
 _OTHER = "Install the same release of answerable there as here, with the same polars."
 
 
@@ -88,9 +92,20 @@ def _done(task: Task) -> int:
     else:
         for lack in lacking(asked, theirs):
             make_part(asked, lack)
-    if asked.kept.mirror is not None:
-        asked.kept.mirror.settle()
+    asked.kept.share(_kept_under(task, theirs))
     return asked.read.rows - before
+
+
+def _kept_under(task: Task, keys: Sequence[PackKeys]) -> list[tuple[str, str]]:
+    """Kinds and keys of what a task makes."""
+    if task.bucket is not None:
+        return [(BUCKET, bucket_key(keys, task.bucket, task.buckets))]
+    return [
+        (kind, key)
+        for one in keys
+        for kind, key in ((FACTS, one.facts), (TOLD, one.facts), (STAKES, one.stakes))
+        if key
+    ]
 
 
 def _seen(task: Task) -> Path:
@@ -106,9 +121,19 @@ def _seen(task: Task) -> Path:
 def _asked(store: Path, commit: int, brief: str, at_once: int | None) -> tuple[Pass, dict[str, PackKeys]]:
     """The pass and the keys of its files, worked out once for all tasks of a run."""
     events = EventStore(store)
-    kept = events.kept
-    asked = Brief.read(store / "kept" / brief).asked_of(events.at(commit), kept, at_once)
+    state, kept = events.at(commit), events.kept
+    if store.parent.name == cache_name(PLACES.get(store.parent, "")):
+        _tidy(state, kept)
+    asked = Brief.read(store / "kept" / brief).asked_of(state, kept, at_once)
     return asked, {one.facts: one for one in keys_of(asked)}
+
+
+def _tidy(state: State, kept: Kept) -> None:
+    """Drop of a worker's own cache what it has not used for a day, and events that are no longer: they can come again."""
+    old = datetime.now(UTC).timestamp() - _TIDY_SECONDS  # noqa: TID251 - the files' clock
+    kept.sweep(old)
+    named = {str(state.folder / path) for path in state.named()}
+    sweep(state.folder / "events", named, old)
 
 
 @dataclass(frozen=True)
@@ -149,6 +174,7 @@ class Team:
         """
         if self.executor is None or self.asked.kept.folder is None:
             return
+        self.asked.kept.share((TOLD, one.facts) for one in self.keys)
         self._have_done([self._task(*self.keys, bucket=bucket, buckets=buckets) for bucket in range(buckets)])
         seen = [self.asked.kept.has(BUCKET, bucket_key(self.keys, b, buckets)) for b in range(buckets)]
         self._must_see(seen.count(False))

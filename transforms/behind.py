@@ -11,7 +11,7 @@ from contracts.events import Codebook
 from transforms.measure import in_scale
 from transforms.predicates import where_coded
 
-BEHIND = {"touchpoint": pl.UInt16, "metric": pl.UInt16, "feed": pl.UInt16}
+BEHIND: dict[str, pl.DataType] = {"touchpoint": pl.UInt16(), "metric": pl.UInt16(), "feed": pl.UInt16()}
 """Columns: numbers of touchpoint and metric (0 is `events`), code of a feed that told of it."""
 FROZEN = {"touchpoint": pl.UInt32, "metric": pl.UInt16, "known_until": pl.Date}
 """Columns: touchpoint, metric, and the first day that is not known whole."""

@@ -145,7 +145,7 @@ def _accepted_texts(test: Condition | None, values: Sequence[str | None]) -> lis
     return [
         has_missing
         if value is None
-        else value in wanted or any(fnmatchcase(value, pattern) for pattern in patterns)
+        else value in wanted or (bool(patterns) and any(fnmatchcase(value, one) for one in patterns))
         for value in values
     ]
 

@@ -25,6 +25,8 @@ PLACES_ALWAYS = 1 << 16
 """With more places than both allow, an array would be mostly empty: polars finds by hash what rows have in common."""
 _LARGEST = (1 << 63) - 1
 
+Columns = Mapping[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -37,7 +39,7 @@ class Groups:
         group_at: The group at every place.
     """
 
-    keys: Mapping[str, pl.Series]
+    keys: Columns
     sizes: np.ndarray
     place: np.ndarray
     group_at: np.ndarray
@@ -47,16 +49,19 @@ class Groups:
         """Every row's group."""
         return self.group_at.take(self.place)
 
-    def add_up(self, values: pl.Series) -> np.ndarray:
+    def all(self, number: int, kind: type[np.number]) -> np.ndarray:
+        """The same number for every group."""
+        return np.full(len(self.sizes), number, dtype=kind)
+
+    def add_up(self, values: np.ndarray) -> np.ndarray:
         """The sum of whole numbers in every group, exact; or how many are true."""
         total = np.zeros(len(self.sizes), dtype=np.int64)
-        np.add.at(total, self.of_row, values.to_numpy().astype(np.int64, copy=False))
+        np.add.at(total, self.of_row, values.astype(np.int64, copy=False))
         return total
 
-    def squares(self, values: pl.Series) -> pl.Series:
+    def squares(self, values: np.ndarray) -> pl.Series:
         """The sum of the squares of whole numbers in every group, exact."""
-        plain = values.to_numpy()
-        largest = max(-int(plain.min(initial=0)), int(plain.max(initial=0)))
+        largest = max(-int(values.min(initial=0)), int(values.max(initial=0)))
         if largest**2 * len(values) <= _LARGEST:
             return pl.Series(self.add_up(values * values)).cast(pl.Int128)
         steps = pl.col("steps").cast(pl.Int128)
@@ -64,126 +69,181 @@ class Groups:
         return wide.group_by("group").agg((steps * steps).sum()).sort("group")["steps"]
 
 
-def grouped(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
+def grouped(rows: Columns) -> Groups:
     """Rows by columns of whole numbers."""
-    if rows.is_empty() or any(rows[name].null_count() for name in by):
-        return _hashed(rows, by)
-    columns = [rows[name].to_numpy() for name in by]
+    columns = list(rows.values())
+    if not columns[0].size:
+        return _hashed(rows)
     lows = [column.min() for column in columns]
     spans = [int(column.max()) - int(low) + 1 for column, low in zip(columns, lows, strict=True)]
-    if prod(spans) > max(PLACES_PER_ROW * rows.height, PLACES_ALWAYS):
-        return _hashed(rows, by)
-    place = np.zeros(1, dtype=np.int64)
+    if prod(spans) > max(PLACES_PER_ROW * columns[0].size, PLACES_ALWAYS):
+        return _hashed(rows)
+    place = np.zeros(1, dtype=np.uint32)
     for column, low, span in zip(columns, lows, spans, strict=True):
-        place = place * span + (column - low)
+        place = place * span + (column - low).astype(np.uint32, copy=False)
     sizes = np.bincount(place)
     there = np.flatnonzero(sizes)
-    numbers = [
-        number.astype(low.dtype) + low
-        for number, low in zip(np.unravel_index(there, spans), lows, strict=True)
-    ]
-    keys = dict(zip(by, map(pl.Series, numbers), strict=True))
+    numbers = zip(rows, np.unravel_index(there, spans), lows, strict=True)
+    keys = {name: number.astype(low.dtype) + low for name, number, low in numbers}
     return Groups(keys, sizes[there], place, np.cumsum(sizes > 0) - 1)
 
 
-def _hashed(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
-    keys = rows.group_by(by).agg(__size=pl.len()).sort(by)
-    numbered = keys.select(by).with_row_index("__group")
-    place = rows.select(by).join(numbered, on=list(by), how="left", nulls_equal=True, maintain_order="left")
-    of_row, sizes = place["__group"].to_numpy(), keys["__size"].to_numpy()
-    return Groups({name: keys[name] for name in by}, sizes, of_row, np.arange(keys.height))
+def _hashed(rows: Columns) -> Groups:
+    frame, by = pl.DataFrame(dict(rows)), list(rows)
+    found = frame.group_by(by).agg(__size=pl.len().cast(pl.Int64)).sort(by)
+    numbered = found.select(by).with_row_index("__group")
+    of_row = frame.join(numbered, on=by, how="left", maintain_order="left")["__group"].to_numpy()
+    keys = {name: found[name].to_numpy() for name in by}
+    return Groups(keys, found["__size"].to_numpy(), of_row, np.arange(found.height))
 
 
-def tallied(
-    matched: pl.DataFrame, matcher: Matcher, metrics: Sequence[Metric], codebook: Codebook
-) -> dict[str, pl.DataFrame]:
-    """What is counted and added up of events: `counted`, `sums`, `answers` and `behind`, as the references have them.
+@dataclass(frozen=True)
+class _Wanted:
+    """What is made of a metric's events, as expressions.
 
-    Args:
-        matched: Stored events with `rule`, `touchpoint` and `slot`.
+    Attributes:
+        number: The metric's number.
+        base: Which events are its own.
+        columns: What of them is needed.
+        added: What each of them adds; of a metric whose events are not added up, only whether it counts.
+        segments: Columns of `added` that hold the codes of its dimensions.
+        is_summed: Whether it has sums.
+        is_scored: Whether its answers are counted by score.
+    """
+
+    number: int
+    base: pl.Expr
+    columns: Sequence[str]
+    added: Sequence[pl.Expr]
+    segments: Sequence[str]
+    is_summed: bool
+    is_scored: bool
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """What is counted and added up of events.
+
+    Attributes:
         matcher: The compiled map.
-        metrics: The map's metrics; of rates, which add to two sums, there are none here.
+        metrics: The map's metrics; of rates, which add to two sums, there are no sums here.
         codebook: What the stored codes stand for.
     """
-    of_events = {number: metric for number, metric in enumerate(metrics, start=1) if metric.of == "events"}
-    bases = matched.select(
-        ((pl.col("touchpoint") > 0) & where_coded(metric.where, codebook)).alias(str(number))
-        for number, metric in of_events.items()
-    )
-    sums, answers, behind = [pl.DataFrame(schema=SUMS)], [pl.DataFrame(schema=ANSWERS)], [_behind(matched, 0)]
-    for number, metric in of_events.items():
-        told = _told(matched, bases[str(number)], metric, codebook)
-        valid = told.filter("__valid")
-        behind.append(_behind(valid, number))
-        if is_summed(metric):
-            sums += _sums(told, metric, number)
-        if metric.estimator in SCORED:
-            answers.append(_answers(valid, number))
-    return {
-        "counted": _counted(matched, matcher),
-        "sums": pl.concat(sums),
-        "answers": pl.concat(answers),
-        "behind": pl.concat(behind).filter(pl.col("touchpoint") > 0),
-    }
 
+    matcher: Matcher
+    metrics: Sequence[Metric]
+    codebook: Codebook
 
-def _told(matched: pl.DataFrame, base: pl.Series, metric: Metric, codebook: Codebook) -> pl.DataFrame:
-    """A metric's rows, and what each of them adds."""
-    value = [metric.value] if metric.value else []
-    named = {codebook.column(name) for name in (*metric.by, *metric.good, *value)}
-    rows = matched.select({"slot", "touchpoint", "feed"} | named).filter(base)
-    if not is_summed(metric):
-        return rows.select("touchpoint", "feed", in_scale(metric, codebook).alias("__valid"))
-    segments = [
-        pl.col(codebook.column(name)).cast(pl.UInt32).alias(f"__segment_{index}")
-        for index, name in enumerate(metric.by, start=1)
-    ]
-    added = [*observed(metric, codebook), value_of(metric, codebook).alias("__value")]
-    return rows.select("slot", "touchpoint", "feed", *segments, *added)
+    def of(self, matched: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """`counted`, `sums`, `answers` and `behind`, as the references have them.
 
-
-def _counted(matched: pl.DataFrame, matcher: Matcher) -> pl.DataFrame:
-    found = grouped(matched, ["slot", "rule"])
-    touchpoint = matcher.touchpoint_of_rule().gather(found.keys["rule"])
-    return pl.DataFrame(
-        {**found.keys, "touchpoint": touchpoint, "n": found.sizes}, schema_overrides={"n": pl.Int64}
-    )
-
-
-def _sums(told: pl.DataFrame, metric: Metric, number: int) -> Iterator[pl.DataFrame]:
-    """The metric's sums, as a whole and by each of its dimensions."""
-    for index in range(len(metric.by) + 1):
-        segment = f"__segment_{index}"
-        found = grouped(told, ["slot", "touchpoint", *([segment] if index else [])])
-        of_each, valid = len(found.sizes), found.add_up(told["__valid"])
-        made = {
-            "slot": found.keys["slot"],
-            "touchpoint": found.keys["touchpoint"],
-            "metric": np.full(of_each, number, dtype=np.uint16),
-            "dimension": np.full(of_each, index, dtype=np.uint8),
-            "segment": found.keys.get(segment, np.zeros(of_each, dtype=np.uint32)),
-            "n": valid,
-            "excluded": found.sizes - valid,
-            "outside": found.add_up(told["__outside"]),
-            "good": found.add_up(told["__good"]),
-            "total": found.add_up(told["__steps"]),
-            "squares": found.squares(told["__steps"]),
-            "promoters": found.add_up(told["__promoter"]),
-            "detractors": found.add_up(told["__detractor"]),
+        Args:
+            matched: Stored events with `rule`, `touchpoint` and `slot`; each column best in one piece.
+        """
+        bases = matched.select(wanted.base.alias(str(wanted.number)) for wanted in self._wanted)
+        sums, answers, behind = [], [], [_behind(matched, 0)]
+        for wanted in self._wanted:
+            told = matched.select(wanted.columns).filter(bases[str(wanted.number)]).select(wanted.added)
+            valid = told.filter("__valid")
+            behind.append(_behind(valid, wanted.number))
+            if wanted.is_summed:
+                sums += _sums(told, wanted)
+            if wanted.is_scored:
+                answers.append(_answers(valid, wanted.number))
+        return {
+            "counted": self._counted(matched),
+            "sums": _together(sums, SUMS),
+            "answers": _together(answers, ANSWERS),
+            "behind": _together(behind, BEHIND).filter(pl.col("touchpoint") > 0),
         }
-        yield pl.DataFrame(made, schema=SUMS)
+
+    @cached_property
+    def _wanted(self) -> list[_Wanted]:
+        return [
+            self._wanted_of(metric, number)
+            for number, metric in enumerate(self.metrics, start=1)
+            if metric.of == "events"
+        ]
+
+    def _wanted_of(self, metric: Metric, number: int) -> _Wanted:
+        codebook, value = self.codebook, [metric.value] if metric.value else []
+        named = {codebook.column(name) for name in (*metric.by, *metric.good, *value)}
+        segments = {
+            f"__segment_{place}": codebook.column(name) for place, name in enumerate(metric.by, start=1)
+        }
+        added = [pl.col("touchpoint"), pl.col("feed"), in_scale(metric, codebook).alias("__valid")]
+        if is_summed(metric):
+            codes = [pl.col(column).cast(pl.UInt32).alias(name) for name, column in segments.items()]
+            score = value_of(metric, codebook).alias("__value")
+            added = [pl.col("slot", "touchpoint", "feed"), *codes, *observed(metric, codebook), score]
+        return _Wanted(
+            number=number,
+            base=(pl.col("touchpoint") > 0) & where_coded(metric.where, codebook),
+            columns=sorted({"slot", "touchpoint", "feed"} | named),
+            added=added,
+            segments=list(segments),
+            is_summed=is_summed(metric),
+            is_scored=metric.estimator in SCORED,
+        )
+
+    def _counted(self, matched: pl.DataFrame) -> pl.DataFrame:
+        found = grouped(_columns(matched, "slot", "rule"))
+        touchpoint = self._touchpoint_of_rule.take(found.keys["rule"])
+        return pl.DataFrame({**found.keys, "touchpoint": touchpoint, "n": found.sizes})
+
+    @cached_property
+    def _touchpoint_of_rule(self) -> np.ndarray:
+        return self.matcher.touchpoint_of_rule().to_numpy()
 
 
-def _answers(valid: pl.DataFrame, number: int) -> pl.DataFrame:
-    scored = valid.with_columns(score=pl.col("__value").cast(pl.Int64))
-    found = grouped(scored, ["slot", "touchpoint", "score"])
-    metric = np.full(len(found.sizes), number, dtype=np.uint16)
-    return pl.DataFrame({**found.keys, "n": found.sizes, "metric": metric}, schema=ANSWERS)
+def _sums(told: pl.DataFrame, wanted: _Wanted) -> Iterator[dict[str, np.ndarray | pl.Series]]:
+    """A metric's sums, as a whole and by each of its dimensions."""
+    place = _columns(told, "slot", "touchpoint")
+    added = _columns(told, "__valid", "__outside", "__good", "__steps", "__promoter", "__detractor")
+    for index, segment in enumerate(["", *wanted.segments]):
+        found = grouped({**place, "segment": told[segment].to_numpy()} if segment else place)
+        total = {name: found.add_up(values) for name, values in added.items()}
+        yield {
+            "segment": found.all(0, np.uint32),
+            **found.keys,
+            "metric": found.all(wanted.number, np.uint16),
+            "dimension": found.all(index, np.uint8),
+            "n": total["__valid"],
+            "excluded": found.sizes - total["__valid"],
+            "outside": total["__outside"],
+            "good": total["__good"],
+            "total": total["__steps"],
+            "squares": found.squares(added["__steps"]),
+            "promoters": total["__promoter"],
+            "detractors": total["__detractor"],
+        }
 
 
-def _behind(seen: pl.DataFrame, number: int) -> pl.DataFrame:
-    keys = grouped(seen, ["touchpoint", "feed"]).keys
-    metric = np.full(len(keys["feed"]), number, dtype=np.uint16)
-    return pl.DataFrame(
-        {"touchpoint": keys["touchpoint"], "metric": metric, "feed": keys["feed"]}, schema=BEHIND
-    )
+def _answers(valid: pl.DataFrame, number: int) -> dict[str, np.ndarray]:
+    score = valid["__value"].cast(pl.Int64).to_numpy()
+    found = grouped({**_columns(valid, "slot", "touchpoint"), "score": score})
+    return {**found.keys, "n": found.sizes, "metric": found.all(number, np.uint16)}
+
+
+def _behind(seen: pl.DataFrame, number: int) -> dict[str, np.ndarray]:
+    found = grouped(_columns(seen, "touchpoint", "feed"))
+    return {**found.keys, "metric": found.all(number, np.uint16)}
+
+
+def _columns(frame: pl.DataFrame, *names: str) -> dict[str, np.ndarray]:
+    return {name: frame[name].to_numpy() for name in names}
+
+
+def _together(
+    parts: Sequence[Mapping[str, np.ndarray | pl.Series]], schema: Mapping[str, pl.DataType]
+) -> pl.DataFrame:
+    """Parts one below the other."""
+    if not parts:
+        return pl.DataFrame(schema=dict(schema))
+    whole = {name: _whole([part[name] for part in parts]) for name in schema}
+    return pl.DataFrame(whole, schema=dict(schema))
+
+
+def _whole(pieces: Sequence[np.ndarray | pl.Series]) -> np.ndarray | pl.Series:
+    arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]
+    return np.concatenate(arrays) if arrays else pl.concat([pl.Series(piece) for piece in pieces])

@@ -37,6 +37,7 @@ class Kept:
         self._holds = holds
         self._held: dict[str, Frames] = {}
         self._paths: dict[str, Path] = {}
+        self._there: dict[str, Path] = {}
         self.look()
 
     def look(self) -> None:
@@ -45,13 +46,22 @@ class Kept:
         self._paths = {_prefix(path): path for path in found}
         if self.mirror is not None and self.folder is not None:
             there = (path for path in self.mirror.list(self.folder) if path.suffix == ".zip")
-            self._paths = {_prefix(path): self.folder / path.name for path in there} | self._paths
+            self._there = {_prefix(path): self.folder / path.name for path in there}
+            self._paths = self._there | self._paths
 
     def bring(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Fetch what is kept elsewhere under some kinds and keys, several files at once."""
         if self.mirror is not None:
             named = (self._paths.get(f"{kind}-{key}") for kind, key in wanted)
             self.mirror.bring([path for path in named if path is not None])
+
+    def share(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Bring there what is kept here alone under some kinds and keys: whoever kept it may have died right after."""
+        if self.mirror is not None:
+            named = {f"{kind}-{key}" for kind, key in wanted} - self._there.keys()
+            for path in (self._paths[name] for name in sorted(named) if name in self._paths):
+                self.mirror.push_later(path)
+            self.mirror.settle()
 
     def has(self, kind: str, key: str) -> bool:
         """Whether tables are kept under a key; they may still turn out to be damaged."""
@@ -109,6 +119,7 @@ class Kept:
         self._paths[name] = path
         if self.mirror is not None:
             self.mirror.push_later(path)
+            self._there[name] = path
         if self._holds:
             _HELD.note(path, tables)
 
@@ -119,11 +130,11 @@ class Kept:
 
     def forget(self) -> None:
         """Delete everything that is kept."""
-        if self.mirror is not None:
-            self.mirror.bucket.delete([self.mirror.name(path) for path in self._paths.values()])
+        if self.mirror is not None and self.folder is not None:
+            self.mirror.bucket.delete([one.name for one in self.mirror.list(self.folder).values()])
         for path in self._paths.values():
             path.unlink(missing_ok=True)
-        self._paths, self._held = {}, {}
+        self._paths, self._held, self._there = {}, {}, {}
 
     def sweep(self, older_than: float) -> int:
         """Delete what was last used before an instant (seconds since 1970); returns how many files."""

@@ -215,6 +215,11 @@ def mirror_of(path: Path) -> Mirror | None:
     return None
 
 
+def cache_name(url: str) -> str:
+    """How a worker's own cache of a place is called."""
+    return f"of-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
 def cache_for(url: str, folder: Path) -> Path:
     """The folder in which a worker keeps what it fetches of a place.
 
@@ -225,9 +230,9 @@ def cache_for(url: str, folder: Path) -> Path:
         url: The place.
         folder: The warehouse's folder where the task was made.
     """
-    own = hashlib.sha256(url.encode()).hexdigest()[:16]
+    own = cache_name(url)
     if named := os.environ.get(CACHE, "").strip():
-        return Path(named) / own
+        return Path(named).absolute() / own
     mark = folder / MARK
     if mark.is_file() and mark.read_text(encoding="utf-8") == url:
         return folder

@@ -14,17 +14,18 @@ release's files: a hint, written when the release is there.
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from contracts.dictionary import arrow_schema, ordered_columns, parquet_metadata
 from contracts.errors import PromiseError, StoreError
-from contracts.tables import Column, Table
+from contracts.tables import Column, FactCase, Table
 from warehouse.files import (
     accessing,
     create,
@@ -43,6 +44,10 @@ Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 """Given a release's folder, the texts to put beside its tables, by file name."""
 
 LATEST = "latest.json"
+BY_ROW: tuple[type[Table], ...] = (FactCase,)
+"""Tables that may have millions of rows, and whose contract is of each of them alone, but for the key."""
+LARGE_ROWS, SLICE_ROWS = 1_000_000, 100_000
+"""From so many rows on those are checked and written by slices of so many: at once, both take as much memory again."""
 _KEPT_MIN = 2
 _LOST = "Delete it if it is there, then run again: the next release has it whole."
 
@@ -119,17 +124,19 @@ class Releases:
         extra = extra or {}
         if (known := self._remembered(table, frame, extra)) is not None:
             return known
-        name, checked = table.table_name(), as_published(table, frame, extra)
+        name, is_large = table.table_name(), table in BY_ROW and frame.height > LARGE_ROWS
+        checked = None if is_large else as_published(table, frame, extra)
+        plan = sorted_by_slice(table, frame, extra) if checked is None else checked.lazy()
         schema, metadata = arrow_schema(table, extra), parquet_metadata(table, extra)
 
         def write(path: Path) -> None:
-            checked.lazy().sink_parquet(
+            plan.sink_parquet(
                 path, compression="zstd", metadata=metadata, arrow_schema=schema, engine="streaming"
             )
 
         path, sha256, is_new = keep(self.root / "data" / name, name, ".parquet", write)
         below = str(path.relative_to(self.root))
-        made = TableFile(name, below, checked.height, path.stat().st_size, sha256, is_reused=not is_new)
+        made = TableFile(name, below, frame.height, path.stat().st_size, sha256, is_reused=not is_new)
         if self._memory is not None:
             self._memory.note(name, frame, extra, made, checked)
         return made
@@ -356,6 +363,28 @@ def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Co
     """
     columns = ordered_columns(table, extra)
     return _checked(table, frame, extra).select(columns).sort(table.primary_key(), nulls_last=True)
+
+
+def sorted_by_slice(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.LazyFrame:
+    """As `as_published`, for a large table of `BY_ROW`: a slice of it at a time is copied to be checked or written.
+
+    Raises:
+        PromiseError: The rows break the table's contract.
+    """
+    columns, keys = ordered_columns(table, extra), table.primary_key()
+    typed = _typed(table, frame, extra).select(columns)
+    order = typed.select(pl.arg_sort_by(keys, nulls_last=True)).to_series()
+
+    def slices() -> Iterator[pl.DataFrame]:
+        return (typed[order[begin : begin + SLICE_ROWS]] for begin in range(0, typed.height, SLICE_ROWS))
+
+    before = None
+    for some in slices():
+        ends = some.select(keys)[[0, -1]].rows()
+        if ends[0] == before or not table.is_valid(some.select(table.column_names())):
+            _checked(table, typed, extra)  # which tells what is wrong with all of it
+        before = ends[1]
+    return register_io_source(lambda *_: slices(), schema=typed.schema)
 
 
 def _checked(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:

@@ -177,20 +177,20 @@ def test_processes_of_this_machine_are_started_and_ended_with_the_run(anew: Path
 
 
 def test_a_task_done_twice_reads_once(anew: Path):
-    task = _tasks(anew)[0]
+    task = tasks(anew)[0]
     assert json.loads(compute(task)) == {"rows": _rows(anew)}
     assert json.loads(compute(task)) == {"rows": 0}
 
 
 def test_a_worker_with_another_program_is_told_so(anew: Path):
-    task = Task(**json.loads(_tasks(anew)[0]))
+    task = Task(**json.loads(tasks(anew)[0]))
     said = json.loads(compute(replace(task, keys=("another",)).said()))
     assert said["error"] == "ExecutorError"
     assert "its program is another one" in said["problems"][0]["what"]
 
 
 def test_a_defect_of_a_worker_keeps_its_traceback(anew: Path):
-    task = _tasks(anew)[0]
+    task = tasks(anew)[0]
     with patch("flows.parts.match", side_effect=ZeroDivisionError("a defect")):
         assert "ZeroDivisionError: a defect" in json.loads(compute(task))["defect"]
 
@@ -262,7 +262,7 @@ def test_few_events_are_not_sent_anywhere(sandbox: Sandbox, monkeypatch: pytest.
     assert sandbox.run().release.number == 1
 
 
-def _tasks(root: Path) -> list[str]:
+def tasks(root: Path) -> list[str]:
     """The tasks that a run would send."""
     from flows.briefs import brief_of
     from flows.parts import keys_of

@@ -1,5 +1,6 @@
 """Workers of other machines, which share an object store with the one that runs and nothing else: equal, byte for byte."""
 
+import json
 import os
 import random
 import shutil
@@ -16,11 +17,13 @@ from unittest.mock import patch
 import pytest
 
 from flows.run import run_inline
+from flows.tasks import _asked, compute
 from flows.workspace import load
 from tests.conftest import ROOT, Company
 from tests.flows.clusters import SLOW, STUCK, Cluster, dask, sail, wait_for
-from tests.flows.test_executors import published
+from tests.flows.test_executors import published, tasks
 from tests.object_stores import ObjectStore
+from warehouse.bucket import Bucket
 from warehouse.executors import executor_of
 from warehouse.store import EventStore
 
@@ -150,6 +153,34 @@ def test_workers_killed_at_any_instant_cost_retries(
             assert published(there) == expected
     sys.stderr.write(f"{KILLS} workers killed, {met} of them half through writing\n")
     assert met or KILLS < EVERY
+
+
+def test_what_a_worker_kept_and_did_not_bring_is_brought_by_whoever_finds_it(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    task, bucket = tasks(there)[0], Bucket(load(there).settings.objects or "")
+    monkeypatch.setenv("ANSWERABLE_CACHE", str(tmp_path / "cache"))
+    _asked.cache_clear()
+    assert json.loads(compute(task))["rows"] > 0
+    kept = {one.name for one in bucket.list("store/kept") if one.name.endswith(".zip")}
+    assert kept
+    bucket.delete(sorted(kept))  # as if it had died before
+    assert json.loads(compute(task)) == {"rows": 0}
+    assert kept <= {one.name for one in bucket.list("store/kept")}
+    # What it has not used for a day does not stay.
+    (cache,) = (tmp_path / "cache").glob("*/store")
+    unused, gone = (
+        cache / "kept/facts-0-0123456789abcdef.zip",
+        cache / "events/2020-01-0123456789abcdef.parquet",
+    )
+    for path in (unused, gone):
+        path.touch()
+        os.utime(path, (0, 0))
+    _asked.cache_clear()
+    assert json.loads(compute(task)) == {"rows": 0}
+    assert not unused.exists()
+    assert not gone.exists()
+    assert list((cache / "events").glob("*.parquet"))
 
 
 def test_sail_gives_byte_equal_tables(there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,7 @@
 """Laws of matching: the decision table says what the chain of conditions says."""
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,7 @@ def ordered_rules(draw: st.DrawFn) -> list[Rule]:
 
 
 numbers = st.sampled_from([None, -1.0, 0.0, 1.0, 2.0, 2.5, 3.0, 5.0, 7.0, 7.1, 10.0, 11.0])
+strange_numbers = numbers | st.sampled_from([float("nan"), float("inf"), float("-inf"), -0.0])
 rows = st.lists(
     st.tuples(
         st.integers(0, 2),
@@ -59,8 +61,8 @@ rows = st.lists(
         st.integers(0, 3),
         st.integers(0, 3),
         st.integers(0, 3),
-        numbers,
-        numbers,
+        strange_numbers,
+        strange_numbers,
     ),
     min_size=1,
     max_size=40,
@@ -76,11 +78,14 @@ SCHEMA = {
 }
 
 
-@settings(max_examples=150, deadline=None)
-@given(ordered_rules(), rows)
-def test_the_table_equals_the_chain(rules: list[Rule], drawn: list[tuple]):
+@settings(max_examples=200, deadline=None)
+@given(ordered_rules(), rows, st.sampled_from([compiled.FEW_CUTS, 0]))
+def test_the_table_equals_the_chain(rules: list[Rule], drawn: list[tuple], few_cuts: int):
+    """Whether numbers are compared with cuts one by one, or searched for among them."""
     events = pl.DataFrame(drawn, schema=SCHEMA, orient="row")
-    decision = compile_rules(rules, CODEBOOK)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(compiled, "FEW_CUTS", few_cuts)
+        decision = compile_rules(rules, CODEBOOK)
     chain = events.with_columns(rule_expression(rules, CODEBOOK))["rule"]
     for engine in ("in-memory", "streaming"):
         table = events.lazy().with_columns(decision.rule.alias("rule")).collect(engine=engine)["rule"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import warehouse.releases
 from contracts.errors import PromiseError, StoreError
-from contracts.tables import Column, ScorecardCompany, Table
+from contracts.tables import Column, FactCase, ScorecardCompany, Table
 from contracts.tables.base import count, day, flag, instant, key, number, one_of, text
 from tests.conftest import Company
 from tests.warehouse.dying import every_death
 from views.beside import EXTRA_COLUMNS, beside_release
-from warehouse.releases import Release, Releases, TableFile
+from warehouse.releases import Release, Releases, TableFile, as_published
 
 LATE = 1e12
 """An instant after everything: with it a sweep knows no grace."""
@@ -322,6 +324,46 @@ def test_a_scorecard_whose_value_left_its_interval_is_not_published(company: Com
     )
     with pytest.raises(PromiseError, match=r"scorecard_company: not published: .*value_in_interval"):
         releases.put(ScorecardCompany, wrong)
+
+
+@pytest.fixture
+def cases(company: Company, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
+    """The company's cases out of order, many for what is published at once."""
+    monkeypatch.setattr(warehouse.releases, "LARGE_ROWS", 100)
+    monkeypatch.setattr(warehouse.releases, "SLICE_ROWS", 70)
+    frame = company.table("fact_case").select(FactCase.column_names())
+    return frame.sample(fraction=1, shuffle=True, seed=1)
+
+
+def test_a_table_written_by_slices_holds_what_one_written_at_once_holds(
+    cases: pl.DataFrame, releases: Releases
+):
+    one = releases.put(FactCase, cases)
+    other = releases.put(FactCase, cases.reverse())
+    assert (one.rows, one.path) == (cases.height, other.path)
+    assert pl.read_parquet(releases.root / one.path).equals(as_published(FactCase, cases, {}))
+
+
+@pytest.mark.parametrize("at", [0, 35, 69, 70, 140, -1])
+def test_a_table_written_by_slices_has_every_key_once(cases: pl.DataFrame, releases: Releases, at: int):
+    doubled = cases.sort(FactCase.primary_key())[at]
+    with pytest.raises(PromiseError, match=re.escape("2 rows break its contract (primary_key 2)")):
+        releases.put(FactCase, pl.concat([cases, doubled]))
+    assert list(releases.root.rglob("*.parquet")) == []
+
+
+def test_a_table_written_by_slices_keeps_its_promises(cases: pl.DataFrame, releases: Releases):
+    broken = cases.with_columns(
+        event_count=pl.when(pl.int_range(pl.len()) == 300).then(-1).otherwise("event_count")
+    )
+    with pytest.raises(PromiseError, match=re.escape("1 rows break its contract (event_count|min 1)")):
+        releases.put(FactCase, broken)
+
+
+def test_what_is_written_by_slices_has_a_contract_of_single_rows():
+    for table in warehouse.releases.BY_ROW:
+        rules = set(table._validation_rules(with_cast=False)) - {"primary_key"}  # noqa: SLF001 - dataframely tells nowhere else
+        assert all("|" in rule for rule in rules), f"{table.table_name()}: a rule of its own"
 
 
 def test_columns_are_published_only_when_they_are_declared(releases: Releases):
