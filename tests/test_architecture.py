@@ -139,6 +139,7 @@ def test_every_kind_of_feed_offers_and_reads():
                 "alembic",
                 "scipy",
                 "phonenumbers",
+                "obstore",
             ),
         ),
     ],

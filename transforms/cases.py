@@ -9,8 +9,8 @@ from contracts.predicates import Condition
 from transforms.durations import HOUR, in_units
 from transforms.predicates import coded
 
-STEP = 0.001
-"""Smallest difference that a sum over a case's events keeps."""
+STEPS = 1000
+"""Sums over a case's events are kept in so many parts of one."""
 
 _CASE = ["feed", "subject_id"]
 _ORDER = (*_CASE, "occurred_at", "sequence", "landing", "row")
@@ -205,7 +205,7 @@ def _reduced(column: str, how: Reduction, codebook: Codebook) -> pl.Expr:
 
 def added_up(value: pl.Expr) -> pl.Expr:
     """Numbers added up in whole thousandths, so that their order never matters; null where there is none."""
-    total = (value / STEP).round().cast(pl.Int64).sum() / round(1 / STEP)
+    total = in_units((value * STEPS).round().cast(pl.Int64).sum(), STEPS)
     return pl.when(value.count() > 0).then(total)
 
 

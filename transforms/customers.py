@@ -14,6 +14,7 @@ from contracts.events import INSTANT, Codebook
 from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms import intervals
+from transforms.durations import in_units
 from transforms.estimate import CONFIDENCE
 from transforms.found import NONE
 from transforms.methods.retention import cohort_retention, customer_flow
@@ -160,7 +161,7 @@ def fact_customer_flow(
             retention_high=pl.when(known).then(high),
             is_final=pl.col("period_end") <= calendar.today,
             **_named(groups),
-            **{f"{name}_value": pl.col(f"{name}_value") / STEPS for name in _COUNTS},
+            **{f"{name}_value": in_units(pl.col(f"{name}_value"), STEPS) for name in _COUNTS},
         )
         .rename({name: f"{name}_count" for name in _COUNTS})
         .select(FactCustomerFlow.column_names())
@@ -189,7 +190,7 @@ def fact_customer_loss(
             for period, every in _EVERY.items()
         )
         .group_by("group", "period", "period_start", "reason")
-        .agg(lost_count=pl.len().cast(pl.Int64), lost_value=pl.col("value").sum() / STEPS)
+        .agg(lost_count=pl.len().cast(pl.Int64), lost_value=in_units(pl.col("value").sum(), STEPS))
         .with_columns(**_named(groups))
         .select(FactCustomerLoss.column_names())
     )

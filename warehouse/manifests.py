@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import StoreError
-from warehouse.files import accessing, at_hand, create, is_older, sweep
+from warehouse.files import accessing, at_hand, create, fetched, is_older, sweep
 from warehouse.mirror import Mirror, mirror_of
 
 _NAME = re.compile(r"(\d{8,})\.json")
@@ -68,13 +68,21 @@ class Manifests:
         if not at_hand(path).exists():
             raise StoreError.at(str(path), "does not exist.", "It may have been swept: take a newer one.")
         try:
-            with accessing(path):
-                content = json.loads(path.read_bytes())
+            content = self._content(path)
         except ValueError as error:
             raise StoreError.at(str(path), f"is damaged: {error}.", _REMEDY) from None
         if not isinstance(content, dict) or content.get("number") != number:
             raise self.damaged(number, f"it is not the manifest of number {number}")
         return content
+
+    def _content(self, path: Path) -> Any:  # noqa: ANN401 - whatever stands there
+        with accessing(path):
+            try:
+                return json.loads(path.read_bytes())
+            except ValueError:
+                if not fetched(path):
+                    raise
+                return json.loads(path.read_bytes())
 
     def damaged(self, number: int, what: str) -> StoreError:
         """The error of a manifest that can be read but not understood."""
@@ -126,9 +134,15 @@ class Manifests:
 
     def _must_be_same(self, mirror: Mirror, number: int) -> None:
         path = self.path(number)
-        if path.exists() and mirror.bucket.read(mirror.name(path)) != path.read_bytes():
-            what = "is not the one of this folder: they are two warehouses."
-            raise StoreError.at(mirror.bucket.at(mirror.name(path)), what, _TWO)
+        if not path.exists() or mirror.bucket.read(mirror.name(path)) == path.read_bytes():
+            return
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:  # a copy that was damaged
+            mirror.fetch(path)
+            return
+        what = "is not the one of this folder: they are two warehouses."
+        raise StoreError.at(mirror.bucket.at(mirror.name(path)), what, _TWO)
 
     def catch_up(self, files: Callable[[int], Collection[Path]]) -> None:
         """Fetch what was committed elsewhere, and bring there what only this folder has: it was all there was before.
@@ -168,7 +182,7 @@ class Manifests:
         """Delete manifests that do not stand, and what killed writers left half written."""
         kept = {str(self.path(number)) for number in standing}
         if self.mirror is not None:
-            self.mirror.sweep(self.folder, kept, older_than)
+            self.mirror.sweep(self.folder, kept, older_than, restores=False)
         return sweep(self.folder, kept, older_than)
 
     def same_as_there(self) -> None:

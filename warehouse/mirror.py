@@ -145,14 +145,16 @@ class Mirror:
         found = self.bucket.list(self.name(folder), self.name(after) if after else None)
         return {self.folder / one.name: one for one in found}
 
-    def sweep(self, folder: Path, kept: Collection[str], older_than: float) -> int:
+    def sweep(self, folder: Path, kept: Collection[str], older_than: float, *, restores: bool = True) -> int:
         """Delete objects of a folder that nobody refers to and that are older than an instant; as `files.sweep`.
 
-        What somebody refers to and is not there, by whatever hand, is brought there again if it is here.
+        With `restores` what somebody refers to and is not there, by whatever hand, is brought there again if it
+        is here: files, that is, and no manifests, which are only ever created.
         """
         there, own = self.list(folder), folder.absolute()
         named = {path for one in kept if (path := Path(one).absolute()).is_relative_to(own)}
-        self._all(sorted(path for path in named - there.keys() if path.exists()), self._push)
+        if restores:
+            self._all(sorted(path for path in named - there.keys() if path.exists()), self._push)
         unnamed = [one for path, one in there.items() if path not in named]
         gone = [one.name for one in unnamed if one.at.timestamp() < older_than]
         self.bucket.delete(gone)

@@ -198,7 +198,7 @@ class Releases:
         """
         self.manifests.catch_up(lambda number: {self.root / one.path for one in self.read(number).tables})
         if self.manifests.mirror is not None and (release := self.head()) is not None:
-            self._tell(release)
+            self._tell(release, is_newest=True)
 
     def _push(self, release: Release, follows: int) -> None:
         """Have every file of a release where the truth is: those of the release that it follows are."""
@@ -207,15 +207,16 @@ class Releases:
             named = {one.path for one in release.tables} - before
             self.manifests.mirror.push([self.root / path for path in named])
 
-    def _tell(self, release: Release) -> None:
-        """Say for tools that read objects which files the newest release has."""
+    def _tell(self, release: Release, *, is_newest: bool = False) -> None:
+        """Say for tools that read objects which files the newest release has; one told meanwhile is newer."""
         if (mirror := self.manifests.mirror) is not None:
             tables = {
                 one.table: mirror.bucket.at(mirror.name(self.root / one.path)) for one in release.tables
             }
             told = json.dumps({"number": release.number, "tables": tables}, indent=1).encode()
             latest = mirror.name(self.root / LATEST)
-            if mirror.bucket.read(latest) != told:
+            before = mirror.bucket.read(latest)
+            if before != told and (is_newest or _number(before) < release.number):
                 mirror.bucket.write(latest, told)
 
     def _reused(self, tables: tuple[TableFile, ...]) -> tuple[TableFile, ...]:
@@ -353,6 +354,13 @@ class Releases:
             for path in self.root.glob(".current.*.part"):
                 if is_older(path, older_than):
                     path.unlink(missing_ok=True)
+
+
+def _number(told: bytes | None) -> int:
+    """The number of the release that was told of; 0 when none was, or it cannot be understood."""
+    with suppress(ValueError, KeyError, TypeError):
+        return int(json.loads(told or b"")["number"])
+    return 0
 
 
 def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:

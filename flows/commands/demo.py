@@ -85,7 +85,11 @@ def print_scorecard(card: pl.DataFrame) -> None:
         pl.col("verdict").cast(pl.String).replace_strict({"missed": 0, "cannot_tell": 1, "met": 2}, default=3)
     )
     title = f"28 days, {first} until {end}"
-    out.print(scorecard(shown.sort(pl.col("waits").fill_null(value=False), order, "touchpoint_name"), title))
+    out.print(
+        scorecard(
+            shown.sort(pl.col("waits").fill_null(value=False), order, "touchpoint_name", "metric"), title
+        )
+    )
 
 
 def make_company(folder: Path, scale: float, tell: Callable[[str], None]) -> None:

@@ -76,8 +76,8 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
             scoring.calendar.spans(),
         ]
     )
-    values = observed(credited, spans)
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
+    values = observed(credited, spans.filter(held))
     plans = [
         cards(periods.lazy().filter(held), values, scoring, wanted=("touchpoint",)),
         measure_daily(daily.lazy(), scoring),

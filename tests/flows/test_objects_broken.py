@@ -49,6 +49,7 @@ def test_a_file_of_the_cache_that_is_damaged_or_gone_is_fetched_again(objects: O
     months[1].unlink()
     (codes := next((store / "codes").glob("channel-*"))).write_bytes(b"no codes at all")
     next((store / "identity").glob("tokens-*")).unlink()
+    (store / "commits/00000001.json").write_text('{"number": 1, "par')
     shutil.rmtree(store / "kept")
     assert ran(sandbox).is_unchanged
     assert published(sandbox.root) == expected
