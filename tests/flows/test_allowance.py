@@ -129,6 +129,19 @@ def test_months_read_in_turns_give_what_they_give_at_once(
     assert parts.read == whole.read == state.rows
 
 
+def test_a_month_read_at_once_beside_others_read_in_turns_gives_what_it_gives(
+    bucketed: tuple[LoadedWorkspace, State],
+):
+    workspace, state = bucketed
+    at_once = min(file.rows for file in state.event_files)
+    turns = [len(file.turns(state.folder, at_once)) for file in state.event_files]
+    assert min(turns) == 1 < max(turns)
+    whole = measure(workspace, state)
+    with patch("flows.parts.packs", each_alone):
+        parts = measure(workspace, state, at_once=at_once)
+    assert differing(whole, parts) == []
+
+
 def test_no_turn_has_more_events_than_may_be_read_at_once_but_for_a_single_bucket(
     bucketed: tuple[LoadedWorkspace, State],
 ):
