@@ -109,11 +109,7 @@ class ObjectStore:
         words += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.iam=false"]
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [program(), "server", *words],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-                env=os.environ | {"GOMEMLIMIT": "200MiB"},
+                [program(), "server", *words], stdout=log, stderr=subprocess.STDOUT, cwd=self.folder
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from unittest.mock import patch
@@ -13,10 +11,11 @@ import pytest
 
 from contracts.errors import StoreError, WorkspaceError
 from flows.workspace import load
-from tests.conftest import ROOT, SETTINGS, Call
+from tests.conftest import SETTINGS, Call
 from tests.flows.machines import assert_whole, deliver, machine, mirror, published, ran, traffic
 from tests.object_stores import KEY, SECRET, ObjectStore
 from warehouse.bucket import Bucket
+from warehouse.mirror import mirror_of
 from warehouse.releases import Releases
 from warehouse.store import EventStore
 
@@ -39,18 +38,8 @@ def test_machines_publish_what_one_alone_does_whoever_goes_on_where_another_ende
         assert states[0].months == states[1].months
     assert len(list((other.root / "warehouse/store/landing").rglob("rows-*"))) == 1, "only its own"
     assert not (here.root / "warehouse/.objects").exists()
-
-
-def test_without_a_place_nothing_of_an_object_store_is_loaded(tmp_path: Path):
-    sandbox = machine(tmp_path / "here", None)
-    deliver(sandbox.root, 0)
-    code = (
-        "import sys; from pathlib import Path; from flows.run import run_inline; from flows.workspace import load; "
-        f"run_inline(load(Path({str(sandbox.root)!r}))); from warehouse.files import BEHIND; "
-        "print([BEHIND, [name for name in sys.modules if name.startswith('obstore')]])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "[{}, []]"
+    load(here.root)
+    assert mirror_of(here.root / "warehouse/store") is None
 
 
 def test_what_is_here_is_not_fetched_again(objects: ObjectStore, tmp_path: Path):
