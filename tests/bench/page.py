@@ -54,7 +54,7 @@ def page(points: Sequence[Point]) -> str:
         (f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, polars {version('polars')}, DuckDB "
         f"{version('duckdb')} with {MEMORY} of memory before it spills. Every job is a process of its own, in turn, "
         f"{rounds} round{'' if rounds == '1' else 's'}; the best round by CPU seconds is shown, imports included, and a job that took "
-        f"more than {LIMIT_S / 60:g} minutes was ended. CPU seconds are the figure to trust where the machine was shared: wall time tells "
+        f"more than {LIMIT_S / 60:g} minutes was ended, as was one without enough memory. CPU seconds are the figure to trust where the machine was shared: wall time tells "
         "of its load. Memory is the peak of all processes of a job together."),
         "",
         ("The company is made up (`tests/bench/million.py`): 60 touchpoints, 150 ordered rules, 40 seats that change hands about every ten weeks "

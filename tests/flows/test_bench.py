@@ -88,6 +88,7 @@ def test_a_job_that_takes_too_long_is_ended_and_told_so(tmp_path: Path):
     cost = process("million", "build", tmp_path / "bench", "1e7", limit_s=0.5)
     assert not cost.has_ended
     assert cost.wall_s >= 0.5
+    assert not process("ours", "run", tmp_path / "nowhere", tmp_path / "out").has_ended
 
 
 def test_duckdb_makes_the_same_tables_whichever_way_and_a_cell_that_differs_is_found(tmp_path: Path):
