@@ -28,7 +28,7 @@ RIVALS = ("tables", "naive", "expert")
 CLOSE = 1e-9
 OFTEN_MAX = 10_000_000
 """Larger histories are measured in one round."""
-TAKES, SPILLS = 70, 200
+TAKES, SPILLS = 70, 300
 """Bytes of disk that an event takes: to build, export and measure its history; and what DuckDB spills at most."""
 
 
