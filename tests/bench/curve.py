@@ -114,6 +114,7 @@ def room_for(folder: Path, sizes: Sequence[int]) -> None:
 def _run(point: Point, module: str, job: str, home: Path) -> None:
     out = home.parent / ("out-batch" if job == "warm" else f"out-{job}")
     _add(point, job, process(module, job, home, out))
+    shutil.rmtree(out / "spilled", ignore_errors=True)  # what DuckDB left when it was ended
 
 
 def _add(point: Point, job: str, cost: Cost) -> None:
