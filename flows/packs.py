@@ -13,6 +13,8 @@ from pathlib import Path
 from warehouse.months import EventFile, Month
 
 PACK_ROWS = 262_144
+TURN_ROWS = 1_000_000
+"""Events of a large file that are measured at once: with more of them columns no longer stay in the processor's caches."""
 _SPLITS = (12, 6, 3, 1)
 """Months of a pack, from the longest."""
 
@@ -64,8 +66,9 @@ def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[tuple[int, i
     Args:
         pack: The files.
         folder: The store.
-        at_once: How many events in one turn, unless a single bucket of customers has more; None for all of them.
+        at_once: How many events there may be in one turn, unless a single bucket of customers has more; `TURN_ROWS`
+            of them at most in any case.
     """
     if len(pack) == 1:
-        return pack[0].turns(folder, at_once)
+        return pack[0].turns(folder, min(at_once or TURN_ROWS, TURN_ROWS))
     return [(0, sum(file.rows for file in pack))]
