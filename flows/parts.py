@@ -299,7 +299,8 @@ def _joined(turns: Sequence[Frames]) -> Frames:
     joined = {name: pl.concat([turn[name] for turn in turns]).lazy() for name in turns[0]}
     for name, keys in _ADDED_UP.items():
         if name in joined:
-            joined[name] = joined[name].group_by(keys).agg(pl.exclude(keys).sum())
+            added_up = joined[name].group_by(keys).agg(pl.exclude(keys).sum())
+            joined[name] = added_up.select(turns[0][name].columns)  # as a part that is made at once has them
     return dict(zip(joined, pl.collect_all(list(joined.values())), strict=True))
 
 

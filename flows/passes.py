@@ -116,12 +116,7 @@ def measure(
     team = Team(brief, asked, keys, executor, tell)
     team.make_parts()
     _bring(asked, keys)
-    # Of a file that was read in turns a part has its columns in another order than that of one read at once.
-    parts = [
-        {name: table.select(sorted(table.columns)) for name, table in part.items()}
-        for part in parts_of(asked, keys, tell)
-    ]
-    summed = put_together(asked, parts)
+    summed = put_together(asked, parts_of(asked, keys, tell))
     told_of_cases = workspace.atlas.cases and keys
     found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
     metrics = workspace.atlas.metrics
