@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 
 from contracts.accountability import Metric
-from transforms.observations import Layer, Observations, numbered
+from transforms.groups import numbered
+from transforms.observations import Layer, Observations
 from transforms.quantiles import (
     estimate_waiting,
     is_censored,
@@ -222,7 +223,7 @@ def quantiles(found: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
     Returns:
         For every quantile metric the keys, metric, n, excluded and the `ESTIMATED` columns.
     """
-    rows = found.rows.with_row_index("row", offset=0).with_columns(pl.col("row").cast(pl.Int64))
+    rows = found.rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
     censored = [number for number in quantile_families(metrics) if is_censored(metrics[number - 1])]
     waits = pl.col("metric").is_in(censored) & (pl.col("open") > 0)
     waiting, complete = rows.filter(waits), rows.filter(~waits).drop("open")

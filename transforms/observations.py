@@ -8,11 +8,9 @@ import numpy as np
 import polars as pl
 
 from transforms.credit import PARTS, Scoring
+from transforms.groups import numbered
 from transforms.periods import PERIOD_COLUMNS
 from transforms.quantiles import ASCENDING
-
-_TABLE = 1 << 22
-"""Up to so many numbers are made dense by a table; beyond, by sorting."""
 
 
 @dataclass(frozen=True)
@@ -122,32 +120,6 @@ def observed(credited: pl.DataFrame, spans: pl.DataFrame) -> Observations:
         lacking=ordered["value"].null_count(),
     )
     return every.over(spans)
-
-
-def numbered(frame: pl.DataFrame) -> tuple[np.ndarray, pl.DataFrame]:
-    """The number of every row's combination of values, and the combinations by number."""
-    code, size = np.zeros(frame.height, dtype=np.int64), 1
-    for one in frame.get_columns():
-        values = one.to_physical().to_numpy().astype(np.int64)
-        span = int(values.max(initial=0)) + 1
-        if size * span > _TABLE:
-            code, size = _dense(code, size)
-        code, size = code * span + values, size * span
-    number, count = _dense(code, size)
-    first = np.zeros(count, dtype=np.int64)
-    first[number[::-1]] = np.arange(frame.height)[::-1]
-    return number, frame[first]
-
-
-def _dense(code: np.ndarray, size: int) -> tuple[np.ndarray, int]:
-    """Numbers without gaps, in the same order, and how many there are."""
-    if size > _TABLE:
-        known, number = np.unique(code, return_inverse=True)
-        return number, len(known)
-    is_there = np.zeros(size, dtype=bool)
-    is_there[code] = True
-    numbers = np.cumsum(is_there) - 1
-    return numbers[code], int(numbers[-1]) + 1 if size else 0
 
 
 def _layers(spans: pl.DataFrame, since: int, days: int) -> Iterator[Layer]:

@@ -8,7 +8,6 @@ rows are looked for once, for all that is made of them.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
 
 import numpy as np
 import polars as pl
@@ -16,85 +15,10 @@ import polars as pl
 from contracts.accountability import Metric
 from contracts.events import Codebook
 from transforms.behind import BEHIND
+from transforms.groups import grouped
 from transforms.match import Matcher
 from transforms.measure import ANSWERS, SCORED, SUMS, in_scale, is_summed, observed, value_of
 from transforms.predicates import where_coded
-
-PLACES_PER_ROW = 8
-PLACES_ALWAYS = 1 << 16
-"""With more places than both allow, an array would be mostly empty: polars finds by hash what rows have in common."""
-_LARGEST = (1 << 63) - 1
-
-Columns = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Rows by the numbers they have in common.
-
-    Attributes:
-        keys: The numbers of every group, by column; the groups are sorted by them.
-        sizes: How many rows every group has.
-        place: Every row's place.
-        group_at: The group at every place.
-    """
-
-    keys: Columns
-    sizes: np.ndarray
-    place: np.ndarray
-    group_at: np.ndarray
-
-    @cached_property
-    def of_row(self) -> np.ndarray:
-        """Every row's group."""
-        return self.group_at.take(self.place)
-
-    def all(self, number: int, kind: type[np.number]) -> np.ndarray:
-        """The same number for every group."""
-        return np.full(len(self.sizes), number, dtype=kind)
-
-    def add_up(self, values: np.ndarray) -> np.ndarray:
-        """The sum of whole numbers in every group, exact; or how many are true."""
-        total = np.zeros(len(self.sizes), dtype=np.int64)
-        np.add.at(total, self.of_row, values.astype(np.int64, copy=False))
-        return total
-
-    def squares(self, values: np.ndarray) -> pl.Series:
-        """The sum of the squares of whole numbers in every group, exact."""
-        largest = max(-int(values.min(initial=0)), int(values.max(initial=0)))
-        if largest**2 * len(values) <= _LARGEST:
-            return pl.Series(self.add_up(values * values)).cast(pl.Int128)
-        steps = pl.col("steps").cast(pl.Int128)
-        wide = pl.DataFrame({"group": self.of_row, "steps": values})
-        return wide.group_by("group").agg((steps * steps).sum()).sort("group")["steps"]
-
-
-def grouped(rows: Columns) -> Groups:
-    """Rows by columns of whole numbers."""
-    columns = list(rows.values())
-    if not columns[0].size:
-        return _hashed(rows)
-    lows = [column.min() for column in columns]
-    spans = [int(column.max()) - int(low) + 1 for column, low in zip(columns, lows, strict=True)]
-    if prod(spans) > max(PLACES_PER_ROW * columns[0].size, PLACES_ALWAYS):
-        return _hashed(rows)
-    place = np.zeros(1, dtype=np.uint32)
-    for column, low, span in zip(columns, lows, spans, strict=True):
-        place = place * span + (column - low).astype(np.uint32, copy=False)
-    sizes = np.bincount(place)
-    there = np.flatnonzero(sizes)
-    numbers = zip(rows, np.unravel_index(there, spans), lows, strict=True)
-    keys = {name: number.astype(low.dtype) + low for name, number, low in numbers}
-    return Groups(keys, sizes[there], place, np.cumsum(sizes > 0) - 1)
-
-
-def _hashed(rows: Columns) -> Groups:
-    frame, by = pl.DataFrame(dict(rows)), list(rows)
-    found = frame.group_by(by).agg(__size=pl.len().cast(pl.Int64)).sort(by)
-    numbered = found.select(by).with_row_index("__group")
-    of_row = frame.join(numbered, on=by, how="left", maintain_order="left")["__group"].to_numpy()
-    keys = {name: found[name].to_numpy() for name in by}
-    return Groups(keys, found["__size"].to_numpy(), of_row, np.arange(found.height))
 
 
 @dataclass(frozen=True)

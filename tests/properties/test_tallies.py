@@ -16,14 +16,15 @@ from contracts.accountability import Metric
 from contracts.events import INSTANT
 from contracts.tenures import EARLIEST, LATEST, Tenure
 from tests.properties.test_rules import CODEBOOK, SCHEMA, conditions, numbers, ordered_rules
+from transforms import groups as of_groups
 from transforms import slots as of_slots
-from transforms import tallies
 from transforms.behind import feeds_of_events
+from transforms.groups import grouped, numbered
 from transforms.match import Matcher, match
 from transforms.measure import answers, count_events, measure_events, measure_rates, observed
 from transforms.rules import compile_rules, rule_expression
 from transforms.slots import Slots, slots
-from transforms.tallies import Tallies, grouped
+from transforms.tallies import Tallies
 
 FIRST = date(2026, 3, 20)
 START = datetime(2026, 3, 20, tzinfo=UTC)
@@ -165,7 +166,7 @@ def test_groups_are_those_of_a_hash(drawn: list[tuple], by: list[str], always: i
     schema = {"a": pl.UInt16, "b": pl.UInt32, "c": pl.Int64, "v": pl.Int64}
     frame = pl.DataFrame(drawn, schema=schema, orient="row")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tallies, "PLACES_ALWAYS", always)
+        patched.setattr(of_groups, "PLACES_ALWAYS", always)
         groups = grouped({name: frame[name].to_numpy() for name in by})
     found = pl.DataFrame(
         {
@@ -185,3 +186,15 @@ def test_groups_are_those_of_a_hash(drawn: list[tuple], by: list[str], always: i
         even=(v % 2 == 0).sum().cast(pl.Int64),
     )
     assert_frame_equal(found, expected.sort(by))
+
+
+@settings(max_examples=60, deadline=None)
+@given(whole, st.sampled_from([0, 1 << 16]))
+def test_the_combination_of_a_number_is_that_of_the_row_that_has_it(drawn: list[tuple], always: int):
+    schema = {"a": pl.UInt16, "b": pl.UInt32, "c": pl.Int64, "v": pl.Int64}
+    frame = pl.DataFrame(drawn, schema=schema, orient="row").select("a", "c")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(of_groups, "PLACES_ALWAYS", always)
+        number, combinations = numbered(frame)
+    assert combinations[number].equals(frame)
+    assert combinations.is_duplicated().sum() == 0
