@@ -2,13 +2,18 @@
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
+from flows.run import run_inline
+from flows.workspace import load
 from tests.conftest import ROOT
+from warehouse.executors import Executor
 
 START_SECONDS = 120
 
@@ -117,6 +122,37 @@ def sail(folder: Path) -> Iterator[str]:
         finally:
             server.kill()
             server.communicate()
+
+
+def until_joined(executor: Executor, said: str) -> None:
+    """Wait until a cluster says how many have joined it."""
+    while said not in executor.answer():
+        time.sleep(0.2)
+
+
+@contextmanager
+def computed_elsewhere() -> Iterator[None]:
+    """Cases in several buckets, and whatever this process would compute itself fails."""
+    with (
+        patch("flows.case_parts.PARTITION_ROWS", 200),
+        patch("flows.parts._computed", side_effect=AssertionError("computed here")),
+        patch("flows.case_parts._summed_up", side_effect=AssertionError("computed here")),
+    ):
+        yield
+
+
+def run_while_one_is_killed(
+    root: Path, executor: Executor, doomed: subprocess.Popen, begun: Path, after_s: float
+) -> bool:
+    """Run with two workers, one of which is killed meanwhile; whether it was half through writing."""
+    until_joined(executor, "2 workers")
+    killing = threading.Timer(after_s, doomed.kill)
+    killing.start()
+    with patch("flows.case_parts.PARTITION_ROWS", 200):
+        run_inline(load(root))
+    killing.join()
+    doomed.wait()
+    return begun.exists()
 
 
 def _said(started: subprocess.Popen, log: Path, what: str) -> str:

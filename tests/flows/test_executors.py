@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,7 +25,17 @@ from flows.run import run_inline
 from flows.tasks import Task, compute
 from flows.workspace import load
 from tests.conftest import ROOT, Call, Company, Sandbox
-from tests.flows.clusters import SLOW, STUCK, Cluster, dask, sail, wait_for
+from tests.flows.clusters import (
+    SLOW,
+    STUCK,
+    Cluster,
+    computed_elsewhere,
+    dask,
+    run_while_one_is_killed,
+    sail,
+    until_joined,
+    wait_for,
+)
 from tests.properties.test_kept import differing
 from warehouse.executors import executor_of
 from warehouse.files import digest
@@ -91,13 +99,8 @@ def test_two_dask_workers_give_byte_equal_tables(
     cluster.join()
     monkeypatch.setenv("ANSWERABLE_EXECUTOR", cluster.url)
     executor = executor_of(os.environ)
-    while "2 workers, 2 threads" not in executor.answer():
-        time.sleep(0.2)
-    with (
-        patch("flows.case_parts.PARTITION_ROWS", 200),
-        patch("flows.parts._computed", side_effect=AssertionError("computed here")),
-        patch("flows.case_parts._summed_up", side_effect=AssertionError("computed here")),
-    ):
+    until_joined(executor, "2 workers, 2 threads")
+    with computed_elsewhere():
         heard = told(anew)
     assert published(anew) == expected
     parts = len(packs(EventStore(anew / "warehouse/store").head().months))
@@ -135,15 +138,7 @@ def test_workers_killed_at_any_instant_cost_retries(
         shutil.rmtree(anew / "warehouse/store/kept", ignore_errors=True)
         begun.unlink(missing_ok=True)
         doomed = cluster.join(preload=tmp_path / "slow.py")
-        while "2 workers" not in executor.answer():
-            time.sleep(0.2)
-        killing = threading.Timer(chance.uniform(0.5, 4), doomed.kill)
-        killing.start()
-        with patch("flows.case_parts.PARTITION_ROWS", 200):
-            run_inline(load(anew))
-        killing.join()
-        doomed.wait()
-        met += begun.exists()
+        met += run_while_one_is_killed(anew, executor, doomed, begun, chance.uniform(0.5, 4))
         assert published(anew) == expected
     sys.stderr.write(f"{KILLS} workers killed, {met} of them half through writing\n")
     assert met or KILLS < 10

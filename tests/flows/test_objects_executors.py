@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +18,17 @@ from flows.run import run_inline
 from flows.tasks import _asked, compute
 from flows.workspace import load
 from tests.conftest import ROOT, Company
-from tests.flows.clusters import SLOW, STUCK, Cluster, dask, sail, wait_for
+from tests.flows.clusters import (
+    SLOW,
+    STUCK,
+    Cluster,
+    computed_elsewhere,
+    dask,
+    run_while_one_is_killed,
+    sail,
+    until_joined,
+    wait_for,
+)
 from tests.flows.test_executors import published, tasks
 from tests.object_stores import ObjectStore
 from warehouse.bucket import Bucket
@@ -95,13 +103,8 @@ def test_workers_with_caches_of_their_own_give_byte_equal_tables(
             joined(cluster, tmp_path / name, monkeypatch)
         monkeypatch.setenv("ANSWERABLE_EXECUTOR", cluster.url)
         executor = executor_of(os.environ)
-        while "2 workers, 2 threads" not in executor.answer():
-            time.sleep(0.2)
-        with (
-            patch("flows.case_parts.PARTITION_ROWS", 200),
-            patch("flows.parts._computed", side_effect=AssertionError("computed here")),
-            patch("flows.case_parts._summed_up", side_effect=AssertionError("computed here")),
-        ):
+        until_joined(executor, "2 workers, 2 threads")
+        with computed_elsewhere():
             run_inline(load(there))
     assert published(there) == expected
     for name in ("one", "other"):
@@ -141,15 +144,7 @@ def test_workers_killed_at_any_instant_cost_retries(
             forget(there)
             begun.unlink(missing_ok=True)
             doomed = joined(cluster, tmp_path / f"doomed{number}", monkeypatch, tmp_path / "slow.py")
-            while "2 workers" not in executor.answer():
-                time.sleep(0.2)
-            killing = threading.Timer(chance.uniform(0.5, 4), doomed.kill)
-            killing.start()
-            with patch("flows.case_parts.PARTITION_ROWS", 200):
-                run_inline(load(there))
-            killing.join()
-            doomed.wait()
-            met += begun.exists()
+            met += run_while_one_is_killed(there, executor, doomed, begun, chance.uniform(0.5, 4))
             assert published(there) == expected
     sys.stderr.write(f"{KILLS} workers killed, {met} of them half through writing\n")
     assert met or KILLS < EVERY
