@@ -3,12 +3,13 @@
 import json
 import socket
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ANSWERS_HEADER, Call, Sandbox
-from tests.flows.hooks import SECRET, answer, build_hooked, post, read, serving, until
+from tests.flows.hooks import SECRET, Serving, answer, build_hooked, post, read, serving, until
 from tests.flows.sinks import OK, http_sink
 from tests.flows.test_alerting import Shop
 from warehouse.store import EventStore
@@ -26,20 +27,28 @@ def hooked(tmp_path: Path) -> Sandbox:
     return build_hooked(tmp_path / "workspace")
 
 
+def _times_read_again(server: Serving) -> int:
+    return server.log.count("workspace read again")
+
+
 def _events(sandbox: Sandbox) -> list[str]:
     state = EventStore(sandbox.root / "warehouse/store").head()
     return state.scan(["event_id"]).collect()["event_id"].to_list()
 
 
-def _drop(shop: Shop, name: str, share: float) -> None:
+def _drop(shop: Shop, name: str, share: float, servers: Sequence[Serving]) -> None:
     """A bad week more, dropped whole into the inbox folder, and the Monday after."""
     before = len(shop.rows)
     shop.week(share)
     root = shop.sandbox.root
     yaml = (root / "answerable.yaml").read_text()
     clock = next(line for line in yaml.splitlines() if line.startswith("clock:"))
-    # First the clock: answers of a day to come would be set aside.
+    # First the clock: a run that began before it would set answers of a day to come aside.
+    began = [_times_read_again(each) for each in servers]
     shop.sandbox.write("answerable.yaml", yaml.replace(clock, f"clock: {shop.monday}T06:00"))
+    (root / "map/map.yaml").touch()  # its folder is watched, the settings are only swept
+    for each, times in zip(servers, began, strict=True):
+        until(lambda: _times_read_again(each) > times, f"the clock is read:\n{each.log}")  # noqa: B023 - called here
     part = root / "inbox" / f".{name}"
     part.write_text("\n".join([ANSWERS_HEADER, *shop.rows[before:]]) + "\n")
     part.rename(root / "inbox" / f"answers-{name}.csv")
@@ -54,9 +63,11 @@ def test_a_dropped_file_is_a_release_and_one_message_although_two_serve(sandbox:
         environment = {"SINK": sink.url, "KEY": "a secret of the receiver"}
         with serving(root, **environment) as one, serving(root, **environment) as other:
             until(lambda: one.releases() > 0 or other.releases() > 0, "a first release")
-            _drop(shop, "first", 0.5)
+            for each in (one, other):
+                until(lambda: json.loads(read(each.port, "/readyz")[1])["doing"] != "starting", "both look")  # noqa: B023 - called here
+            _drop(shop, "first", 0.5, (one, other))
             until(lambda: len(_events(sandbox)) == 4 * 60 + 60, "the first bad week is in the store")
-            _drop(shop, "second", 0.5)
+            _drop(shop, "second", 0.5, (one, other))
             until(lambda: len(sink.taken) > 0, f"a letter is delivered\n{one.log}\n{other.log}")
             # A wake-up more, and both are still there to send it twice.
             ran = one.releases() + other.releases()
