@@ -181,7 +181,10 @@ def _rules(touchpoints: list[str], draw: np.random.Generator):
 
 
 def timed(folder: Path) -> dict[str, object]:
-    """Match, measure, score, audit and publish what is in the store; CPU seconds of the whole process."""
+    """Match, measure, score, audit and publish what is in the store; CPU seconds of the whole process.
+
+    Every event is read: what an earlier run kept of months is forgotten first.
+    """
     from flows.interpreter import prepare
 
     prepare()  # as the command line does
@@ -191,6 +194,7 @@ def timed(folder: Path) -> dict[str, object]:
     imported = time.process_time()
     run = Run(load(folder))
     with run.underway():
+        run.store.kept.forget()
         state = run.store.head()
         measured, release, _ = released(run, state)
     usage = resource.getrusage(resource.RUSAGE_SELF)
