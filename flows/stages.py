@@ -190,7 +190,7 @@ def _case_plans(
     return {
         FactCase: cases.lazy(),
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
-        FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
+        FactIssueFlow: fact_issue_flow(measured.cases, scoring.touchpoints, first, last_event, zone).lazy(),
     }
 
 
