@@ -121,28 +121,28 @@ def audited(
 
 def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Seen:
     names = measured.matcher.names
-    recent = measured.recent.select("customer", "n", touchpoint_id=named("touchpoint", names))
+    # Added up by number, and named then: texts are slow to group by.
+    recent = measured.recent.lazy().group_by("touchpoint", "customer").agg(pl.col("n").sum())
     judged = _last_window(scored[ScorecardTouchpoint]).select(
         "touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n"
     )
     return Seen(
         Standing(workspace.atlas, workspace.tenures, workspace.now),
-        recent.group_by("touchpoint_id", "customer").agg(pl.col("n").sum()),
+        recent.select(named("touchpoint", names).alias("touchpoint_id"), "customer", "n").collect(),
         {(touchpoint, metric): verdict for touchpoint, metric, verdict, _ in judged.iter_rows()},
         {(touchpoint, metric): n for touchpoint, metric, _, n in judged.iter_rows()},
     )
 
 
 def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Tables:
-    decision = measured.matcher.decision
-    hits, unmatched = pl.collect_all(
+    decision, goal = measured.matcher.decision, workspace.settings.limits.unmatched_share
+    hits, unmatched, share = pl.collect_all(
         [
             rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas),
             events_unmatched(measured.unmatched.lazy(), measured.codebook),
+            unmatched_share(scored[ScorecardTouchpoint].lazy(), scored[ScorecardCompany].lazy(), goal),
         ]
     )
-    goal = workspace.settings.limits.unmatched_share
-    share = unmatched_share(scored[ScorecardTouchpoint], scored[ScorecardCompany], goal)
     return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
 
 
