@@ -111,7 +111,7 @@ def whole(run: Watched, out: Path, state: State) -> dict[str, object]:
     return {
         **_costs(run, measured),
         "rows": sum(one.rows for one in release.tables),
-        "tables": len(release.tables),
+        "tables": len(release.by_table),
     }
 
 
