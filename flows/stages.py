@@ -40,7 +40,7 @@ from transforms.found import NONE
 from transforms.identity import customer_of, resolve, resolve_more, unknown_links
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
-from transforms.observations import credited_values, observed
+from transforms.observations import observed
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
@@ -149,14 +149,8 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     """Scorecards, daily measures, handoffs and issue flow; all but the cases themselves, see `named_cases`."""
     scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, credited, spans = pl.collect_all(
-        [
-            by_period(daily.lazy(), scoring),
-            credited_values(measured.values.lazy(), scoring),
-            scoring.calendar.spans(),
-        ]
-    )
-    values = observed(credited, spans)
+    periods, spans = pl.collect_all([by_period(daily.lazy(), scoring), scoring.calendar.spans()])
+    values = observed(measured.values, spans, scoring)
     # Made once, then used by several scorecards: collected in between.
     made, counts, changes = pl.collect_all(
         [

@@ -1,6 +1,6 @@
 """Sums credited to the owner in force, and the names that their numbers stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -49,16 +49,20 @@ class Credit:
 
     def credited(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Rows with `slot` and `touchpoint`, and who they are credited to: date, owner, team."""
+        return frame.with_columns(self.slots.credited()).with_columns(**self.credit())
+
+    def credit(self) -> Mapping[str, pl.Expr]:
+        """date, owner and team, from the columns `slot` and `tenure`."""
         by_tenure = self.slots.owners()
         owner, team = (
             number_of(by_tenure["owner_id"], self.owners),
             number_of(by_tenure["team_id"], self.teams),
         )
-        return frame.with_columns(self.slots.credited()).with_columns(
-            date=self.slots.day(),
-            owner=pl.lit(owner).gather(pl.col("tenure")),
-            team=pl.lit(team).gather(pl.col("tenure")),
-        )
+        return {
+            "date": self.slots.day(),
+            "owner": pl.lit(owner).gather(pl.col("tenure")),
+            "team": pl.lit(team).gather(pl.col("tenure")),
+        }
 
 
 @dataclass(frozen=True)
