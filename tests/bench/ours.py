@@ -36,7 +36,7 @@ from tests.bench.drawn import DAYS, SEED, START, drawn_events
 from tests.bench.memory import forget_peak, peak_mb
 from transforms.cards import by_period, cards
 from transforms.credit import credited_daily, named
-from transforms.observations import credited_values, observed
+from transforms.observations import observed
 from transforms.score import measure_daily
 from warehouse.kept import Kept
 from warehouse.memory import Memory
@@ -70,15 +70,9 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     measured = measure(run.workspace, state)
     scoring = scoring_of(run.workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, credited, spans = pl.collect_all(
-        [
-            by_period(daily.lazy(), scoring),
-            credited_values(measured.values.lazy(), scoring),
-            scoring.calendar.spans(),
-        ]
-    )
+    periods, spans = pl.collect_all([by_period(daily.lazy(), scoring), scoring.calendar.spans()])
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
-    values = observed(credited, spans.filter(held))
+    values = observed(measured.values, spans.filter(held), scoring)
     plans = [
         cards(periods.lazy().filter(held), values, scoring, wanted=("touchpoint",)),
         measure_daily(daily.lazy(), scoring),
@@ -112,7 +106,7 @@ def whole(run: Watched, out: Path, state: State) -> dict[str, object]:
     return {
         **_costs(run, measured),
         "rows": sum(one.rows for one in release.tables),
-        "tables": len(release.tables),
+        "tables": len(release.by_table),
     }
 
 
