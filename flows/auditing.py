@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import polars as pl
 
@@ -36,9 +37,10 @@ from contracts.tables import (
     WhoAnswered,
 )
 from flows.engine import suited_to_cases
+from flows.named_cases import NamedCases
 from flows.passes import Measured
 from flows.sampling import sampled
-from flows.stages import Tables
+from flows.stages import Tables, named_cases
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
 from transforms.credit import named
@@ -51,7 +53,7 @@ from transforms.independence import conflicted, independence
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.load import person_load
 from transforms.metric_trust import Known, metric_trust, sample_doubts
-from transforms.observed import observed_accountability
+from transforms.observed import observed_accountability, resolved_lately
 from transforms.priorities import driver_weights, priority_mismatches
 from transforms.quality import dq_rule_results, quarantine
 from transforms.stakes import together
@@ -101,10 +103,13 @@ def audited(
     found = {**_matching(workspace, measured, scored), **samples.tables, DataTrust: delivered}
     found |= _trust(workspace, measured, state, scored, seen, found)
     found |= _ladder(seen, found[MetricStanding])
-    found[DriverWeight] = driver_weights(scored[FactCase], seen.standing)
+    cases = named_cases(workspace, measured, state)
+    found[DriverWeight] = driver_weights(_asked_of_drivers(cases, seen.standing), seen.standing)
     found[PriorityMismatch] = priority_mismatches(found[DriverWeight].lazy(), seen.standing).collect()
     found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
-    found[ObservedAccountability] = observed_accountability(scored[FactCase], seen.standing)
+    found[ObservedAccountability] = observed_accountability(
+        cases.rows(resolved_lately(workspace.now)), seen.standing
+    )
     evidence = replace(
         _evidence(workspace, measured, state, scored, seen, found),
         drifts=samples.drifts,
@@ -119,30 +124,37 @@ def audited(
     }
 
 
+def _asked_of_drivers(cases: NamedCases, standing: Standing) -> pl.DataFrame:
+    """FactCase as far back as any analysis of drivers looks."""
+    days = max((analysis.days for analysis in standing.atlas.drivers), default=0)
+    since = standing.now - timedelta(days=days + 1)  # days begin at midnight somewhere
+    return cases.rows(pl.col("opened_at") >= since) if days else FactCase.empty()
+
+
 def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Seen:
     names = measured.matcher.names
-    recent = measured.recent.select("customer", "n", touchpoint_id=named("touchpoint", names))
+    # Added up by number, and named then: texts are slow to group by.
+    recent = measured.recent.lazy().group_by("touchpoint", "customer").agg(pl.col("n").sum())
     judged = _last_window(scored[ScorecardTouchpoint]).select(
         "touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n"
     )
     return Seen(
         Standing(workspace.atlas, workspace.tenures, workspace.now),
-        recent.group_by("touchpoint_id", "customer").agg(pl.col("n").sum()),
+        recent.select(named("touchpoint", names).alias("touchpoint_id"), "customer", "n").collect(),
         {(touchpoint, metric): verdict for touchpoint, metric, verdict, _ in judged.iter_rows()},
         {(touchpoint, metric): n for touchpoint, metric, _, n in judged.iter_rows()},
     )
 
 
 def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Tables:
-    decision = measured.matcher.decision
-    hits, unmatched = pl.collect_all(
+    decision, goal = measured.matcher.decision, workspace.settings.limits.unmatched_share
+    hits, unmatched, share = pl.collect_all(
         [
             rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas),
             events_unmatched(measured.unmatched.lazy(), measured.codebook),
+            unmatched_share(scored[ScorecardTouchpoint].lazy(), scored[ScorecardCompany].lazy(), goal),
         ]
     )
-    goal = workspace.settings.limits.unmatched_share
-    share = unmatched_share(scored[ScorecardTouchpoint], scored[ScorecardCompany], goal)
     return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
 
 

@@ -32,7 +32,7 @@ class Published:
 
     def has(self, name: str) -> bool:
         """Whether the release has a table; one of an earlier version may not."""
-        return self.release.file(name) is not None
+        return name in self.release.by_table
 
     def table(self, name: str) -> pl.DataFrame:
         """One of its tables."""

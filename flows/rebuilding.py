@@ -23,11 +23,12 @@ from flows.mapped import mapped
 from flows.passes import measure
 from flows.progress import Tell, silent
 from flows.restated import HISTORIES, Difference, differences
-from flows.stages import Tables, absorb, case_attributes
+from flows.stages import Tables, absorb, case_attributes, named_cases
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import with_restated
 from warehouse.files import part_of
-from warehouse.releases import Release, Releases, as_published
+from warehouse.promises import as_published
+from warehouse.releases import Release, Releases
 from warehouse.store import EventStore, State
 
 
@@ -118,6 +119,7 @@ def made_anew(
     made = scored(workspace, measured, state, recorded)
     made |= {**audited(workspace, measured, state, made, recorded), **mapped(workspace)}
     made[ScorecardTouchpoint] = with_restated(made[ScorecardTouchpoint], log)
+    made[FactCase] = named_cases(workspace, measured, state).rows()
     extra = {FactCase: case_attributes(workspace, measured)}
     anew = {
         table: as_published(table, frame, extra.get(table, {}))

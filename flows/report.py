@@ -22,13 +22,13 @@ Summary = dict[str, Any]
 
 def summarize(outcome: Outcome) -> Summary:
     """What a run did, as plain values."""
-    tables = outcome.release.tables
+    release = outcome.release
     return {
-        "release": outcome.release.number,
-        "path": str(outcome.release.folder),
-        "tables": len(tables),
-        "reused": sum(table.is_reused for table in tables),
-        "rows": {table.table: table.rows for table in tables},
+        "release": release.number,
+        "path": str(release.folder),
+        "tables": len(release.by_table),
+        "reused": sum(all(one.is_reused for one in files) for files in release.by_table.values()),
+        "rows": {name: release.rows(name) for name in release.by_table},
         "events": {
             "stored": outcome.absorbed.state.rows,
             "new": outcome.absorbed.new,

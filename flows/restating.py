@@ -56,7 +56,7 @@ def _before(releases: Releases, follows: int) -> tuple[Release, Tables] | None:
         try:
             release = releases.read(number)
             wanted: list[type[Table]] = [*SCOPES, DimMetric, Restatement]
-            there = [table for table in wanted if release.file(table.table_name()) is not None]
+            there = [table for table in wanted if table.table_name() in release.by_table]
             tables = {table: releases.frame(release, table.table_name()) for table in there}
         except StoreError:
             continue

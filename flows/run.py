@@ -45,7 +45,7 @@ from flows.pump import Bounds, pump
 from flows.references import waves
 from flows.restating import restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
-from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint
+from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, named_cases
 from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
@@ -217,12 +217,13 @@ class Run:
         )
 
     def score(self, state: State, measured: Measured) -> Tables:
-        """Make scorecards, cases and daily measures, and say where goals stand on their way."""
+        """Make scorecards and daily measures, and say where goals stand on their way; what is made is being written."""
         made = self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
         if self._writers is not None:
             # The touchpoints' scorecard is held against the release before, when all is known.
-            ready = {t: frame for t, frame in made.items() if t is not ScorecardTouchpoint}
-            self._writers.begin(ready, case_attributes(self.workspace, measured))
+            extra = case_attributes(self.workspace, measured)
+            self._writers.begin_cases(named_cases(self.workspace, measured, state), extra)
+            self._writers.begin({t: frame for t, frame in made.items() if t is not ScorecardTouchpoint})
         return made
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
@@ -367,7 +368,7 @@ class Run:
         if self.store.mirror is not None:
             self.store.mirror.settle()
         writers = cast("Writers", self._writers)
-        files = writers.files({t: every[t] for t in TABLES}, extra)
+        files = writers.files({t: every[t] for t in TABLES if t is not FactCase})
         return self.releases.publish(files, facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:
@@ -425,8 +426,8 @@ def released(run: Run, state: State) -> tuple[Measured, Release, Grounds]:
 
 
 def _path(release: Release, table: str) -> str | None:
-    one = release.file(table)
-    return one.path if one else None
+    files = release.by_table.get(table)
+    return files[0].path if files else None
 
 
 def _now() -> datetime:

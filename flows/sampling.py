@@ -82,7 +82,7 @@ def published_doubts(workspace: LoadedWorkspace) -> dict[tuple[str, str], list[s
     """Why samples cannot be believed, as the newest release says; none before the first."""
     releases = Releases(workspace.warehouse / "published")
     release, name = releases.head(), MetricTrust.table_name()
-    if release is None or release.file(name) is None:
+    if release is None or name not in release.by_table:
         return {}
     trust = releases.frame(release, name)
     return sample_doubts(trust) if "representation_grade" in trust.columns else {}

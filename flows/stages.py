@@ -16,7 +16,6 @@ from contracts.identity import Resolution
 from contracts.tables import (
     Column,
     FactAttribution,
-    FactCase,
     FactCustomerCohort,
     FactCustomerFlow,
     FactCustomerLoss,
@@ -28,19 +27,20 @@ from contracts.tables import (
     Table,
 )
 from flows.landing import FeedLanding
+from flows.named_cases import NamedCases
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts
-from transforms.case_tables import attribute_columns, fact_case, fact_handoff, fact_issue_flow
-from transforms.credit import Scoring, credited_daily
+from transforms.case_tables import attribute_columns, fact_handoff, fact_issue_flow
+from transforms.credit import Credit, Scoring, credited_daily
 from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
 from transforms.identity import customer_of, resolve, resolve_more, unknown_links
 from transforms.land import last_told
 from transforms.map_tables import dim_goal
-from transforms.observations import credited_values, observed
+from transforms.observations import observed
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
@@ -146,17 +146,11 @@ def late(workspace: LoadedWorkspace, measured: Measured, delivered: pl.DataFrame
 
 
 def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Tables:
-    """Scorecards, daily measures, cases, handoffs and issue flow."""
+    """Scorecards, daily measures, handoffs and issue flow; all but the cases themselves, see `named_cases`."""
     scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
-    periods, credited, spans = pl.collect_all(
-        [
-            by_period(daily.lazy(), scoring),
-            credited_values(measured.values.lazy(), scoring),
-            scoring.calendar.spans(),
-        ]
-    )
-    values = observed(credited, spans)
+    periods, spans = pl.collect_all([by_period(daily.lazy(), scoring), scoring.calendar.spans()])
+    values = observed(measured.values, spans, scoring)
     # Made once, then used by several scorecards: collected in between.
     made, counts, changes = pl.collect_all(
         [
@@ -187,17 +181,20 @@ def _case_plans(
     workspace: LoadedWorkspace, measured: Measured, state: State, scoring: Scoring
 ) -> dict[type[Table], pl.LazyFrame]:
     if measured.cases.is_empty():
-        return {table: table.empty().lazy() for table in (FactCase, FactHandoff, FactIssueFlow)}
-    customers = state.resolution.customers
-    cases = fact_case(measured.cases.lazy(), scoring, measured.codebook, customers).collect()
+        return {table: table.empty().lazy() for table in (FactHandoff, FactIssueFlow)}
     zone = workspace.settings.zone
-    first = cast("datetime", cases["opened_at"].min()).astimezone(zone).date()
+    first = cast("datetime", measured.cases["opened_at"].min()).astimezone(zone).date()
     last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
     return {
-        FactCase: cases.lazy(),
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
-        FactIssueFlow: fact_issue_flow(cases, first, last_event, zone).lazy(),
+        FactIssueFlow: fact_issue_flow(measured.cases, scoring.touchpoints, first, last_event, zone).lazy(),
     }
+
+
+def named_cases(workspace: LoadedWorkspace, measured: Measured, state: State) -> NamedCases:
+    """The cases under the names that FactCase has."""
+    credit = Credit(workspace.atlas, measured.slots)
+    return NamedCases(measured.cases, credit, measured.codebook, lambda: state.customers, state.hashes)
 
 
 def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:

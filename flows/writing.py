@@ -1,14 +1,20 @@
 """Tables become files while later stages are still at work; a release names them once all of them keep their promises."""
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Self
 
 import polars as pl
 
+from contracts.dictionary import arrow_schema, parquet_metadata
 from contracts.tables import TABLES, Column, FactCase, Table
+from flows.named_cases import NamedCases
+from flows.parts import code_hash, hash_of
 from flows.stages import Tables
-from warehouse.releases import Releases, TableFile
+from warehouse.release import Part, TableFile
+from warehouse.releases import Releases
 
 _THREADS = 2
 """While one file is being brought onto the disk, others are checked; with more of them deliveries wait longer for their answer."""
@@ -25,6 +31,7 @@ class Writers:
         self._releases = releases
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="writer")
         self._begun: dict[type[Table], tuple[pl.DataFrame, Future[TableFile]]] = {}
+        self._parts: dict[type[Table], Future[list[TableFile]]] = {}
 
     def __enter__(self) -> Self:
         """Nothing is written yet."""
@@ -34,28 +41,46 @@ class Writers:
         """Wait for what is being written: nothing is, once the workspace is given free."""
         self._pool.shutdown(cancel_futures=True)
 
-    def begin(self, tables: Tables, extra: Mapping[str, Column]) -> None:
-        """Write tables that are as they will be published; those that turn out otherwise are written again.
+    def begin(self, tables: Tables) -> None:
+        """Write tables that are as they will be published; those that turn out otherwise are written again."""
+        for table, frame in tables.items():
+            self._begun[table] = (frame, self._pool.submit(self._releases.put, table, frame))
+
+    def begin_cases(self, cases: NamedCases, extra: Mapping[str, Column]) -> None:
+        """Write the cases, those of the months that are not published just so.
 
         Args:
-            tables: The tables.
-            extra: Columns that the workspace adds to FactCase.
+            cases: All of them.
+            extra: Columns that the workspace adds.
         """
-        for table, frame in tables.items():
-            columns = extra if table is FactCase else None
-            self._begun[table] = (frame, self._pool.submit(self._releases.put, table, frame, columns))
 
-    def files(self, tables: Tables, extra: Mapping[str, Column]) -> tuple[TableFile, ...]:
+        def write() -> list[TableFile]:
+            blocks = cases.blocks(_made_by(extra))
+            parts = [Part(one.month, one.key, partial(cases.rows, one.places)) for one in blocks]
+            return self._releases.put_parts(FactCase, parts, extra)
+
+        self._parts[FactCase] = self._pool.submit(write)
+
+    def files(self, tables: Tables) -> tuple[TableFile, ...]:
         """The files of every table, once all are written.
 
         Args:
-            tables: Every table of a release.
-            extra: Columns that the workspace adds to FactCase.
+            tables: Every table of a release, but for those that are written by parts.
 
         Raises:
             PromiseError: A table breaks its contract.
             StoreError: A file cannot be written.
         """
         begun = {table: one for table, (one, _) in self._begun.items()}
-        self.begin({t: frame for t, frame in tables.items() if begun.get(t) is not frame}, extra)
-        return tuple(self._begun[table][1].result() for table in TABLES)
+        self.begin({t: frame for t, frame in tables.items() if begun.get(t) is not frame})
+        files: list[TableFile] = []
+        for table in TABLES:
+            parts = self._parts.get(table)
+            files += parts.result() if parts is not None else [self._begun[table][1].result()]
+        return tuple(files)
+
+
+def _made_by(extra: Mapping[str, Column]) -> str:
+    """What a file of cases is made of besides their rows: the code, columns, what they mean."""
+    schema = arrow_schema(FactCase, extra).to_string(truncate_metadata=False)
+    return hash_of([code_hash(), schema, json.dumps(parquet_metadata(FactCase, extra))])

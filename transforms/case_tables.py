@@ -10,7 +10,7 @@ from contracts.accountability import AccountabilityMap, Cases
 from contracts.events import ATTRIBUTE, INSTANT, NUMBERS, Codebook
 from contracts.tables import Column, FactHandoff
 from transforms.backlog import issue_flow
-from transforms.credit import Scoring, named
+from transforms.credit import Credit, Scoring, named
 from transforms.durations import HOUR, in_units
 from transforms.slots import Slots
 
@@ -41,17 +41,17 @@ def attribute_columns(specs: Sequence[Cases], codebook: Codebook) -> dict[str, C
 
 
 def fact_case(
-    cases: pl.LazyFrame, scoring: Scoring, codebook: Codebook, customers: pl.DataFrame
+    cases: pl.LazyFrame, credit: Credit, codebook: Codebook, customers: pl.DataFrame
 ) -> pl.LazyFrame:
     """FactCase's rows and the attributes' columns, unsorted.
 
     Args:
         cases: Cases with slots, codes for names.
-        scoring: Touchpoints, owners, teams.
+        credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
         customers: customer, customer_key.
     """
-    at_opening = scoring.credited(cases.with_columns(slot=pl.col("slot_opened")))
+    at_opening = credit.credited(cases.with_columns(slot=pl.col("slot_opened")))
     keys = pl.concat([pl.Series([None], dtype=pl.String), customers["customer_key"]], rechunk=True)
     texts = [name for name, kind in codebook.attributes.items() if kind == "text"]
     there = cases.collect_schema().names()
@@ -62,9 +62,9 @@ def fact_case(
         first_group=_group("first_group", codebook),
         last_group=_group("last_group", codebook),
         customer_key=pl.lit(keys).gather(pl.col("customer").fill_null(0)),
-        touchpoint_id=named("touchpoint", scoring.touchpoints),
-        owner_id=named("owner", scoring.owners),
-        team_id=named("team", scoring.teams),
+        touchpoint_id=named("touchpoint", credit.touchpoints),
+        owner_id=named("owner", credit.owners),
+        team_id=named("team", credit.teams),
         **{ATTRIBUTE + name: pl.col(name) for name in NUMBERS if name in there},
         **{
             ATTRIBUTE + name: codebook.decoded(ATTRIBUTE + name)
@@ -108,11 +108,14 @@ def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFram
     ).join(pairs, on=["from_team_id", "to_team_id"], how="left")
 
 
-def fact_issue_flow(cases: pl.DataFrame, first: date, last: date, zone: ZoneInfo) -> pl.DataFrame:
+def fact_issue_flow(
+    cases: pl.DataFrame, names: Sequence[str], first: date, last: date, zone: ZoneInfo
+) -> pl.DataFrame:
     """FactIssueFlow's rows: every touchpoint and `all` of them together.
 
     Args:
-        cases: FactCase.
+        cases: touchpoint (number), opened_at, resolved_at, closed_at.
+        names: What touchpoints are called, by number.
         first: First day to report.
         last: Last day to report.
         zone: Where days end.
@@ -120,8 +123,7 @@ def fact_issue_flow(cases: pl.DataFrame, first: date, last: date, zone: ZoneInfo
     days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
     midnights = pl.Series([datetime.combine(d, time(), zone).astimezone(UTC) for d in days], dtype=INSTANT)
     calendar = pl.DataFrame({"date": days[:-1], "starts_at": midnights[:-1], "ends_at": midnights[1:]})
-    lived = cases.select("touchpoint_id", *(f"{name}_at" for name in _MILESTONES))
-    return issue_flow(lived, calendar, ALL)
+    return issue_flow(cases, calendar, names, ALL)
 
 
 def _group(column: str, codebook: Codebook) -> pl.Expr:

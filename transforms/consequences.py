@@ -14,7 +14,7 @@ from transforms.estimate import above_the_line, scale_of
 from transforms.measure import ADDITIVE
 from transforms.methods.owner_change import owner_change
 from transforms.moves import Stretch, settled_at
-from transforms.observations import credited_values, observed
+from transforms.observations import observed
 from transforms.periods import PERIOD, PERIOD_COLUMNS
 from transforms.quantiles import quantile_families
 from transforms.stakes import together
@@ -39,7 +39,7 @@ class Plans:
         burdens: By side: touchpoint, events, customers of the window, of touchpoints that change hands.
         people: By side: owner (id of who holds the touchpoint when settled), events, customers.
         credited: By side: sums of the window, credited: the period's columns, `PARTS`, the additive columns.
-        observed: By side: observations of quantiles of the window, as `observations.credited_values` has them.
+        observed: By side: observations of quantiles of the window, as `measure.case_values` has them.
         scores: owner, metric and the split of the change.
     """
 
@@ -295,7 +295,7 @@ def verdicts(found: Found, comparison: Comparison, name: str) -> pl.LazyFrame:
     side = comparison.sides[name]
     last = side.scoring.slots.frame()["date"].max()
     spans = pl.select(*_period(comparison), first=pl.lit(comparison.window.first), last=pl.lit(last))
-    values = observed(found.observed[name], spans)
+    values = observed(found.observed[name], spans, side.scoring)
     judged = cards(found.credited[name].lazy(), values, side.scoring, _JUDGED)
     owner = pl.lit(pl.Series(side.scoring.owners, dtype=pl.String)).gather(pl.col("owner"))
     units = ["count", *(metric.unit for metric in side.atlas.metrics)]
@@ -318,7 +318,7 @@ def _credited(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
 
 
 def _observed(cube: Cube, comparison: Comparison, name: str) -> pl.LazyFrame:
-    return credited_values(_lately(side_values(cube, name), comparison), comparison.sides[name].scoring)
+    return _lately(side_values(cube, name), comparison)
 
 
 def _lately(frame: pl.LazyFrame, comparison: Comparison) -> pl.LazyFrame:

@@ -1,6 +1,6 @@
 """Sums credited to the owner in force, and the names that their numbers stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -21,34 +21,16 @@ PARTS = ("touchpoint", "owner", "team", "metric", "dimension", "segment")
 
 
 @dataclass(frozen=True)
-class Scoring:
-    """What scoring needs to know besides the sums.
+class Credit:
+    """Who anything is credited to.
 
     Attributes:
         atlas: The map.
-        slots: The slots that the sums are credited by.
-        calendar: The days that are reported on.
-        now: The instant it is.
-        goals: DimGoal.
-        segments: What the numbers of dimensions stand for: metric, dimension, segment,
-            dimension_name, segment_name.
-        grace_days: For how many days after taking over a breach that began before is inherited.
-        frozen: From which day on what is not known: touchpoint, metric (numbers), known_until.
+        slots: The slots that it is credited by.
     """
 
     atlas: AccountabilityMap
     slots: Slots
-    calendar: Calendar
-    now: datetime
-    goals: pl.DataFrame
-    segments: pl.DataFrame
-    grace_days: int = 90
-    frozen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FROZEN))
-
-    @property
-    def metrics(self) -> Sequence[Metric]:
-        """The map's metrics; the first has number 1, and 0 is `events`."""
-        return self.atlas.metrics
 
     @cached_property
     def owners(self) -> list[str]:
@@ -65,23 +47,54 @@ class Scoring:
         """Ids of touchpoints by number; 0 is `unmatched`."""
         return [UNMATCHED, *(touchpoint.id for touchpoint in self.atlas.touchpoints)]
 
-    @cached_property
-    def metric_ids(self) -> list[str]:
-        """Ids of metrics by number."""
-        return [EVENTS.id, *(metric.id for metric in self.metrics)]
-
     def credited(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Rows with `slot` and `touchpoint`, and who they are credited to: date, owner, team."""
+        return frame.with_columns(self.slots.credited()).with_columns(**self.credit())
+
+    def credit(self) -> Mapping[str, pl.Expr]:
+        """date, owner and team, from the columns `slot` and `tenure`."""
         by_tenure = self.slots.owners()
         owner, team = (
             number_of(by_tenure["owner_id"], self.owners),
             number_of(by_tenure["team_id"], self.teams),
         )
-        return frame.with_columns(self.slots.credited()).with_columns(
-            date=self.slots.day(),
-            owner=pl.lit(owner).gather(pl.col("tenure")),
-            team=pl.lit(team).gather(pl.col("tenure")),
-        )
+        return {
+            "date": self.slots.day(),
+            "owner": pl.lit(owner).gather(pl.col("tenure")),
+            "team": pl.lit(team).gather(pl.col("tenure")),
+        }
+
+
+@dataclass(frozen=True)
+class Scoring(Credit):
+    """What scoring needs to know besides the sums.
+
+    Attributes:
+        calendar: The days that are reported on.
+        now: The instant it is.
+        goals: DimGoal.
+        segments: What the numbers of dimensions stand for: metric, dimension, segment,
+            dimension_name, segment_name.
+        grace_days: For how many days after taking over a breach that began before is inherited.
+        frozen: From which day on what is not known: touchpoint, metric (numbers), known_until.
+    """
+
+    calendar: Calendar
+    now: datetime
+    goals: pl.DataFrame
+    segments: pl.DataFrame
+    grace_days: int = 90
+    frozen: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FROZEN))
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The map's metrics; the first has number 1, and 0 is `events`."""
+        return self.atlas.metrics
+
+    @cached_property
+    def metric_ids(self) -> list[str]:
+        """Ids of metrics by number."""
+        return [EVENTS.id, *(metric.id for metric in self.metrics)]
 
     def closing_owner(self, end: str = "period_end") -> pl.Expr:
         """The tenure in force when a period closed, or now if it is still open.

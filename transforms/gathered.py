@@ -1,9 +1,9 @@
 """Quantiles for every card and every period, gathered by array kernels: they are the one kind of metric that does not add up.
 
 The readable way is `quantiles.ordered_values`: a list of values for every period and key. An observation is in
-eight periods and on five cards, which makes forty of it. Here it stays one, in its place by value. Groups are
-numbers, and those of one card in periods that do not overlap are put in order at once, by a sort that leaves
-values ascending; then every quantile and every end of its interval is a look-up.
+eight periods and on five cards, which makes forty of it. Here it stays one, in its cell. Groups are numbers, and
+how many observations they have and the mark of these add up from cells. Only sets that no other group and no run
+before has had are gathered, and of these only the values at the ranks that a quantile and its interval are read off.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ import polars as pl
 
 from contracts.accountability import Metric
 from transforms.groups import numbered
-from transforms.observations import Layer, Observations
+from transforms.observations import Cells, Layer, Observations
 from transforms.quantiles import (
     estimate_waiting,
     is_censored,
@@ -24,8 +24,10 @@ from transforms.quantiles import (
     ranks_of,
     waiting_curves,
 )
+from transforms.ranked import put_in_place
 
-RADIX = 1 << 16
+_SET = 1 << 32
+"""A set's number times this, plus a rank: one number."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,22 @@ class _Groups:
     def of_cell(self) -> np.ndarray:
         """Every cell's group; `size` for those that are in none."""
         key, day = self.key_of[self.observations.part], self.layer.of_day[self.observations.day]
-        found = np.where((key >= 0) & (day >= 0), key * len(self.layer.spans) + day, self.size)
-        return found.astype(np.uint16) if self.size < RADIX else found
+        return np.where((key >= 0) & (day >= 0), key * len(self.layer.spans) + day, self.size)
+
+    @cached_property
+    def events(self) -> np.ndarray:
+        """How many observations with a value every group has, open cases aside."""
+        return self._added_up(self.observations.events.counts)
+
+    @cached_property
+    def open(self) -> np.ndarray:
+        """How many of open cases."""
+        return self._added_up(self.observations.open.counts)
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How many observations with a value every group has."""
-        return self._added_up(self.observations.counts)
+        """How many with a value."""
+        return self.events + self.open
 
     @cached_property
     def excluded(self) -> np.ndarray:
@@ -65,9 +76,11 @@ class _Groups:
         return self._added_up(self.observations.excluded)
 
     @cached_property
-    def open(self) -> np.ndarray:
-        """How many of those with a value are of open cases."""
-        return self._added_up(self.observations.open)
+    def marks(self) -> np.ndarray:
+        """The mark of every group's values, open cases aside."""
+        summed = np.zeros(self.size + 1, dtype=np.uint64)
+        np.add.at(summed, self.of_cell, self.observations.events.marks)
+        return summed[: self.size]
 
     @cached_property
     def there(self) -> np.ndarray:
@@ -79,18 +92,19 @@ class _Groups:
         key, place = np.divmod(groups, max(len(self.layer.spans), 1))
         return key, self.layer.spans[place]
 
-    def ordered(self) -> tuple[np.ndarray, np.ndarray]:
-        """Places of observations with a value, by group and in it by value; and those observations' groups."""
-        numbers = self.of_cell[self.observations.cell[self.observations.lacking :]]
-        if self.size == 1 and self.counts[0] == len(numbers):
-            return np.arange(len(numbers)), numbers
-        # A sort by 16 bits looks at every number once; by more of them it compares.
-        order = np.argsort(numbers.astype(np.uint16), kind="stable")
-        if self.size >= RADIX:
-            high = numbers[order] >> 16
-            again = high.astype(np.uint16) if self.size < RADIX**2 else high
-            order = order[np.argsort(again, kind="stable")]
-        return order, numbers
+    def values(self, of: Cells, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A copy of some groups' values, group by group in any order; and where each group's begin, and the last one's end.
+
+        Args:
+            of: Those of events or of open cases.
+            numbers: The groups' numbers, ascending.
+        """
+        is_wanted = np.zeros(self.size + 1, dtype=bool)
+        is_wanted[numbers] = True
+        cells = np.flatnonzero(is_wanted[self.of_cell])
+        counts = self._added_up(of.counts)[numbers]
+        in_turn = cells[np.argsort(self.of_cell[cells], kind="stable")]
+        return of.of(in_turn), np.concatenate([[0], np.cumsum(counts)])
 
     def _added_up(self, counts: np.ndarray) -> np.ndarray:
         # Counts are far below 2**53, so these floats are whole numbers.
@@ -120,55 +134,76 @@ class Gathered:
             begin = end
 
     def look_up(self, wanted: Sequence["Wanted"]) -> None:
-        """Look up values by rank, into `found` of what is wanted."""
-        values = self.observations.value[self.observations.lacking :]
-        for groups, rows in self._stretches():
-            pieces = [(one, one.within(rows)) for one in wanted]
-            if not any(piece.stop > piece.start for _, piece in pieces):
+        """Look up values by rank, open cases aside, into `found` of what is wanted."""
+        marks = _joined([groups.marks[groups.there] for groups in self.groups], np.uint64)
+        sets, first_row, of_row = np.unique(marks, return_index=True, return_inverse=True)
+        keys = [of_row[one.rows[one.is_there]] * _SET + one.ranks[one.is_there] for one in wanted]
+        asked = np.unique(_joined(keys))
+        number, rank = np.divmod(asked, _SET)
+        pairs = pl.DataFrame({"mark": sets[number], "rank": rank})
+        value, is_known = self.observations.ranked.find(pairs)
+        lacking = np.flatnonzero(~is_known)
+        value[lacking] = self._put_in_order(first_row[number[lacking]], rank[lacking])
+        self.observations.ranked.note(pairs.with_columns(value=pl.Series(value)), has_learnt=lacking.size > 0)
+        for one, key in zip(wanted, keys, strict=True):
+            one.found[one.is_there] = value[np.searchsorted(asked, key)]
+
+    def _put_in_order(self, rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """Values of some rows by rank, from the values themselves."""
+        found, order = np.zeros(len(rows)), np.argsort(rows, kind="stable")
+        for groups, piece in self._stretches():
+            own = order[slice(*np.searchsorted(rows, [piece.start, piece.stop], sorter=order))]
+            if not own.size:
                 continue
-            ordered = values[groups.ordered()[0]]
-            starts = (np.cumsum(groups.counts) - groups.counts)[groups.there]
-            for one, piece in pieces:
-                is_there = one.ranks[piece] >= 0
-                at = starts[one.rows[piece] - rows.start] + one.ranks[piece]
-                one.found[piece][is_there] = ordered[at[is_there]]
+            those, at = np.unique(rows[own], return_inverse=True)
+            values, begins = groups.values(self.observations.events, groups.there[those - piece.start])
+            put_in_place(values, begins, np.split(ranks[own], np.flatnonzero(np.diff(at)) + 1))
+            found[own] = values[begins[at] + ranks[own]]
+        return found
 
     def members(self, rows: np.ndarray) -> pl.DataFrame:
         """All observations with a value of some rows, in order: row, value, is_event."""
-        lacking = self.observations.lacking
-        values, is_open = self.observations.value[lacking:], self.observations.is_open[lacking:]
-        is_wanted = np.zeros(self.rows.height, dtype=bool)
-        is_wanted[rows] = True
         found = []
         for groups, piece in self._stretches():
-            if not is_wanted[piece].any():
-                continue
-            row_of = np.full(groups.size + 1, -1, dtype=np.int64)
-            row_of[groups.there] = np.where(is_wanted[piece], np.arange(piece.start, piece.stop), -1)
-            order, numbers = groups.ordered()
-            row = row_of[numbers[order]]
-            order = order[row >= 0]
-            columns = {"row": row[row >= 0], "value": values[order], "is_event": ~is_open[order]}
-            found.append(pl.DataFrame(columns))
+            own = rows[slice(*np.searchsorted(rows, [piece.start, piece.stop]))]
+            if own.size:
+                found.append(_members(groups, groups.there[own - piece.start], own))
         return pl.concat(found)
+
+
+def _members(groups: _Groups, numbers: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
+    """All observations with a value of some groups, which are rows of their own, by value, events before open cases."""
+    (values, begins), (waits, begin_waits) = (
+        groups.values(of, numbers) for of in (groups.observations.events, groups.observations.open)
+    )
+    is_event = np.ones(len(values) + len(waits), dtype=bool)
+    edges = zip(
+        begins.tolist(), begins[1:].tolist(), begin_waits.tolist(), begin_waits[1:].tolist(), strict=False
+    )
+    for begin, end, begin_wait, end_wait in edges:
+        own, waiting = values[begin:end], waits[begin_wait:end_wait]
+        own.sort()
+        waiting.sort()
+        before = begin + np.arange(begin_wait, end_wait)
+        is_event[before + np.searchsorted(own, waiting, side="right")] = False
+    value = np.empty(len(is_event))
+    value[is_event], value[~is_event] = values, waits
+    row = np.repeat(rows, np.diff(begins) + np.diff(begin_waits))
+    return pl.DataFrame({"row": row, "value": value, "is_event": is_event})
 
 
 class Wanted:
     """Values that are looked up by rank.
 
     Attributes:
-        rows: Rows, ascending.
+        rows: Rows.
         ranks: Which of a row's values, from 0; -1 for none.
+        is_there: Whether there is one.
         found: The values, filled in by `Gathered.look_up`; anything where there is none.
     """
 
     def __init__(self, rows: np.ndarray, ranks: np.ndarray) -> None:
-        self.rows, self.ranks, self.found = rows, ranks, np.zeros(len(rows))
-
-    def within(self, rows: slice) -> slice:
-        """Which of these are of a stretch of rows."""
-        begin, end = np.searchsorted(self.rows, [rows.start, rows.stop])
-        return slice(int(begin), int(end))
+        self.rows, self.ranks, self.is_there, self.found = rows, ranks, ranks >= 0, np.zeros(len(rows))
 
 
 def told(observations: Observations) -> pl.DataFrame:
@@ -209,8 +244,8 @@ def gathered(observations: Observations, cards: Sequence[pl.DataFrame]) -> Gathe
     return Gathered(observations, named.with_columns(**counted), groups)
 
 
-def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+def _joined(parts: Sequence[np.ndarray], kind: type[np.integer] = np.int64) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=kind), *parts])
 
 
 def quantiles(found: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
@@ -265,7 +300,7 @@ class _Looked:
 
     def estimate(self) -> pl.LazyFrame:
         found = {
-            name: pl.Series(one.found).set(pl.Series(one.ranks < 0), None)
+            name: pl.Series(one.found).set(pl.Series(~one.is_there), None)
             for name, one in self.wanted.items()
         }
         return ranked_estimate(self.rows.with_columns(**found).lazy(), self._quantile, self._number)

@@ -66,9 +66,10 @@ def grouped(rows: Columns) -> Groups:
     spans = [int(column.max()) - int(low) + 1 for column, low in zip(columns, lows, strict=True)]
     if prod(spans) > max(PLACES_PER_ROW * columns[0].size, PLACES_ALWAYS):
         return _hashed(rows)
-    place = np.zeros(1, dtype=np.uint32)
+    place = np.zeros(columns[0].size, dtype=np.uint32)
     for column, low, span in zip(columns, lows, spans, strict=True):
-        place = place * span + (column - low).astype(np.uint32, copy=False)
+        if span > 1:
+            place = place * span + (column - low).astype(np.uint32, copy=False)
     sizes = np.bincount(place)
     there = np.flatnonzero(sizes)
     numbers = zip(rows, np.unravel_index(there, spans), lows, strict=True)
@@ -96,3 +97,17 @@ def numbered(frame: pl.DataFrame) -> tuple[np.ndarray, pl.DataFrame]:
     first = np.zeros(len(found.sizes), dtype=np.int64)
     first[number[::-1]] = np.arange(frame.height)[::-1]
     return number, frame[first]
+
+
+def order_of(numbers: np.ndarray, size: int) -> np.ndarray:
+    """Places of small whole numbers by number, those of one number as they came.
+
+    Args:
+        numbers: From 0.
+        size: How many numbers there are.
+    """
+    # A sort by 16 bits looks at every number once; by more of them it compares.
+    order = np.argsort(numbers.astype(np.uint16, copy=False), kind="stable")
+    for bits in range(16, max(size - 1, 0).bit_length(), 16):
+        order = order[np.argsort((numbers[order] >> bits).astype(np.uint16), kind="stable")]
+    return order

@@ -4,6 +4,7 @@ It proposes, and never applies: who answers for a touchpoint is decided by peopl
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -20,7 +21,7 @@ def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataF
     """ObservedAccountability: resolved cases by the group that held them last.
 
     Args:
-        cases: FactCase.
+        cases: FactCase, those that `resolved_lately` at least.
         standing: The map as it stands now.
     """
     shares = _shares(_counted(_resolved(cases, standing), standing))
@@ -65,11 +66,15 @@ def _shares(counted: pl.DataFrame) -> pl.DataFrame:
 _DECLARED = {"declared_team_id": pl.String, "is_responsible": pl.Boolean, "proposed_edit": pl.String}
 
 
+def resolved_lately(now: datetime) -> pl.Expr:
+    """Whether a case is one of those that are looked at."""
+    return pl.col("resolved_at") >= pl.lit(now).dt.offset_by(f"-{OBSERVED_DAYS}d")
+
+
 def _resolved(cases: pl.DataFrame, standing: Standing) -> pl.DataFrame:
-    since = pl.lit(standing.now).dt.offset_by(f"-{OBSERVED_DAYS}d")
     known = {touchpoint.id for touchpoint in standing.atlas.touchpoints}
     return cases.filter(
-        pl.col("resolved_at") >= since,
+        resolved_lately(standing.now),
         pl.col("last_group").is_not_null(),
         pl.col("touchpoint_id").is_in(sorted(known)),
     )

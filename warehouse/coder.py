@@ -4,8 +4,10 @@ codes/<column>-<hash>.parquet  what codes of a column stand for; a column of man
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from contracts.errors import StoreError
@@ -35,6 +37,15 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
             self._known[column] = texts if texts.len() > FEW else texts.to_list()
         return self._known[column]
 
+    def hashes(self, column: str) -> np.ndarray:
+        """Hashes of a column's values by code; 0 for the code 0. What a file gives is remembered.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        found = [hashed(self._folder / path, "value") for path in self._files.get(column, ())]
+        return np.concatenate([np.zeros(1, dtype=np.uint64), *found])
+
     def __iter__(self) -> Iterator[str]:
         """The columns."""
         return iter(self._files)
@@ -47,6 +58,16 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
         """A column's files, each as a frame of `value`."""
         paths = [intact(self._folder / path, LOST) for path in self._files[column]]
         return [pl.read_parquet(path, glob=False) for path in paths]
+
+
+@lru_cache(maxsize=4_096)
+def hashed(path: Path, column: str) -> np.ndarray:
+    """Hashes (uint64) of the texts in a kept file's column; of a file that is written once they stay.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    return pl.read_parquet(intact(path, LOST), columns=[column], glob=False)[column].hash().to_numpy()
 
 
 class Coder:

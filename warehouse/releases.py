@@ -1,6 +1,6 @@
 """Releases: numbered, immutable sets of published tables.
 
-data/<table>/<table>-<hash>.parquet   written once, shared by every release with that content
+data/<table>/<table>-<hash>.parquet   written once, shared by every release with that content; a large one in parts
 releases/00000042.json                the truth: all tables of one publish
 .views/00000042/<table>/...           the same files, linked; views.sql, dictionary.html
 current -> .views/00000042            for tools that read a folder
@@ -14,18 +14,17 @@ release's files: a hint, written when the release is there.
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
-from contracts.dictionary import arrow_schema, ordered_columns, parquet_metadata
-from contracts.errors import PromiseError, StoreError
-from contracts.tables import Column, FactCase, Table
+from contracts.dictionary import arrow_schema, parquet_metadata
+from contracts.errors import StoreError
+from contracts.tables import Column, Table
 from warehouse.files import (
     accessing,
     create,
@@ -39,62 +38,15 @@ from warehouse.files import (
 )
 from warehouse.manifests import Manifests
 from warehouse.memory import Memory
+from warehouse.promises import as_published, by_slices, is_large
+from warehouse.release import Part, Release, TableFile, files_of, noted
 
 Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 """Given a release's folder, the texts to put beside its tables, by file name."""
 
 LATEST = "latest.json"
-BY_ROW: tuple[type[Table], ...] = (FactCase,)
-"""Tables that may have millions of rows, and whose contract is of each of them alone, but for the key."""
-LARGE_ROWS, SLICE_ROWS = 200_000, 100_000
-"""From so many rows on those are checked and written by slices of so many: at once, both take as much memory again."""
 _KEPT_MIN = 2
 _LOST = "Delete it if it is there, then run again: the next release has it whole."
-
-
-@dataclass(frozen=True)
-class TableFile:
-    """One table's file.
-
-    Attributes:
-        table: The table's name.
-        path: Below the published folder.
-        rows: How many rows it has.
-        bytes: Its size.
-        sha256: Of its bytes.
-        is_reused: Whether the same bytes had been published before.
-    """
-
-    table: str
-    path: str
-    rows: int
-    bytes: int
-    sha256: str
-    is_reused: bool = False
-
-    @property
-    def shown(self) -> str:
-        """Its path below the release's folder."""
-        return f"{self.table}/{Path(self.path).name}"
-
-
-@dataclass(frozen=True)
-class Release:
-    """A published release.
-
-    Attributes:
-        number: Its number.
-        folder: The folder that tools read.
-        tables: Its tables.
-    """
-
-    number: int
-    folder: Path
-    tables: tuple[TableFile, ...]
-
-    def file(self, table: str) -> TableFile | None:
-        """The file of one of its tables; None when it has no such table."""
-        return next((one for one in self.tables if one.table == table), None)
 
 
 class Releases:
@@ -106,7 +58,12 @@ class Releases:
         self._memory = memory
 
     def put(
-        self, table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column] | None = None
+        self,
+        table: type[Table],
+        frame: pl.DataFrame,
+        extra: Mapping[str, Column] | None = None,
+        part: str = "",
+        key: str = "",
     ) -> TableFile:
         """Write a table's file, once it keeps its contract. No release names it yet.
 
@@ -116,17 +73,19 @@ class Releases:
             table: The table's class: columns, grain, rules.
             frame: Its rows, in any order.
             extra: Columns that this workspace adds.
+            part: Which part of the table this is; all of it when empty.
+            key: What it is found by again, see `put_parts`.
 
         Raises:
             PromiseError: The rows break the table's contract.
             StoreError: The file cannot be written, or the one of that content is damaged.
         """
         extra = extra or {}
-        if (known := self._remembered(table, frame, extra)) is not None:
+        if not key and (known := self._remembered(table, frame, extra)) is not None:
             return known
-        name, is_large = table.table_name(), table in BY_ROW and frame.height > LARGE_ROWS
-        checked = None if is_large else as_published(table, frame, extra)
-        plan = sorted_by_slice(table, frame, extra) if checked is None else checked.lazy()
+        name = table.table_name()
+        checked = None if is_large(table, frame) else as_published(table, frame, extra)
+        plan = by_slices(table, frame, extra) if checked is None else checked.lazy()
         schema, metadata = arrow_schema(table, extra), parquet_metadata(table, extra)
 
         def write(path: Path) -> None:
@@ -134,25 +93,57 @@ class Releases:
                 path, compression="zstd", metadata=metadata, arrow_schema=schema, engine="streaming"
             )
 
-        path, sha256, is_new = keep(self.root / "data" / name, name, ".parquet", write)
-        below = str(path.relative_to(self.root))
-        made = TableFile(name, below, frame.height, path.stat().st_size, sha256, is_reused=not is_new)
-        if self._memory is not None:
+        prefix = f"{name}-{part}" if part else name
+        path, sha256, is_new = keep(self.root / "data" / name, prefix, ".parquet", write)
+        below, size = str(path.relative_to(self.root)), path.stat().st_size
+        made = TableFile(name, below, frame.height, size, sha256, is_reused=not is_new, part=part, key=key)
+        if self._memory is not None and not key:
             self._memory.note(name, frame, extra, made, checked)
         return made
+
+    def put_parts(
+        self, table: type[Table], parts: Sequence[Part], extra: Mapping[str, Column] | None = None
+    ) -> list[TableFile]:
+        """Write those parts of a table that the newest release has not just so.
+
+        Args:
+            table: The table's class.
+            parts: All of its parts; no row may be in two of them.
+            extra: Columns that this workspace adds.
+
+        Raises:
+            PromiseError: The rows break the table's contract.
+            StoreError: A file cannot be written.
+        """
+        before = self._keyed(table.table_name())
+        files = []
+        for one in parts:
+            known = before.get((one.name, one.key))
+            made = self._again(known) if known is not None else None
+            files.append(made or self.put(table, one.rows(), extra, one.name, one.key))
+        return files
+
+    def _keyed(self, table: str) -> Mapping[tuple[str, str], TableFile]:
+        """The newest release's files of a table, by part and what they were made of."""
+        with suppress(StoreError):
+            if (release := self.head()) is not None:
+                return {(one.part, one.key): one for one in release.by_table.get(table, ()) if one.key}
+        return {}
+
+    def _again(self, known: TableFile) -> TableFile | None:
+        """A file that is there already, if it still is."""
+        with suppress(StoreError, OSError):
+            # A release is about to name it: it counts as young, so that no sweep takes it.
+            os.utime(intact(self.root / known.path, _LOST))
+            return replace(known, is_reused=True)
+        return None
 
     def _remembered(
         self, table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]
     ) -> TableFile | None:
         """The file that this very table became before, if it is there still."""
         known = self._memory.find(table.table_name(), frame, extra) if self._memory is not None else None
-        if known is None:
-            return None
-        with suppress(StoreError, OSError):
-            # A release is about to name it: it counts as young, so that no sweep takes it.
-            os.utime(intact(self.root / known.path, _LOST))
-            return replace(known, is_reused=True)
-        return None
+        return self._again(known) if known is not None else None
 
     def _written(self, one: TableFile) -> pl.DataFrame | None:
         """A file's rows, if this process has written it and knows them still."""
@@ -181,7 +172,7 @@ class Releases:
         follows = self.manifests.head() if parent is None else parent
         tables = self._reused(tables)
         release = Release(follows + 1, self.view(follows + 1), tables)
-        manifest = {**facts, "tables": {one.table: asdict(one) for one in tables}}
+        manifest = {**facts, "tables": noted(release)}
         with self._ready(release, beside, manifest) as part:
             self._push(release, follows)
             self.manifests.commit(follows, manifest)
@@ -210,9 +201,11 @@ class Releases:
     def _tell(self, release: Release, *, is_newest: bool = False) -> None:
         """Say for tools that read objects which files the newest release has; one told meanwhile is newer."""
         if (mirror := self.manifests.mirror) is not None:
-            tables = {
-                one.table: mirror.bucket.at(mirror.name(self.root / one.path)) for one in release.tables
+            at = {
+                name: [mirror.bucket.at(mirror.name(self.root / one.path)) for one in files]
+                for name, files in release.by_table.items()
             }
+            tables = {name: places if len(places) > 1 else places[0] for name, places in at.items()}
             told = json.dumps({"number": release.number, "tables": tables}, indent=1).encode()
             latest = mirror.name(self.root / LATEST)
             before = mirror.bucket.read(latest)
@@ -242,22 +235,23 @@ class Releases:
         """
         manifest = self.manifests.read(number)
         try:
-            tables = tuple(TableFile(**one) for one in manifest["tables"].values())
+            tables = files_of(manifest["tables"])
         except (AttributeError, KeyError, TypeError) as error:
             raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
         return Release(number, self.view(number), tables)
 
     def frame(self, release: Release, table: str) -> pl.DataFrame:
-        """One table of a release.
+        """One table of a release, its parts one after the other.
 
         Raises:
-            StoreError: The release has no such table, or its file is missing or damaged.
+            StoreError: The release has no such table, or a file of it is missing or damaged.
         """
-        if (one := release.file(table)) is not None:
-            if (known := self._written(one)) is not None:
+        if files := release.by_table.get(table):
+            if (known := self._written(files[0])) is not None:
                 return known
-            return pl.read_parquet(intact(self.root / one.path, _LOST), glob=False)
-        known = ", ".join(sorted(one.table for one in release.tables))
+            paths = [intact(self.root / one.path, _LOST) for one in files]
+            return pl.concat([pl.read_parquet(path, glob=False) for path in paths])
+        known = ", ".join(sorted(release.by_table))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
 
     def view(self, number: int) -> Path:
@@ -289,7 +283,7 @@ class Releases:
             with accessing(part):
                 make_folder(part)
                 for one in release.tables:
-                    (part / one.table).mkdir()
+                    (part / one.table).mkdir(exist_ok=True)
                     os.link(self.root / one.path, part / one.shown)
                 for name, text in beside(release.folder, manifest).items():
                     create(part / name, text.encode())
@@ -361,90 +355,3 @@ def _number(told: bytes | None) -> int:
     with suppress(ValueError, KeyError, TypeError):
         return int(json.loads(told or b"")["number"])
     return 0
-
-
-def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
-    """A table's rows as its file has them: every promise checked, columns and rows in their order.
-
-    Raises:
-        PromiseError: The rows break the table's contract.
-    """
-    columns = ordered_columns(table, extra)
-    return _checked(table, frame, extra).select(columns).sort(table.primary_key(), nulls_last=True)
-
-
-def sorted_by_slice(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.LazyFrame:
-    """As `as_published`, for a large table of `BY_ROW`: a slice of it at a time is copied to be checked or written.
-
-    Raises:
-        PromiseError: The rows break the table's contract.
-    """
-    columns, keys = ordered_columns(table, extra), table.primary_key()
-    typed = _typed(table, frame, extra).select(columns)
-    order = typed.select(pl.arg_sort_by(keys, nulls_last=True)).to_series()
-    begins = range(0, typed.height, SLICE_ROWS)
-    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in keys)
-    is_doubled = typed.select(keys)[order].select(again.any()).item()
-    promised = typed.select(table.column_names())
-    if is_doubled or not all(table.is_valid(promised[begin : begin + SLICE_ROWS]) for begin in begins):
-        _checked(table, typed, extra)  # which tells what is wrong with all of it
-
-    def slices(*_: object) -> Iterator[pl.DataFrame]:
-        return (typed[order[begin : begin + SLICE_ROWS]] for begin in begins)
-
-    return register_io_source(slices, schema=typed.schema)
-
-
-def _checked(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
-    """The rows with the table's exact types, every promise kept."""
-    typed = _typed(table, frame, extra)
-    promised = typed.select(table.column_names())
-    if typed.is_empty() or table.is_valid(promised):
-        return typed
-    # Which rules are broken is asked only when one is: that takes twice as long.
-    kept, failure = table.filter(promised)
-    broken = ", ".join(f"{rule} {count:,}" for rule, count in failure.counts().items())
-    raise _broken(table, f"{promised.height - kept.height:,} rows break its contract ({broken})")
-
-
-def _typed(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
-    """The columns that are promised, as the types that are promised; no value changes on the way."""
-    schema = {**table.published_schema(), **{name: column.dtype for name, column in extra.items()}}
-    if frame.schema == schema:
-        return frame
-    missing = [name for name in schema if name not in frame.columns]
-    if missing:
-        raise _broken(table, f"it lacks {', '.join(missing)}")
-    wrong = [
-        f"{name} is {frame.schema[name]}, not {kind}"
-        for name, kind in schema.items()
-        if not _means_the_same(frame.schema[name], kind)
-    ]
-    if wrong:
-        raise _broken(table, "; ".join(wrong))
-    try:
-        return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
-    except pl.exceptions.InvalidOperationError as error:
-        raise _broken(table, str(error).splitlines()[0]) from None
-
-
-def _means_the_same(found: pl.DataType, wanted: pl.DataType) -> bool:
-    """Whether a cast keeps every value or fails: it must not round, cut or print."""
-    if found in (wanted, pl.Null):
-        return True
-    if isinstance(wanted, pl.Datetime):
-        is_instant = isinstance(found, pl.Datetime) and found.time_zone == wanted.time_zone
-        return is_instant and found.time_unit != "ns"
-    if isinstance(wanted, pl.String | pl.Enum):
-        return isinstance(found, pl.String | pl.Enum | pl.Categorical)
-    if wanted.is_float():
-        return found.is_integer() or found.is_float()
-    return wanted.is_integer() and found.is_integer()
-
-
-def _broken(table: type[Table], what: str) -> PromiseError:
-    return PromiseError.at(
-        table.table_name(),
-        f"not published: {what}.",
-        "The last release stands. This is a defect: report it.",
-    )

@@ -7,12 +7,13 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from contracts.deliveries import Delivery
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
-from warehouse.coder import Texts
+from warehouse.coder import Texts, hashed
 from warehouse.files import intact
 from warehouse.months import LOST, EventFile, Month
 
@@ -59,6 +60,24 @@ class State:
         """Customers that turned out to be another one, as `Resolution` has them."""
         path = self.identity.get("aliases")
         return self._frame(path) if path else Resolution().aliases
+
+    @cached_property
+    def customers(self) -> pl.DataFrame:
+        """Customers and their keys, as `Resolution` has them."""
+        path = self.identity.get("customers")
+        return self._frame(path) if path else Resolution().customers
+
+    def hashes(self, column: str) -> np.ndarray:
+        """Hashes (uint64) of what a column's codes stand for, by code; of `customer` those of their keys. Null has 0.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        if column != "customer":
+            return Texts(self.folder, self.codes).hashes(column)
+        path = self.identity.get("customers")
+        found = [hashed(self.folder / path, "customer_key")] if path else []
+        return np.concatenate([np.zeros(1, dtype=np.uint64), *found])
 
     @property
     def event_files(self) -> list[EventFile]:

@@ -39,9 +39,7 @@ def quality(
     if chosen is None:
         raise StoreError.at(str(folder), "has no release yet.", "Run 'answerable run' first.")
     there = {table.table_name(): table.empty() for table in TABLES}
-    there |= {
-        one.table: releases.frame(chosen, one.table) for one in chosen.tables if one.table in QUALITY_TABLES
-    }
+    there |= {name: releases.frame(chosen, name) for name in chosen.by_table if name in QUALITY_TABLES}
     trust, results, grades = (there[name] for name in QUALITY_TABLES[:3])
     broken, graded = broken_rules(results), last_grades(grades)
     if json_:

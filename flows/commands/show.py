@@ -43,8 +43,8 @@ def show(  # noqa: PLR0913 - each is an option of the command
 
     published = newest(folder, release)
     if not table:
-        for one in published.release.tables:
-            sys.stdout.write(f"{one.table:<24} {one.rows:>10,} rows\n")
+        for name in published.release.by_table:
+            sys.stdout.write(f"{name:<24} {published.release.rows(name):>10,} rows\n")
         if published.has("gap_waterfall"):
             sys.stdout.write(sentence(published.table("gap_waterfall")) + "\n")
         return

@@ -14,7 +14,7 @@ from flows.passes import measure
 from flows.workspace import load
 from tests.conftest import Company
 from warehouse.memory import is_same
-from warehouse.releases import as_published
+from warehouse.promises import as_published
 from warehouse.store import EventStore
 
 

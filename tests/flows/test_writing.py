@@ -1,6 +1,7 @@
 """Tables become files while later stages are at work."""
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -8,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import PromiseError
-from contracts.tables import TABLES, QuarantineReason
+from contracts.tables import TABLES, FactCase, QuarantineReason
+from flows import named_cases
 from flows.run import TIDIED, Run, publish_inline
+from flows.verifying import verified
+from flows.workspace import load
 from flows.writing import Writers
-from tests.conftest import Sandbox
+from tests.conftest import Company, Sandbox
 from warehouse.memory import Memory
 from warehouse.releases import Releases
 
@@ -23,7 +27,7 @@ def empty() -> dict:
 def test_every_table_has_its_file_in_the_order_of_the_tables(tmp_path: Path):
     releases = Releases(tmp_path)
     with Writers(releases) as writers:
-        files = writers.files(empty(), {})
+        files = writers.files(empty())
     assert [one.table for one in files] == [table.table_name() for table in TABLES]
     assert all((releases.root / one.path).exists() for one in files)
 
@@ -33,23 +37,23 @@ def test_a_table_that_has_changed_since_it_was_begun_is_written_as_it_is_now(tmp
     row = {name: "x" if kind.is_(frame.schema["feed"]) else 1 for name, kind in frame.schema.items()}
     now = frame.clear().vstack(type(frame)([row], schema=frame.schema))
     with Writers(Releases(tmp_path)) as writers:
-        writers.begin({QuarantineReason: frame}, {})
-        files = writers.files({**empty(), QuarantineReason: now}, {})
+        writers.begin({QuarantineReason: frame})
+        files = writers.files({**empty(), QuarantineReason: now})
     assert next(one.rows for one in files if one.table == "quarantine_reason") == 1
 
 
 def test_a_promise_that_is_broken_is_told_when_the_files_are_asked_for(tmp_path: Path):
     with Writers(Releases(tmp_path)) as writers:
-        writers.begin({QuarantineReason: QuarantineReason.empty().drop("feed")}, {})
+        writers.begin({QuarantineReason: QuarantineReason.empty().drop("feed")})
         tables = {**empty(), QuarantineReason: writers._begun[QuarantineReason][0]}  # noqa: SLF001
         with pytest.raises(PromiseError, match="it lacks feed"):
-            writers.files(tables, {})
+            writers.files(tables)
 
 
 def test_nobody_writes_any_more_once_the_run_is_over(tmp_path: Path):
     before = threading.active_count()
     with Writers(Releases(tmp_path)) as writers:
-        writers.begin(empty(), {})
+        writers.begin(empty())
     assert threading.active_count() == before
 
 
@@ -80,3 +84,33 @@ def test_letters_are_out_before_a_run_tidies_up_and_that_is_done_once_an_hour(sa
         os.utime(mark, (at, at))
         publish_inline(Run(workspace))
         assert left.exists() is not is_swept
+
+
+def test_many_cases_are_published_by_month_and_only_months_that_change_are_written(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 50)
+    root = Path(shutil.copytree(company.root, tmp_path / "shop", symlinks=True))
+    before = company.table("fact_case").sort(FactCase.primary_key())
+    release = publish_inline(Run(load(root))).release
+    files, releases = release.by_table["fact_case"], Releases(root / "warehouse/published")
+    months = before["opened_at"].dt.strftime("%Y-%m")
+    assert {one.part: one.rows for one in files} == dict(months.value_counts().iter_rows())
+    assert releases.frame(release, "fact_case").sort(FactCase.primary_key()).equals(before)
+    assert verified(load(root)).differing == 0
+    again = publish_inline(Run(load(root)))
+    assert again.is_unchanged
+    people = root / "map/people.yaml"
+    told, held = people.read_text(), "{person: ali, from: 2026-03-16}"
+    assert held in told
+    people.write_text(
+        told.replace(
+            held,
+            "{person: ali, from: 2026-03-16, until: 2026-08-01}\n      - {person: jonas, from: 2026-08-01}",
+        )
+    )
+    after = publish_inline(Run(load(root))).release
+    reused = {one.part for one in after.by_table["fact_case"] if one.is_reused}
+    assert {month for month in months.unique() if month < "2026-08"} <= reused
+    assert reused < set(months)
+    assert verified(load(root)).differing == 0

@@ -7,10 +7,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from contracts.tables import FactCase
+from flows import named_cases, stages
 from flows.passes import Measured, measure
 from flows.stages import score
+from flows.workspace import LoadedWorkspace
 from tests.properties.drawn_history import History
 from warehouse import months
+from warehouse.state import State
 
 SEQUENCES = int(os.environ.get("ANSWERABLE_SEQUENCES", "3"))
 BATCHES = 6
@@ -55,7 +59,9 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     # As it is, as if months were large, and as if they were put together all the time.
     monkeypatch.setattr(months, "DELTAS_SHARE", (months.DELTAS_SHARE, 1e9, 0.05)[sequence % 3])
     monkeypatch.setattr(months, "DELTAS_MAX", (months.DELTAS_MAX, 3)[sequence % 2])
+    monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
     history = History(tmp_path, random.Random(SEED + sequence))
+    published: dict[str, pl.DataFrame] = {}
     for _ in range(BATCHES):
         history.batch()
         done = [history.change_map() for _ in range(history.chance.randint(0, 2))]
@@ -64,7 +70,22 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
         kept = measure(workspace, state, kept=history.store.kept)
         fresh = measure(workspace, state)
         assert differing(kept, fresh) == [], f"after {done}"
+        rows = blocks(workspace, kept, history.state)
+        again = {key: frame for key, frame in rows.items() if key in published}
+        assert all(frame.equals(published[key]) for key, frame in again.items()), "no key is of other rows"
+        assert rows.keys() == blocks(workspace, fresh, history.state).keys()
+        published |= rows
     found, anew = (score(workspace, one, state) for one in (kept, fresh))
     for table, frame in found.items():
         keys = table.primary_key()
         assert frame.sort(keys).equals(anew[table].select(frame.columns).sort(keys)), table.table_name()
+
+
+def blocks(workspace: LoadedWorkspace, measured: Measured, state: State) -> dict[str, pl.DataFrame]:
+    """FactCase's rows by the key of the file that they are published in."""
+    cases, by = stages.named_cases(workspace, measured, state), FactCase.primary_key()
+    columns = [*FactCase.column_names(), *stages.case_attributes(workspace, measured)]
+    places = {one.key: one.places for one in cases.blocks("")}
+    parts = {key: cases.rows(some).select(columns).sort(by) for key, some in places.items()}
+    assert pl.concat(parts.values()).sort(by).equals(cases.rows().select(columns).sort(by))
+    return parts

@@ -12,11 +12,11 @@ from tests.spec.pipeline import BERLIN, MAP, a_map
 from transforms.cards import GRAINS, KEYS, _keys_by_card, _split
 from transforms.credit import PARTS, Scoring
 from transforms.estimate import ESTIMATED
-from transforms.gathered import RADIX, gathered, quantiles
+from transforms.gathered import gathered, quantiles
 from transforms.gathered import told as told_of
 from transforms.map_tables import dim_goal
 from transforms.measure import SUMS
-from transforms.observations import Observations, credited_values, observed
+from transforms.observations import Observations, observed
 from transforms.periods import PERIOD_COLUMNS, Calendar
 from transforms.quantiles import (
     ascending,
@@ -84,7 +84,7 @@ def as_values(drawn: list[tuple]) -> pl.LazyFrame:
 
 
 def gathered_of(values: pl.LazyFrame) -> Observations:
-    return observed(credited_values(values, SCORING).collect(), SCORING.calendar.spans().collect())
+    return observed(values.collect(), SCORING.calendar.spans().collect(), SCORING)
 
 
 def readable(values: pl.LazyFrame) -> list[pl.LazyFrame]:
@@ -142,12 +142,12 @@ def test_what_is_told_of_is_every_combination_in_every_period_it_occurs_in_once(
 
 
 def test_more_groups_than_sixteen_bits_can_number_are_told_apart():
-    many = RADIX // 4  # in nine weeks each
+    many = (1 << 16) // 4  # in nine weeks each
     drawn = [(day % 50, 1, (1, 1), 0, float(day % 7), True) for day in range(many)]
     segments = pl.Series("segment", range(many), dtype=pl.UInt32)
     values = as_values(drawn).with_columns(segments)
     found = gathered_of(values)
-    assert found.parts.height * 9 > RADIX
+    assert found.parts.height * 9 > 1 << 16
     made = rows(by_kernels(values)).filter(card="segment", period="week", metric=1)
     assert made.sort("segment")["value"].to_list() == [float(day % 7) for day in range(many)]
 

@@ -23,7 +23,7 @@ from transforms.followed import followed_events, measure_followed
 from transforms.map_tables import dim_goal
 from transforms.match import Matcher, match
 from transforms.measure import answers, case_values, count_events, measure_cases, measure_events, volume
-from transforms.observations import credited_values, observed
+from transforms.observations import observed
 from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.score import measure_daily, score_distribution, scorecards
@@ -173,8 +173,8 @@ def score(
     )
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()
-    told = case_values(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC))
-    values = observed(credited_values(told, scoring).collect(), scoring.calendar.spans().collect())
+    told = case_values(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC)).collect()
+    values = observed(told, scoring.calendar.spans().collect(), scoring)
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()
     changes = change_parts(periods, scoring).collect().lazy()

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,14 +20,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import warehouse.releases
+import warehouse.promises
 from contracts.errors import PromiseError, StoreError
 from contracts.tables import Column, FactCase, ScorecardCompany, Table
 from contracts.tables.base import count, day, flag, instant, key, number, one_of, text
 from tests.conftest import Company
 from tests.warehouse.dying import every_death
 from views.beside import EXTRA_COLUMNS, beside_release
-from warehouse.releases import Release, Releases, TableFile, as_published
+from warehouse.promises import as_published
+from warehouse.releases import Part, Release, Releases, TableFile
 
 LATE = 1e12
 """An instant after everything: with it a sweep knows no grace."""
@@ -329,8 +330,8 @@ def test_a_scorecard_whose_value_left_its_interval_is_not_published(company: Com
 @pytest.fixture
 def cases(company: Company, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
     """The company's cases out of order, many for what is published at once."""
-    monkeypatch.setattr(warehouse.releases, "LARGE_ROWS", 100)
-    monkeypatch.setattr(warehouse.releases, "SLICE_ROWS", 70)
+    monkeypatch.setattr(warehouse.promises, "LARGE_ROWS", 100)
+    monkeypatch.setattr(warehouse.promises, "SLICE_ROWS", 70)
     frame = company.table("fact_case").select(FactCase.column_names())
     return frame.sample(fraction=1, shuffle=True, seed=1)
 
@@ -361,7 +362,7 @@ def test_a_table_written_by_slices_keeps_its_promises(cases: pl.DataFrame, relea
 
 
 def test_what_is_written_by_slices_has_a_contract_of_single_rows():
-    for table in warehouse.releases.BY_ROW:
+    for table in warehouse.promises.BY_ROW:
         rules = set(table._validation_rules(with_cast=False)) - {"primary_key"}  # noqa: SLF001 - dataframely tells nowhere else
         assert all("|" in rule for rule in rules), f"{table.table_name()}: a rule of its own"
 
@@ -616,3 +617,76 @@ def test_what_put_returns_tells_the_file(releases: Releases):
     path = releases.root / file.path
     assert file == TableFile("place", file.path, 2, path.stat().st_size, file.sha256, is_reused=False)
     assert path.name == f"place-{file.sha256[:16]}.parquet"
+
+
+def parts(changed: str = "", rows: Sequence[int] = (3, 2)) -> list[Part]:
+    """A table in two parts; whoever makes rows of one that is there already fails."""
+    made = [weather(float(20 * number), count) for number, count in enumerate(rows)]
+    one, other = (
+        frame.with_columns(pl.col("date").dt.offset_by(f"{number}mo")) for number, frame in enumerate(made)
+    )
+    return [Part("2026-03", f"a{changed}", lambda: one), Part("2026-04", "b", lambda: other)]
+
+
+def nobody() -> pl.DataFrame:
+    pytest.fail("these rows are there already")
+
+
+def test_a_table_in_parts_is_one_table_for_whoever_reads(releases: Releases):
+    files = tuple(releases.put_parts(_Weather, parts()))
+    place = releases.put(_Place, places())
+    release = releases.publish((*files, place), {"run": "r"}, beside)
+    assert [Path(one.path).name.rpartition("-")[0] for one in files] == ["weather-2026-03", "weather-2026-04"]
+    assert (list(release.by_table), release.rows("weather")) == (["weather", "place"], 5)
+    assert releases.read(1).tables == release.tables
+    whole = releases.frame(release, "weather")
+    assert whole.height == 5
+    folder = releases.root / "current/weather"
+    told = [
+        pl.read_parquet(folder),
+        duckdb.sql(f"FROM '{folder}/*.parquet'").pl(),
+        pl.from_pandas(pd.read_parquet(folder)),
+    ]
+    assert all(one.height == 5 and one["degrees"].sum() == whole["degrees"].sum() for one in told)
+    noted = releases.manifests.read(1)["tables"]
+    assert (noted["weather"]["rows"], noted["weather"]["is_reused"], len(noted["weather"]["parts"])) == (
+        5,
+        False,
+        2,
+    )
+    assert noted["weather"]["bytes"] == sum(one.bytes for one in files)
+    assert noted["place"]["path"] == place.path
+
+
+def test_a_part_that_is_there_is_not_made_again(releases: Releases):
+    first = releases.publish(tuple(releases.put_parts(_Weather, parts())), {}, beside)
+    march, april = parts(changed="!", rows=(4, 2))
+    second = releases.publish(
+        tuple(releases.put_parts(_Weather, [march, Part(april.name, april.key, nobody)])), {}, beside
+    )
+    assert [one.is_reused for one in second.tables] == [False, True]
+    assert second.tables[1].path == first.tables[1].path
+    assert releases.frame(second, "weather").height == 6
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda path: path.unlink(), lambda path: path.write_bytes(b"other")], ids=["lost", "damaged"]
+)
+def test_a_part_whose_file_is_lost_or_damaged_is_made_again(
+    releases: Releases, harm: Callable[[Path], object]
+):
+    first = releases.publish(tuple(releases.put_parts(_Weather, parts())), {}, beside)
+    harmed = releases.root / first.tables[1].path
+    harm(harmed)
+    if harmed.exists():
+        with pytest.raises(StoreError, match="is damaged"):
+            releases.put_parts(_Weather, parts())
+        harmed.unlink()
+    second = releases.publish(tuple(releases.put_parts(_Weather, parts())), {}, beside)
+    assert releases.frame(second, "weather").height == 5
+
+
+def test_a_part_that_breaks_its_contract_is_told(releases: Releases):
+    broken = [Part("2026-03", "a", lambda: weather().with_columns(degrees=pl.lit(99.0)))]
+    with pytest.raises(PromiseError, match="degrees_in_interval"):
+        releases.put_parts(_Weather, broken)

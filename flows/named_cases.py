@@ -1,0 +1,133 @@
+"""Cases under the names that BI tools read: made month by month, and only where something has changed.
+
+A month's cases are told apart by a hash of all that their rows are made of: of numbers themselves, of codes by what
+they stand for. So it is known of a month that its rows are as they were published before a single name is looked up.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from contracts.events import Codebook
+from contracts.tables import FactCase
+from transforms.case_tables import fact_case
+from transforms.credit import Credit
+
+ONE_FILE_ROWS = 200_000
+"""Up to so many cases are published as one; more of them by the month in which they were opened."""
+
+_GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
+_MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
+
+Fingerprints = Callable[[str], np.ndarray]
+"""Hashes (uint64) of what the codes of a column stand for, by code; those of `customer` are of their keys."""
+
+
+@dataclass(frozen=True)
+class CaseBlock:
+    """Cases that are published as one file.
+
+    Attributes:
+        month: In which they were opened (UTC), `2026-05`; empty when these are all cases.
+        places: Their places among all cases; None for all of them.
+        key: A hash of all that their rows are made of.
+    """
+
+    month: str
+    places: np.ndarray | None
+    key: str
+
+
+@dataclass(frozen=True)
+class NamedCases:
+    """Cases, and the names that their codes stand for.
+
+    Attributes:
+        cases: Cases with slots, as codes.
+        credit: Touchpoints, owners, teams.
+        codebook: What the codes stand for.
+        customers: customer, customer_key; asked for when names are.
+        fingerprints: Hashes of what codes stand for.
+    """
+
+    cases: pl.DataFrame
+    credit: Credit
+    codebook: Codebook
+    customers: Callable[[], pl.DataFrame]
+    fingerprints: Fingerprints
+
+    def rows(self, places: np.ndarray | pl.Expr | None = None) -> pl.DataFrame:
+        """FactCase's rows and the attributes' columns, unsorted.
+
+        Args:
+            places: Of which cases: their places, or a condition on their columns; all of them when absent.
+        """
+        some = self.cases
+        if some.is_empty():
+            return FactCase.empty()
+        if places is not None:
+            some = some.filter(places) if isinstance(places, pl.Expr) else some[places]
+        return fact_case(some.lazy(), self.credit, self.codebook, self.customers()).collect()
+
+    def blocks(self, salt: str) -> list[CaseBlock]:
+        """Cases by the month in which they were opened, the oldest first; all in one when they are few.
+
+        Args:
+            salt: What else their files are made of: it goes into every key.
+        """
+        hashes = self._hashes() if self.cases.height else np.empty(0, dtype=np.uint64)
+        if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
+            return [CaseBlock("", None, _key(salt, "", hashes))]
+        opened = self.cases["opened_at"].dt
+        months = (opened.year().cast(pl.Int32) * 12 + opened.month() - 1).to_numpy()
+        first = int(months.min())
+        order = np.argsort((months - first).astype(np.uint16), kind="stable")
+        ends = np.cumsum(np.bincount(months - first))
+        made = []
+        for number, end in enumerate(ends, start=first):
+            places = order[(ends[number - first - 1] if number > first else 0) : end]
+            if places.size:
+                month = f"{number // 12:04}-{number % 12 + 1:02}"
+                made.append(CaseBlock(month, places, _key(salt, month, hashes[places])))
+        return made
+
+    def _is_each_once(self) -> bool:
+        """Whether no case is told of twice: a table keeps that promise as a whole, not month by month."""
+        subject = pl.col("feed").cast(pl.UInt64) * 2**32 + pl.col("subject_id")
+        return self.cases.select(subject.n_unique()).item() == self.cases.height
+
+    def _hashes(self) -> np.ndarray:
+        """A hash of every case's row, whatever its codes are."""
+        owned = self.credit.credited(self.cases.lazy().select("touchpoint", slot="slot_opened"))
+        named: dict[str, tuple[pl.Expr, Sequence[str]]] = {
+            "touchpoint": (pl.col("touchpoint"), self.credit.touchpoints),
+            "owner": (pl.col("owner"), self.credit.owners),
+            "team": (pl.col("team"), self.credit.teams),
+        }
+        who = owned.select(
+            pl.lit(pl.Series(names, dtype=pl.String).hash()).gather(codes).alias(name)
+            for name, (codes, names) in named.items()
+        ).collect()
+        told = [name for name in self.cases.columns if name not in _MADE_OF_OTHERS]
+        plain = [name for name in told if not name.startswith("slot_") and name not in who.columns]
+        whole = self.cases.select(self._meant(name) for name in plain).hstack(who)
+        return whole.hash_rows().to_numpy()
+
+    def _meant(self, column: str) -> pl.Expr:
+        """A column as it is, or hashes of what its codes stand for."""
+        name = _GROUPS.get(column, column)
+        if name != "customer" and not self.codebook.is_coded(name):
+            return pl.col(column)
+        hashes = pl.lit(pl.Series(self.fingerprints(name)))
+        return hashes.gather(pl.col(column).fill_null(0)).alias(column)
+
+
+def _key(salt: str, month: str, hashes: np.ndarray) -> str:
+    """A hash of rows in any order: two sums, that no two rows make up for each other."""
+    mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
+    said = [pl.__version__, salt, month, hashes.size, int(hashes.sum()), int(mixed.sum())]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
