@@ -19,6 +19,7 @@ from contracts.tables.accountability import STEPS
 from contracts.tenures import Tenure
 from transforms.apportion import apportioned
 from transforms.in_force import Standing
+from transforms.lived import Lived
 
 ALL = "all"
 
@@ -29,14 +30,14 @@ class Climb:
 
     Attributes:
         standing: The map as it stands now.
-        recent: touchpoint_id, customer (0: unknown), n: events of the last 28 days.
+        lived: Events and customers of the last 28 days.
         trusted: (touchpoint, metric) pairs that are trusted, see MetricStanding.
         why_not: Why a pair is not.
         verdicts: Verdict over the last 28 days, by touchpoint and metric.
     """
 
     standing: Standing
-    recent: pl.DataFrame
+    lived: Lived
     trusted: frozenset[tuple[str, str]]
     why_not: Mapping[tuple[str, str], str]
     verdicts: Mapping[tuple[str, str], str]
@@ -44,8 +45,7 @@ class Climb:
     @cached_property
     def stakes(self) -> dict[str, tuple[int, int]]:
         """Events and customers by touchpoint."""
-        counted = self.recent.group_by("touchpoint_id").agg(events=pl.col("n").sum(), customers=_customers())
-        return {name: (events, customers) for name, events, customers in counted.iter_rows()}
+        return {name: self.lived.stake([name]) for name in self.lived.events}
 
 
 @dataclass(frozen=True)
@@ -147,31 +147,32 @@ def _unmatched(climb: Climb) -> dict[str, Any]:
     }
 
 
-def gap_waterfall(ladder: pl.DataFrame, recent: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:
+def gap_waterfall(ladder: pl.DataFrame, lived: Lived, stages: Sequence[str]) -> pl.DataFrame:
     """GapWaterfall: the ladder's events by what is missing first, company and stages.
 
     Args:
         ladder: AccountabilityLadder.
-        recent: As in `Climb`.
+        lived: As in `Climb`.
         stages: The map's stages, each a scope even without events.
     """
     stops = ladder.select("touchpoint_id", "stage_id", "first_fail", "event_count", "as_of_date")
-    lived = recent.join(stops.select("touchpoint_id", "stage_id", "first_fail"), on="touchpoint_id")
     rows = _scope("company", ALL, stops, lived)
     for stage in stages:
         inside = pl.col("stage_id") == stage
-        rows += _scope("stage", stage, stops.filter(inside), lived.filter(inside), stops["as_of_date"][0])
+        rows += _scope("stage", stage, stops.filter(inside), lived, stops["as_of_date"][0])
     return pl.DataFrame(rows, schema=GapWaterfall.published_schema())
 
 
 def _scope(
-    kind: str, name: str, stops: pl.DataFrame, lived: pl.DataFrame, today: date | None = None
+    kind: str, name: str, stops: pl.DataFrame, lived: Lived, today: date | None = None
 ) -> list[dict[str, Any]]:
     summed = stops.group_by("first_fail").agg(
         touchpoints=(pl.col("touchpoint_id") != UNMATCHED).sum(), events=pl.col("event_count").sum()
     )
     by_step = {str(step): (touchpoints, events) for step, touchpoints, events in summed.iter_rows()}
-    people = dict(lived.group_by("first_fail").agg(_customers()).iter_rows())
+    where: dict[str, list[str]] = {}
+    for touchpoint, step in stops.select("touchpoint_id", "first_fail").iter_rows():
+        where.setdefault(str(step), []).append(touchpoint)
     events = [by_step.get(step, (0, 0))[1] for step in STEPS]
     percents, left = apportioned(events), 100 if sum(events) else 0
     rows = []
@@ -186,14 +187,10 @@ def _scope(
                 "step": step,
                 "touchpoint_count": by_step.get(step, (0, 0))[0],
                 "event_count": events[place - 1],
-                "customer_count": people.get(step, 0),
+                "customer_count": lived.stake(where.get(step, ()))[1],
                 "event_share": events[place - 1] / sum(events) if sum(events) else None,
                 "percent": percent,
                 "remaining_percent": left,
             }
         )
     return rows
-
-
-def _customers() -> pl.Expr:
-    return pl.col("customer").filter(pl.col("customer") > 0).n_unique().cast(pl.Int64).alias("customers")
