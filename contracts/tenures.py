@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from contracts.accountability import AccountabilityMap, Seat, Touchpoint
+from contracts.remembered import remembered
 
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
@@ -165,13 +166,18 @@ def tenures(atlas: AccountabilityMap) -> list[Tenure]:
 
     The map must have been checked: overlaps are not looked for here.
     """
+    return list(_tenures(atlas))
+
+
+@remembered
+def _tenures(atlas: AccountabilityMap) -> tuple[Tenure, ...]:
     answering = {seat.id: seated(seat, atlas.zone) for seat in atlas.seats}
     teams = {seat.id: seat.team for seat in atlas.seats}
-    return [
+    return tuple(
         tenure
         for touchpoint in atlas.touchpoints
         for tenure in _merged(_of_touchpoint(touchpoint, answering, teams, atlas.zone))
-    ]
+    )
 
 
 def in_force(tenures: Iterable[Tenure], moment: datetime) -> dict[str, Tenure]:

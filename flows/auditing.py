@@ -145,15 +145,15 @@ def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> See
 
 
 def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Tables:
-    decision = measured.matcher.decision
-    hits = rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas)
-    goal = workspace.settings.limits.unmatched_share
-    share = unmatched_share(scored[ScorecardTouchpoint], scored[ScorecardCompany], goal)
-    return {
-        RuleHit: hits.collect(),
-        FactEventUnmatched: events_unmatched(measured.unmatched, measured.codebook),
-        UnmatchedShare: share,
-    }
+    decision, goal = measured.matcher.decision, workspace.settings.limits.unmatched_share
+    hits, share = pl.collect_all(
+        [
+            rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas),
+            unmatched_share(scored[ScorecardTouchpoint].lazy(), scored[ScorecardCompany].lazy(), goal),
+        ]
+    )
+    unmatched = events_unmatched(measured.unmatched, measured.codebook)
+    return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
 
 
 def _trust(

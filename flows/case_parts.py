@@ -1,9 +1,10 @@
-"""Cases from the events that tell of them, which are kept of each pack of files by bucket of subjects.
+"""Cases from the events that tell of them, which are kept of each pack of files in order of subject.
 
-A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket,
-which bounds memory, and only for subjects of which something else is told than when the kept cases were
-made: events that came, went or were corrected, in whatever month. What is made anew is kept beside the
-cases made before, not put into them, until it is more than a small part of them.
+A case may begin in one month and end in another, so cases do not add up. They are made bucket by bucket of
+subjects, which bounds memory, and only for subjects of which something else is told than when the kept cases
+were made: events that came, went or were corrected, in whatever month. What is made anew is kept beside the
+cases made before, not put into them, until it is more than a small part of them. What is told and cases are
+looked up where they lie, so a few subjects cost what they are, not what all are.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,18 +13,29 @@ from typing import cast
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, Frames, PackKeys, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, told_of
 from transforms.case_tables import with_slots
-from transforms.cases import cases, handoffs, in_order
+from transforms.cases import (
+    SUBJECT,
+    bounds_of,
+    by_subject,
+    cases,
+    edges_of,
+    handoffs,
+    in_order,
+    rows_of,
+)
+from warehouse.mapped import Change, with_others
 
 CASES, HANDOFFS, BUCKET, PLACED = "cases", "handoffs", "bucket", "placed"
-MADE_OF, TOUCHED, OLD = "made_of", "touched", "old"
+MADE_OF, TOUCHED, OLD, UNTIL = "made_of", "touched", "old", "until"
 _MENDED = "mended"
-_SUBJECT = ("feed", "subject_id")
 _ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
-_BESIDE = 1 / 16
-"""Up to this share of all cases is kept beside them: more would have to be read and left out every time."""
+_BESIDE = 1 / 64
+"""Up to this share of all cases is kept beside them: all that is there is read and put among them every time."""
+_DRAWN = 4096
+"""Of so many rows that are told one says where buckets of subjects begin."""
 _NO_SUBJECT = pl.DataFrame(schema={"feed": pl.UInt16, "subject_id": pl.UInt32})
 
 
@@ -33,7 +45,8 @@ class _Cases:
 
     Attributes:
         key: What the old ones are kept under.
-        old: The old ones.
+        old: The old ones, in order of subject.
+        until: The last instant that the old ones tell of, microseconds since 1970.
         touched: Subjects of which something else is told since.
         anew: Theirs.
         made_of: Keys of the facts that all of it was made of.
@@ -41,6 +54,7 @@ class _Cases:
 
     key: str
     old: Frames
+    until: int
     touched: pl.DataFrame
     anew: Frames
     made_of: Sequence[str]
@@ -49,7 +63,11 @@ class _Cases:
         """What is kept of it besides the old ones."""
         texts = {MADE_OF: self.made_of, OLD: [self.key]}
         named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
-        return {**self.anew, TOUCHED: self.touched, **named}
+        return {**self.anew, TOUCHED: self.touched, UNTIL: pl.DataFrame({"until": [self.until]}), **named}
+
+    def changes(self, anew: Frames) -> dict[str, Change]:
+        """Which rows of the old ones are replaced by others: those that are made anew, perhaps with more columns."""
+        return {name: Change(rows_of(self.old[name], self.touched), anew[name]) for name in (CASES, HANDOFFS)}
 
 
 def cases_of(
@@ -67,6 +85,8 @@ def cases_of(
         before = next(iter(asked.kept.keys(_kind(asked, _MENDED))), None)
         found = _mended(asked, keys, before) if before else None
         made = _keep(asked, keys, found or _made(asked, keys, make))
+    else:
+        asked.kept.use((TOLD, one) for one in made.made_of)
     return _as_of_today(asked, made)
 
 
@@ -83,7 +103,8 @@ def _find(asked: Pass, key: str) -> _Cases | None:
     old = asked.kept.find(_kind(asked, CASES), old_key)
     if old is None:
         return None
-    return _Cases(old_key, old, beside[TOUCHED], beside, beside[MADE_OF]["key"].to_list())
+    until, made_of = beside[UNTIL]["until"].item(), beside[MADE_OF]["key"].to_list()
+    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of)
 
 
 def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Cases:
@@ -91,20 +112,40 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
     told = [one.facts for one in keys]
     key = hash_of(told)
     if isinstance(made, _Cases) and made.touched.height <= _BESIDE * made.old[CASES].height:
-        kept = _Cases(made.key, made.old, made.touched, made.anew, told)
+        kept = replace(made, made_of=told)
     else:
-        old = _with_anew(made.old, made.touched, made.anew) if isinstance(made, _Cases) else made
-        asked.kept.put(_kind(asked, CASES), key, old)
-        kept = _Cases(key, old, _NO_SUBJECT, {name: frame.clear() for name, frame in old.items()}, told)
+        whole = _put_among(made) if isinstance(made, _Cases) else made
+        old = {name: by_subject(frame) for name, frame in whole.items()}
+        asked.kept.put(_kind(asked, CASES), key, old, as_in_memory=True)
+        empty = {name: frame.clear() for name, frame in old.items()}
+        kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told)
     asked.kept.put(_kind(asked, _MENDED), key, kept.beside())
     return kept
 
 
+def _put_among(made: _Cases) -> Frames:
+    return {name: with_others(made.old[name], change) for name, change in made.changes(made.anew).items()}
+
+
+def _until(made: Frames) -> int:
+    """The last instant that cases and handoffs tell of; 0 where there is none."""
+    instants = [made[CASES][name] for name in made[CASES].columns if name.endswith("_at")]
+    ends = [one.to_physical().max() for one in (*instants, made[HANDOFFS]["occurred_at"])]
+    return max((cast("int", end) for end in ends if end is not None), default=0)
+
+
 def _as_of_today(asked: Pass, made: _Cases) -> tuple[pl.DataFrame, pl.DataFrame]:
-    places = _placed(asked, made)
+    key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
-    whole = _with_anew(old, made.touched, _with_places(asked, made.anew))
-    return whole[CASES].with_columns(asked.state.merged()), whole[HANDOFFS]
+    if made.touched.height:
+        changes = made.changes(_with_places(asked, made.anew))
+        kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
+        found = [asked.kept.replaced(*one, changes) for one in kept]
+        if None in found:  # gone since, and in memory still
+            old = {name: with_others(old[name], change) for name, change in changes.items()}
+        else:
+            old = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
+    return old[CASES].with_columns(asked.state.merged()), old[HANDOFFS]
 
 
 def _with_places(asked: Pass, made: Frames) -> dict[str, pl.DataFrame]:
@@ -117,19 +158,20 @@ def _with_places(asked: Pass, made: Frames) -> dict[str, pl.DataFrame]:
     return dict(zip((CASES, HANDOFFS), pl.collect_all(plans), strict=True))
 
 
-def _placed(asked: Pass, made: _Cases) -> Frames:
-    """The slots of the old ones, which stay as long as no slot begins otherwise until the last of their instants."""
+def _placed(asked: Pass, made: _Cases) -> tuple[str, Frames]:
+    """The slots of the old ones, which stay as long as no slot begins otherwise until the last of their instants.
+
+    Returns:
+        What they are kept under, and they.
+    """
     starts, old = asked.matcher.slots.starts, made.old
-    instants = [old[CASES][name] for name in old[CASES].columns if name.endswith("_at")]
-    ends = [one.to_physical().max() for one in (*instants, old[HANDOFFS]["occurred_at"])]
-    until = max((cast("int", end) for end in ends if end is not None), default=0)
-    key = hash_of([made.key, starts[starts <= until].tobytes().hex()])
+    key = hash_of([made.key, starts[starts <= made.until].tobytes().hex()])
     found = asked.kept.find(_kind(asked, PLACED), key)
     if found is None:
         placed = _with_places(asked, old)
         found = {name: frame.select(pl.exclude(old[name].columns)) for name, frame in placed.items()}
-        asked.kept.put(_kind(asked, PLACED), key, found)
-    return found
+        asked.kept.put(_kind(asked, PLACED), key, found, as_in_memory=True)
+    return key, found
 
 
 def _made(
@@ -139,7 +181,8 @@ def _made(
     buckets = case_buckets(asked, keys)
     if make is not None and buckets > 1:
         make(buckets)
-    parts = [bucket_of_cases(asked, keys, bucket, buckets) for bucket in range(buckets)]
+    bounds = _bounds(asked, keys, buckets)
+    parts = [_bucket_of_cases(asked, keys, bucket, bounds) for bucket in range(buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
@@ -154,15 +197,16 @@ def bucket_key(keys: Sequence[PackKeys], bucket: int, buckets: int) -> str:
     return hash_of([*(one.facts for one in keys), f"{bucket}/{buckets}"])
 
 
-def bucket_of_cases(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> Frames:
+def _bucket_of_cases(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> Frames:
     """The cases of one bucket of subjects: those that somebody made and kept, else made here."""
+    buckets = bounds.height + 1
     found = asked.kept.find(BUCKET, bucket_key(keys, bucket, buckets)) if buckets > 1 else None
-    return found or _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
+    return found or _summed_up(asked, _in_bucket(asked, keys, bucket, bounds))
 
 
 def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> None:
     """Make one bucket's cases, and keep them."""
-    made = _summed_up(asked, _in_bucket(asked, keys, bucket, buckets))
+    made = _summed_up(asked, _in_bucket(asked, keys, bucket, _bounds(asked, keys, buckets)))
     asked.kept.put(BUCKET, bucket_key(keys, bucket, buckets), made)
 
 
@@ -177,11 +221,11 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
     if any(tables is None for tables in gone):
         return None
-    came = [_told(asked, one) for one in keys if one.facts not in was]
-    touched = _differing([t for tables in gone if tables for t in tables.values()], came)
+    came = [_whole(_told(asked, one)) for one in keys if one.facts not in was]
+    touched = _differing([_whole(tables) for tables in gone if tables], came)
     if touched.height > _ANEW * made.old[CASES].height:
         return None
-    told = [_told(asked, one).join(touched, on=_SUBJECT, how="semi") for one in keys]
+    told = [_of_subjects(_told(asked, one), touched) for one in keys]
     anew = _summed_up(asked, pl.concat(told))
     return replace(
         made,
@@ -211,7 +255,7 @@ def _differing(gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl
     rows = pl.concat([frame.with_columns(__side=pl.lit(side, dtype=pl.Int64)) for frame, side in sides])
     columns = [name for name in rows.columns if name != "__side"]
     changed = rows.group_by(columns).agg(pl.col("__side").sum()).filter(pl.col("__side") != 0)
-    return changed.select(_SUBJECT).unique()
+    return changed.select(SUBJECT).unique()
 
 
 def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -223,25 +267,37 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
             pl.concat([handoffs(rows, spec, codebook, is_in_order=True) for spec in specs]),
         ]
     )
-    return {CASES: found, HANDOFFS: handed.drop("slot")}
+    return {CASES: by_subject(found), HANDOFFS: by_subject(handed.drop("slot"))}
 
 
-def _told(asked: Pass, one: PackKeys, names: Sequence[str] | None = None) -> pl.DataFrame:
-    tables = asked.kept.find(TOLD, one.facts, names)
+def _told(asked: Pass, one: PackKeys) -> Frames:
     # Swept or damaged since the keys were looked at: it is in the file still.
-    return pl.concat((tables or told_of(asked, one)).values())
+    return asked.kept.find(TOLD, one.facts) or told_of(asked, one)
 
 
-def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> pl.DataFrame:
-    """All that is told of one bucket's subjects, each of them whole."""
+def _whole(tables: Frames) -> pl.DataFrame:
+    return tables[TOLD].cast(dict(tables[TYPES].schema))
+
+
+def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> pl.DataFrame:
+    """What is told of some subjects."""
+    return tables[TOLD][rows_of(tables[TOLD], subjects)].cast(dict(tables[TYPES].schema))
+
+
+def _bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame:
+    """Subjects with which all buckets but the first begin: of the same packs the same ones, wherever."""
     if buckets == 1:
-        return pl.concat(_told(asked, one) for one in keys)
-    return pl.concat(_bucket_of(asked, one, bucket, buckets) for one in keys)
+        return _NO_SUBJECT
+    drawn = [_told(asked, one)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
+    return bounds_of(pl.concat(drawn), buckets)
 
 
-def _bucket_of(asked: Pass, one: PackKeys, bucket: int, buckets: int) -> pl.DataFrame:
-    names = asked.kept.names(TOLD, one.facts)
-    # Both counts are powers of two: a bucket of few holds whole buckets of many.
-    steps = min(len(names), buckets)
-    wanted = [name for name in names if int(name) % steps == bucket % steps]
-    return _told(asked, one, wanted).filter(pl.col("subject_id") % buckets == bucket)
+def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
+    """All that is told of one bucket's subjects, each of them whole."""
+    return pl.concat(_bucket_of(_told(asked, one), bucket, bounds) for one in keys)
+
+
+def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
+    told = tables[TOLD]
+    edges = [0, *edges_of(told, bounds, "left"), told.height]
+    return told[edges[bucket] : edges[bucket + 1]].cast(dict(tables[TYPES].schema))

@@ -25,7 +25,7 @@ from contracts.events import INSTANT, Codebook
 from flows.packs import Pack, packs, turns_of
 from flows.progress import Tell
 from transforms.behind import BEHIND
-from transforms.cases import case_columns
+from transforms.cases import SUBJECT, by_subject, case_columns
 from transforms.customers import MOVES, customer_moves, moves_columns
 from transforms.followed import FOLLOWED, followed_events
 from transforms.match import Matcher, match
@@ -36,11 +36,10 @@ from transforms.slots import microseconds
 from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
 from transforms.tallies import Tallies
 from warehouse.kept import Kept
-from warehouse.months import bucket_count
 from warehouse.store import State
 
 PARTITION_ROWS = 2_000_000
-FACTS, TOLD, STAKES = "facts", "told", "stakes"
+FACTS, TOLD, TYPES, STAKES = "facts", "told", "types", "stakes"
 _ALWAYS = ("feed", "kind", "channel", "customer")
 _STAKES_COLUMNS = ("customer",)
 _UNMEASURED = {"id", "name", "unit", "direction", "independence"}
@@ -259,7 +258,8 @@ def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
     made = _computed(asked, one, stakes=lack.stakes, facts=lack.facts)
     for kind, tables in made.items():
         key = one.stakes if kind == STAKES else one.facts
-        asked.kept.put(kind, str(key), tables)
+        # Of what is told a few subjects are asked for later: it is looked up where it lies.
+        asked.kept.put(kind, str(key), tables, as_in_memory=kind == TOLD)
     return made
 
 
@@ -350,19 +350,16 @@ def _facts(asked: Pass, matched: pl.DataFrame) -> dict[str, pl.LazyFrame]:
 
 
 def told_of(asked: Pass, one: PackKeys) -> Frames:
-    """A pack's events about subjects, as they are told."""
+    """A pack's events about subjects: what is told, and the types that its columns have."""
     return _computed(asked, one, stakes=False, facts=True)[TOLD]
 
 
 def _told(events: pl.DataFrame) -> Frames:
-    """Events about subjects by bucket of subjects, one table each, also for an empty one."""
-    buckets = bucket_count(events.height)
-    if buckets == 1:
-        return {"0": events}
-    split = events.with_columns(__bucket=pl.col("subject_id") % buckets).partition_by(
-        "__bucket", as_dict=True, include_key=False
-    )
-    return {str(bucket): split.get((bucket,), events.clear()) for bucket in range(buckets)}
+    """Events about subjects in order of subject, every column as narrow as its numbers, and the types they have."""
+    rows = by_subject(events)
+    # Subjects are looked up among each other by halves, which takes one type for all.
+    narrow = [one.shrink_dtype() for one in rows if one.dtype.is_integer() and one.name not in SUBJECT]
+    return {TOLD: rows.with_columns(narrow), TYPES: events.clear()}
 
 
 def _cut(frame: pl.DataFrame, starts: pl.Expr) -> pl.DataFrame:

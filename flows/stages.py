@@ -34,7 +34,7 @@ from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts
 from transforms.case_tables import attribute_columns, fact_handoff, fact_issue_flow
-from transforms.credit import Credit, Scoring, credited_daily, named
+from transforms.credit import Credit, Scoring, credited_daily
 from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
 from transforms.identity import customer_of, resolve, resolve_more, unknown_links
@@ -184,12 +184,9 @@ def _case_plans(
     zone = workspace.settings.zone
     first = cast("datetime", measured.cases["opened_at"].min()).astimezone(zone).date()
     last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
-    lived = measured.cases.select(
-        "opened_at", "resolved_at", "closed_at", touchpoint_id=named("touchpoint", scoring.touchpoints)
-    )
     return {
         FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
-        FactIssueFlow: fact_issue_flow(lived, first, last_event, zone).lazy(),
+        FactIssueFlow: fact_issue_flow(measured.cases, scoring.touchpoints, first, last_event, zone).lazy(),
     }
 
 

@@ -15,6 +15,9 @@ from contracts.predicates import Condition
 from contracts.tenures import EARLIEST, LATEST, instant
 from transforms.business_days import monday
 
+Pair = tuple[str, str]
+"""Touchpoint and metric."""
+
 _WEEK = timedelta(days=7)
 _LITERAL = re.compile(r"^'([^']*)'$")
 _DECLARED = set(EventTemplate.model_fields) - {"attributes"}
@@ -39,7 +42,8 @@ def evidence(
         customers: Customers of the last 28 days by touchpoint.
     """
     judged = monday(now, atlas.zone)
-    weeks = _weeks(card)
+    aimed = {(touchpoint.id, goal.metric) for touchpoint in atlas.touchpoints for goal in touchpoint.goals}
+    weeks = _weeks(card, aimed)
     late = _late(trust, datetime.combine(judged, time(), atlas.zone).astimezone(UTC))
     metrics = {metric.id: metric for metric in atlas.metrics}
     found = []
@@ -167,17 +171,18 @@ def _late(trust: pl.DataFrame, until: datetime) -> set[str]:
     return set(late["feed"])
 
 
-def _weeks(card: pl.DataFrame) -> dict[tuple[str, str], dict[date, Week]]:
-    """Whole weeks by touchpoint and metric, by their end."""
+def _weeks(card: pl.DataFrame, aimed: Collection[Pair]) -> dict[Pair, dict[date, Week]]:
+    """Whole weeks by touchpoint and metric, those that there ever was a goal for, by their end."""
     on = ["touchpoint_id", "metric", "period_end"]
-    whole = card.filter(pl.col("is_final"))
+    wanted = pl.DataFrame(sorted(aimed), schema=dict.fromkeys(on[:2], pl.String), orient="row")
+    whole = card.filter(pl.col("is_final")).join(wanted, on=on[:2], how="semi")
     pools = whole.filter(pl.col("period") == "rolling_28d", pl.col("period_end").dt.weekday() == 1)
     names = {"n": "pool_n", "value": "pool_value", "value_low": "pool_low", "value_high": "pool_high"}
     weekly = whole.filter(pl.col("period") == "week", pl.col("metric") != "events")
     rows = weekly.select(
         *on, "n", "value", "goal", "direction", "is_below_goal", "is_breach", "breach_bound"
     ).join(pools.select(*on, *names).rename(names), on=on, how="left")
-    found: dict[tuple[str, str], dict[date, Week]] = {}
+    found: dict[Pair, dict[date, Week]] = {}
     for row in rows.sort(on).iter_rows(named=True):
         found.setdefault((row["touchpoint_id"], row["metric"]), {})[row["period_end"]] = _week(row)
     return found

@@ -2,10 +2,10 @@
 
 A case is open at an instant when it was opened before it and not closed before it. Every moment falls into a day,
 by its number; counts are histograms of these numbers, and the earlier of two moments has the lower one. Ages come
-from the open cases themselves, in the order they were opened.
+from the open cases themselves, of which only those of the day that an age falls on are looked at one by one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from contracts.tables import FactIssueFlow
+from transforms.groups import order_of
 
 DAY = 86_400_000_000
 _NEVER = np.iinfo(np.int64).max // 2
@@ -23,94 +24,184 @@ _MILESTONES = ("opened", "resolved", "closed")
 QUANTILES = {"age_p50_days": 0.5, "age_p90_days": 0.9, "age_max_days": 1.0}
 MANY = 1_000
 """Beyond so many open at the end of a day it is quicker to find the day of opening first."""
+AT_ONCE = 1 << 16
+"""Of so many moments at once the days are found: they stay in the processor's cache."""
 
 
-def issue_flow(cases: pl.DataFrame, days: pl.DataFrame, together: str | None = None) -> pl.DataFrame:
+def issue_flow(
+    cases: pl.DataFrame, days: pl.DataFrame, names: Sequence[str], together: str | None = None
+) -> pl.DataFrame:
     """The flow of cases of every touchpoint on every day.
 
     Args:
-        cases: touchpoint_id, opened_at, resolved_at, closed_at.
+        cases: touchpoint (number), opened_at, resolved_at, closed_at.
         days: date, starts_at and ends_at (UTC), every day to report, ascending and without a gap.
+        names: What touchpoints are called, by number.
         together: What all touchpoints together are called; left out when absent.
 
     Returns:
         FactIssueFlow's rows, by touchpoint and day.
     """
-    lived = cases.sort("opened_at")
+    if cases.is_empty():
+        return FactIssueFlow.empty()
     lives = _Lives(
         _instants(pl.concat([days["starts_at"].head(1), days["ends_at"]])),
-        *(_instants(lived[f"{name}_at"]) for name in _MILESTONES),
+        cases["touchpoint"].to_numpy(),
+        *(_instants(cases[f"{name}_at"]) for name in _MILESTONES),
     )
-    parts = []
-    for name, own in _by_touchpoint(lived["touchpoint_id"], lives, together):
-        columns = {"date": days["date"], "touchpoint_id": name, **own.flow(), **own.ages()}
-        parts.append(pl.DataFrame(columns).with_columns(pl.col(*QUANTILES).fill_nan(None)))
-    return pl.concat(parts).select(FactIssueFlow.column_names()) if parts else FactIssueFlow.empty()
+    flow, ages = lives.flow(), [own.ages() for own in lives.by_touchpoint()]
+    called = [names[number] for number in lives.touchpoints]
+    if together is not None:
+        called.append(together)
+        flow = {name: np.vstack([counts, counts.sum(axis=0)]) for name, counts in flow.items()}
+        ages.append(lives.by_day().ages() if len(ages) > 1 else ages[0])
+    columns = {
+        "date": pl.concat([days["date"]] * len(called)),
+        "touchpoint_id": pl.Series(called, dtype=pl.String).gather(
+            np.arange(len(called)).repeat(days.height)
+        ),
+        **{name: counts.reshape(-1) for name, counts in flow.items()},
+        **dict(zip(QUANTILES, np.concatenate(ages).T, strict=True)),
+    }
+    told = pl.DataFrame(columns).with_columns(pl.col(*QUANTILES).fill_nan(None))
+    return told.select(FactIssueFlow.column_names())
 
 
-def _by_touchpoint(
-    touchpoints: pl.Series, lives: "_Lives", together: str | None
-) -> Iterator[tuple[str, "_Lives"]]:
-    places = pl.DataFrame({"touchpoint_id": touchpoints}).with_row_index("place")
-    for (name,), own in places.partition_by("touchpoint_id", as_dict=True).items():
-        yield str(name), lives.at(own["place"].to_numpy())
-    if together is not None and lives.opened.size:
-        yield together, lives
+def days_of(moments: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Numbers of days, from 1; 0 is before the first one, and what is after the last has one more than that.
+
+    Args:
+        moments: Instants.
+        edges: When the first day begins, and when every day ends.
+    """
+    found = np.empty(len(moments), dtype=_DAY)
+    around = np.concatenate([[np.iinfo(np.int64).min], edges, [np.iinfo(np.int64).max]])
+    for begin in range(0, len(moments), AT_ONCE):
+        some = moments[begin : begin + AT_ONCE]
+        # As if all days had 24 hours; where they have not, some are searched for.
+        day = np.clip((some - edges[0]) // DAY + 1, 0, len(edges))
+        wrong = np.flatnonzero((some < around[day]) | (some >= around[day + 1]))
+        day[wrong] = np.searchsorted(edges, some[wrong], side="right")
+        found[begin : begin + AT_ONCE] = day
+    return found
 
 
 @dataclass(frozen=True)
 class _Lives:
-    """Cases in the order of their opening.
+    """Cases in any order, by instants; `_NEVER` where it has not come to that.
 
     Attributes:
         edges: When the first day begins, and when every day ends.
-        opened: Instants; `_NEVER` where it has not come to that.
-        resolved: Likewise.
-        closed: Likewise.
+        touchpoint: Whose they are, numbers.
+        opened: When they were opened.
+        resolved: When they were resolved.
+        closed: When they were closed.
     """
 
     edges: np.ndarray
+    touchpoint: np.ndarray
     opened: np.ndarray
     resolved: np.ndarray
     closed: np.ndarray
 
-    def at(self, places: np.ndarray) -> "_Lives":
-        """Some of them, with what is known of their days."""
-        some = _Lives(self.edges, self.opened[places], self.resolved[places], self.closed[places])
-        vars(some)["days"] = {name: of[places] for name, of in self.days.items()}
-        return some
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """How many cases touchpoints have, by number."""
+        return np.bincount(self.touchpoint)
 
     @cached_property
-    def days(self) -> Mapping[str, np.ndarray]:
-        """Numbers of days, from 1; 0 is before the first one, and what is after the last has one more than that."""
-        moments = {name: getattr(self, name) for name in _MILESTONES} | {"aged": self.opened + _LONG}
-        return {
-            name: np.searchsorted(self.edges, of, side="right").astype(_DAY) for name, of in moments.items()
-        }
+    def touchpoints(self) -> np.ndarray:
+        """Numbers of the touchpoints that have any, ascending."""
+        return np.flatnonzero(self.sizes)
+
+    @cached_property
+    def opened_on(self) -> np.ndarray:
+        """Days of opening."""
+        return days_of(self.opened, self.edges)
+
+    @cached_property
+    def closed_on(self) -> np.ndarray:
+        """Days of closing."""
+        return days_of(self.closed, self.edges)
 
     @cached_property
     def ended_on(self) -> np.ndarray:
         """The day on which a case is open no more: never before it was opened."""
-        return np.maximum(self.days["closed"], self.days["opened"])
+        return np.maximum(self.closed_on, self.opened_on)
 
     def flow(self) -> Mapping[str, np.ndarray]:
-        """How many came, went and were there, by day."""
-        opened, aged = self.days["opened"], self.days["aged"]
-        upto = self._upto(opened)
+        """How many came, went and were there, by touchpoint and day."""
+        opened = self._counted(self.opened_on)
+        upto = _upto(opened)
+        resolved_on = days_of(self.resolved, self.edges)
         # Who closes without resolving has stopped waiting all the same.
-        waiting = np.minimum(self.days["resolved"], self.ended_on)
+        waiting_until = self._counted(np.minimum(resolved_on, self.ended_on))
+        aged_on = days_of(self.opened + _LONG, self.edges)
+        old_until = self._counted(np.maximum(self.ended_on, aged_on))
         return {
-            "opened_count": self._on(opened),
-            "resolved_count": self._on(self.days["resolved"]),
-            "closed_count": self._on(self.days["closed"]),
-            "backlog_count": upto - self._upto(self.ended_on),
-            "unresolved_count": upto - self._upto(waiting),
-            "over_30_days_count": self._upto(aged) - self._upto(np.maximum(self.ended_on, aged)),
+            "opened_count": opened[:, 1:-1],
+            "resolved_count": self._counted(resolved_on)[:, 1:-1],
+            "closed_count": self._counted(self.closed_on)[:, 1:-1],
+            "backlog_count": upto - _upto(self._counted(self.ended_on)),
+            "unresolved_count": upto - _upto(waiting_until),
+            "over_30_days_count": _upto(self._counted(aged_on)) - _upto(old_until),
         }
 
-    def ages(self) -> Mapping[str, np.ndarray]:
+    def by_day(self) -> "_Opened":
+        """All cases by day of opening."""
+        return self._at(self._order)
+
+    def by_touchpoint(self) -> Iterator["_Opened"]:
+        """Every touchpoint's cases by day of opening."""
+        if len(self.touchpoints) == 1:
+            yield self.by_day()
+            return
+        order = self._order[order_of(self.touchpoint[self._order], len(self.sizes))]
+        ends = np.cumsum(self.sizes)
+        for number in self.touchpoints:
+            yield self._at(order[ends[number] - self.sizes[number] : ends[number]])
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return order_of(self.opened_on, len(self.edges) + 1)
+
+    def _at(self, places: np.ndarray) -> "_Opened":
+        return _Opened(self.edges, *(of[places] for of in (self.opened, self.opened_on, self.ended_on)))
+
+    def _counted(self, days: np.ndarray) -> np.ndarray:
+        """How many cases have their day on each day, by touchpoint."""
+        every, width = len(self.sizes), len(self.edges) + 1
+        place = self.touchpoint.astype(np.uint32) * width + days if len(self.touchpoints) > 1 else days
+        counts = np.bincount(place, minlength=every * width if place is not days else width)
+        return counts.reshape(-1, width)[self.touchpoints if place is not days else slice(None)]
+
+
+def _upto(counts: np.ndarray) -> np.ndarray:
+    """How many moments lie before each day's end."""
+    return np.cumsum(counts, axis=-1)[..., 1:-1]
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Cases by day of opening.
+
+    Attributes:
+        edges: When the first day begins, and when every day ends.
+        opened: When they were opened: instants.
+        opened_on: Days of opening, ascending.
+        ended_on: Days on which they are open no more.
+    """
+
+    edges: np.ndarray
+    opened: np.ndarray
+    opened_on: np.ndarray
+    ended_on: np.ndarray
+
+    def ages(self) -> np.ndarray:
         """Quantiles of the ages of open cases at every day's end, in days; NaN where none is open."""
-        there = self._upto(self.days["opened"]) - self._upto(self.ended_on)
+        width = len(self.edges) + 1
+        came, went = (_upto(np.bincount(days, minlength=width)) for days in (self.opened_on, self.ended_on))
+        there = came - went
         # Ages rise as openings fall. Interpolated between two neighbours (type 7).
         places = np.outer(there - 1, [1 - quantile for quantile in QUANTILES.values()])
         below = np.maximum(places.astype(np.int64), 0)
@@ -119,59 +210,51 @@ class _Lives:
         low, high = np.hsplit(look_up(self, there, np.hstack([below, above])), 2)
         ages = (self.edges[1:, None] - (low + (high - low) * (places - below))) / DAY
         ages[there == 0] = np.nan
-        return dict(zip(QUANTILES, ages.T, strict=True))
-
-    def _counted(self, days: np.ndarray) -> np.ndarray:
-        return np.bincount(days, minlength=len(self.edges) + 1)
-
-    def _on(self, days: np.ndarray) -> np.ndarray:
-        """How many moments lie within each day."""
-        return self._counted(days)[1:-1]
-
-    def _upto(self, days: np.ndarray) -> np.ndarray:
-        """How many moments lie before each day's end."""
-        return np.cumsum(self._counted(days))[1:-1]
+        return ages
 
 
-def _of_few(lives: _Lives, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+def _of_few(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Openings of the cases that are open when a day ends, by day and rank, the oldest first: from every pair of both.
 
     Args:
-        lives: The cases.
+        cases: The cases.
         there: How many are open at every day's end.
         ranks: Which of them, a row for every day; anything for a day on which none is open.
     """
-    first = np.maximum(lives.days["opened"], 1).astype(np.int64)
-    length = np.maximum(np.minimum(lives.ended_on, len(lives.edges)).astype(np.int64) - first, 0)
+    first = np.maximum(cases.opened_on, 1).astype(np.int64)
+    length = np.maximum(np.minimum(cases.ended_on, len(cases.edges)).astype(np.int64) - first, 0)
+    waited = np.flatnonzero(length)
+    oldest = waited[np.argsort(cases.opened[waited])]
+    first, length = first[oldest], length[oldest]
     begins = np.cumsum(length) - length
     day = np.repeat(first - begins, length) + np.arange(length.sum())
-    order = np.argsort(day.astype(_DAY), kind="stable")
-    openings = np.append(np.repeat(lives.opened, length)[order], 0)
+    order = order_of(day, len(cases.edges))
+    openings = np.append(np.repeat(cases.opened[oldest], length)[order], 0)
     return openings[np.minimum((np.cumsum(there) - there)[:, None] + ranks, len(openings) - 1)]
 
 
-def _of_many(lives: _Lives, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+def _of_many(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """As `_of_few`: how many are open is known by day of opening, and only a day's cases are looked at one by one."""
-    opened_on, ended_on = lives.days["opened"], lives.ended_on
-    every_day = np.arange(len(lives.edges) + 2)
-    begins = np.searchsorted(opened_on, every_day)
-    order = np.argsort(ended_on, kind="stable")
-    ends = np.searchsorted(ended_on[order], every_day)
-    open_by_day = np.zeros(len(lives.edges) + 1, dtype=np.int64)
+    every_day = np.arange(len(cases.edges) + 2)
+    begins = np.searchsorted(cases.opened_on, every_day).tolist()
+    order = order_of(cases.ended_on, len(every_day))
+    ends = np.searchsorted(cases.ended_on[order], every_day).tolist()
+    gone = cases.opened_on[order]
+    open_by_day = np.zeros(len(every_day), dtype=np.int64)
     found = np.zeros(ranks.shape, dtype=np.int64)
-    for day in range(len(lives.edges)):
+    for day in range(len(cases.edges)):
         open_by_day[day] += begins[day + 1] - begins[day]
-        gone = opened_on[order[ends[day] : ends[day + 1]]]
-        open_by_day[: day + 1] -= np.bincount(gone, minlength=day + 1)
+        open_by_day[: day + 1] -= np.bincount(gone[ends[day] : ends[day + 1]], minlength=day + 1)
         if not day or not there[day - 1]:
             continue
         upto = np.cumsum(open_by_day[: day + 1])
-        days_of_opening = np.searchsorted(upto, ranks[day - 1], side="right")
-        for place, own in enumerate(days_of_opening):
-            of_day = slice(begins[own], begins[own + 1])
-            still_open = np.flatnonzero(ended_on[of_day] > day)
-            rank = ranks[day - 1, place] - (upto[own - 1] if own else 0)
-            found[day - 1, place] = lives.opened[of_day][still_open[rank]]
+        opened_on = np.searchsorted(upto, ranks[day - 1], side="right")
+        for own in set(opened_on.tolist()):
+            of_day, is_own = slice(begins[own], begins[own + 1]), opened_on == own
+            still_open = cases.opened[of_day][cases.ended_on[of_day] > day]
+            wanted = ranks[day - 1, is_own] - (upto[own - 1] if own else 0)
+            still_open.partition(wanted)
+            found[day - 1, is_own] = still_open[wanted]
     return found
 
 

@@ -108,11 +108,14 @@ def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFram
     ).join(pairs, on=["from_team_id", "to_team_id"], how="left")
 
 
-def fact_issue_flow(cases: pl.DataFrame, first: date, last: date, zone: ZoneInfo) -> pl.DataFrame:
+def fact_issue_flow(
+    cases: pl.DataFrame, names: Sequence[str], first: date, last: date, zone: ZoneInfo
+) -> pl.DataFrame:
     """FactIssueFlow's rows: every touchpoint and `all` of them together.
 
     Args:
-        cases: touchpoint_id, opened_at, resolved_at, closed_at.
+        cases: touchpoint (number), opened_at, resolved_at, closed_at.
+        names: What touchpoints are called, by number.
         first: First day to report.
         last: Last day to report.
         zone: Where days end.
@@ -120,7 +123,7 @@ def fact_issue_flow(cases: pl.DataFrame, first: date, last: date, zone: ZoneInfo
     days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
     midnights = pl.Series([datetime.combine(d, time(), zone).astimezone(UTC) for d in days], dtype=INSTANT)
     calendar = pl.DataFrame({"date": days[:-1], "starts_at": midnights[:-1], "ends_at": midnights[1:]})
-    return issue_flow(cases, calendar, ALL)
+    return issue_flow(cases, calendar, names, ALL)
 
 
 def _group(column: str, codebook: Codebook) -> pl.Expr:

@@ -1,5 +1,7 @@
 """Events about one subject become one case; its passage through groups becomes handoffs."""
 
+from typing import Literal
+
 import numpy as np
 import polars as pl
 
@@ -12,8 +14,8 @@ from transforms.predicates import coded
 STEPS = 1000
 """Sums over a case's events are kept in so many parts of one."""
 
-_CASE = ["feed", "subject_id"]
-_ORDER = (*_CASE, "occurred_at", "sequence", "landing", "row")
+SUBJECT = ("feed", "subject_id")
+_ORDER = (*SUBJECT, "occurred_at", "sequence", "landing", "row")
 _MILESTONES = ("opened", "responded", "resolved", "closed")
 
 
@@ -23,32 +25,106 @@ def case_columns(spec: Cases, codebook: Codebook) -> list[str]:
     return [*_ORDER, "kind", "actor_team", "channel", "customer", "subject_type", *attributes]
 
 
+def by_subject(told: pl.DataFrame) -> pl.DataFrame:
+    """Rows of subjects beside each other, in order of feed and subject: those of each stay in the order they are in."""
+    told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
+    order = _beside(told)
+    return told if order is None else told[order]
+
+
+def rows_of(told: pl.DataFrame, subjects: pl.DataFrame) -> np.ndarray:
+    """Numbers of the rows of some subjects, ascending.
+
+    Args:
+        told: Rows as `by_subject` returns them. Only some of them are looked at: as many for each subject as it takes
+            to halve all until one is left.
+        subjects: feed, subject_id: each once.
+    """
+    low, high = edges_of(told, subjects, "left"), edges_of(told, subjects, "right")
+    counts = high - low
+    before = np.cumsum(counts) - counts
+    return np.sort(np.repeat(low - before, counts) + np.arange(counts.sum()))
+
+
+def edges_of(told: pl.DataFrame, subjects: pl.DataFrame, side: Literal["left", "right"]) -> np.ndarray:
+    """Where the rows of some subjects begin (`left`) or end (`right`), in the order of the subjects.
+
+    Args:
+        told: Rows as `by_subject` returns them.
+        subjects: feed, subject_id; those of which there is no row begin and end where it would be.
+        side: Which of both.
+    """
+    feeds, ids = told["feed"].to_numpy(), told["subject_id"].to_numpy()
+    # Of the columns' own types: else all of them were copied into another one.
+    feed, wanted = subjects["feed"].to_numpy(), subjects["subject_id"].to_numpy()
+    found = np.empty(subjects.height, dtype=np.int64)
+    for one in np.unique(feed):
+        low, high = (int(np.searchsorted(feeds, one, end)) for end in ("left", "right"))
+        of_it = feed == one
+        found[of_it] = low + np.searchsorted(ids[low:high], wanted[of_it], side)
+    return found
+
+
 def in_order(told: pl.DataFrame) -> pl.DataFrame:
     """Stored events by subject and time: what `cases` and `handoffs` take when told that it is in order.
 
     Events of one subject mostly come in order, for files are by customer and time. So they are put beside each
     other, which leaves their order as it was, and only subjects that come otherwise are sorted by time.
     """
-    told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
-    subject = (told["feed"].cast(pl.UInt64) * 2**32 + told["subject_id"]).to_numpy()
-    order = np.arange(told.height)
-    for shift in range(0, 64, 16):
-        digit = ((subject >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.uint16)
-        if digit.size and digit.min() != digit.max():
-            # A stable sort of 16 bits looks at every number once.
-            order = order[np.argsort(digit[order], kind="stable")]
-    beside = told.select(_ORDER)[order]
+    told = told.rechunk()
+    order = _beside(told)
+    beside = told.select(_ORDER)
+    if order is not None:
+        beside = beside[order]
     later = pl.lit(value=False)
     for name in reversed(_ORDER[2:]):
         column, before = pl.col(name), pl.col(name).shift()
         later = (column < before) | ((column == before) & later)
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in _CASE)
-    otherwise = beside.filter(same & later).select(_CASE).unique()
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in SUBJECT)
+    otherwise = beside.filter(same & later).select(SUBJECT).unique()
     if otherwise.height:
-        numbered = beside.with_row_index("place").join(otherwise, on=_CASE, how="semi", maintain_order="left")
+        order = np.arange(told.height) if order is None else order
+        numbered = beside.with_row_index("place").join(
+            otherwise, on=SUBJECT, how="semi", maintain_order="left"
+        )
         places = numbered["place"].to_numpy()
         order[places] = order[places[numbered.select(pl.arg_sort_by(_ORDER)).to_series().to_numpy()]]
-    return told[order]
+    return told if order is None else told[order]
+
+
+def _beside(told: pl.DataFrame) -> np.ndarray | None:
+    """In which order subjects' rows are beside each other; None when they are so already."""
+    subject = _numbered(told)
+    if (subject[1:] >= subject[:-1]).all():
+        return None
+    order = np.arange(told.height)
+    for shift in range(0, 64, 16):
+        digit = ((subject >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.uint16)
+        if digit.min() != digit.max():
+            # A stable sort of 16 bits looks at every number once.
+            order = order[np.argsort(digit[order], kind="stable")]
+    return order
+
+
+def bounds_of(some: pl.DataFrame, parts: int) -> pl.DataFrame:
+    """Subjects with which all parts but the first begin, so that each has about as many rows.
+
+    Args:
+        some: feed, subject_id of some of the rows, drawn evenly.
+        parts: How many parts.
+
+    Returns:
+        feed, subject_id, ascending; of no rows the least there can be.
+    """
+    drawn = np.sort(_numbered(some)) if some.height else np.zeros(1, np.uint64)
+    found = drawn[np.arange(1, parts) * drawn.size // parts]
+    columns = {"feed": found >> np.uint64(32), "subject_id": found & np.uint64(2**32 - 1)}
+    return pl.DataFrame(columns).cast({name: some.schema[name] for name in SUBJECT})
+
+
+def _numbered(told: pl.DataFrame) -> np.ndarray:
+    """Feed and subject as one number."""
+    return (told["feed"].cast(pl.UInt64) * 2**32 + told["subject_id"]).to_numpy()
 
 
 def cases(
@@ -83,12 +159,12 @@ def cases(
     )
     opening = (
         told.filter(pl.col("__opened").is_not_null())
-        .group_by(_CASE)
+        .group_by(SUBJECT)
         .agg(pl.col("touchpoint", "channel").first())
     )
     kept = [codebook.column(name) for name in spec.attributes]
     reduced = zip(kept, spec.attributes.values(), strict=True)
-    lived = told.group_by(_CASE).agg(
+    lived = told.group_by(SUBJECT).agg(
         *(_reduced(column, how, codebook).alias(column) for column, how in reduced),
         customer=pl.col("customer").last(ignore_nulls=True),
         opened_at=pl.col("__opened").min(),
@@ -99,8 +175,8 @@ def cases(
         event_count=pl.len().cast(pl.Int64),
     )
     return (
-        opening.join(lived, on=_CASE)
-        .join(_passage(holdings(told)), on=_CASE, how="left")
+        opening.join(lived, on=SUBJECT)
+        .join(_passage(holdings(told)), on=SUBJECT, how="left")
         .with_columns(
             pl.col("customer", "group_count", "handoff_count", "first_group", "last_group").fill_null(0),
             pl.col("is_ping_pong", "is_direct_ping_pong").fill_null(value=False),
@@ -146,7 +222,7 @@ def holdings(told: pl.LazyFrame) -> pl.LazyFrame:
     A sorted log and a look at the neighbour: window functions by case were measured 18 times slower.
     """
     grouped = told.filter(pl.col("actor_team") > 0)
-    case, team = _CASE, "actor_team"
+    case, team = SUBJECT, "actor_team"
     changed = pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in (*case, team))
     return grouped.filter(changed.fill_null(value=True)).with_columns(
         is_return=~pl.struct(*case, team).is_first_distinct()
@@ -154,10 +230,10 @@ def holdings(told: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _passage(held: pl.LazyFrame) -> pl.LazyFrame:
-    second = pl.all_horizontal(pl.col(name) == pl.col(name).shift(2) for name in (*_CASE, "actor_team"))
+    second = pl.all_horizontal(pl.col(name) == pl.col(name).shift(2) for name in (*SUBJECT, "actor_team"))
     return (
         held.with_columns(direct=second.fill_null(value=False))
-        .group_by(_CASE)
+        .group_by(SUBJECT)
         .agg(
             group_count=(~pl.col("is_return")).sum().cast(pl.Int64),
             handoff_count=pl.len().cast(pl.Int64) - 1,

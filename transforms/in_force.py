@@ -51,8 +51,7 @@ class Standing:
     @cached_property
     def answering(self) -> dict[str, str | None]:
         """Who answers in every seat now, its cover or its holder; None when nobody does."""
-        now = {seat.id: self._seated(seat) for seat in self.atlas.seats}
-        return {seat: one.person if one else None for seat, one in now.items()}
+        return {seat: one.person if one else None for seat, one in self._seated.items()}
 
     def atlas_order(self, people: Collection[str]) -> list[str]:
         """People in the order of the map."""
@@ -78,7 +77,7 @@ class Standing:
         covering = {
             declared.covers[span.value].person for span in covers(declared, zone) if self.now < span.end
         }
-        seated_now = self._seated(declared)
+        seated_now = self._seated[declared.id]
         holder = {seated_now.holder} if seated_now and seated_now.holder else set()
         return acting | covering | holder
 
@@ -117,7 +116,12 @@ class Standing:
         teams = {label.lower() for team in self.atlas.teams for label in (team.id, team.name, *team.groups)}
         return name.lower() in teams or "@" in name or bool(_NOBODY_IN_PARTICULAR.search(name))
 
-    def _seated(self, seat: Seat) -> Seated | None:
+    @cached_property
+    def _seated(self) -> dict[str, Seated | None]:
+        """Who answers in every seat now, and who holds it."""
+        return {seat.id: self._seated_in(seat) for seat in self.atlas.seats}
+
+    def _seated_in(self, seat: Seat) -> Seated | None:
         spans = seated(seat, self.atlas.zone)
         return next((span.value for span in spans if span.start <= self.now < span.end), None)
 

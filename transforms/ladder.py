@@ -5,11 +5,12 @@ force on such a metric, (4) a review covers the touchpoint, (5) every such goal 
 counts only when all below it hold. Touchpoints weigh by what customers lived through there.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -155,39 +156,43 @@ def gap_waterfall(ladder: pl.DataFrame, lived: Lived, stages: Sequence[str]) -> 
         lived: As in `Climb`.
         stages: The map's stages, each a scope even without events.
     """
-    stops = ladder.select("touchpoint_id", "stage_id", "first_fail", "event_count", "as_of_date")
-    rows = _scope("company", ALL, stops, lived)
+    stops = [
+        _Stop(*stop)
+        for stop in ladder.select("touchpoint_id", "stage_id", "first_fail", "event_count").iter_rows()
+    ]
+    today = ladder["as_of_date"][0]
+    rows = _scope("company", ALL, stops, lived, today)
     for stage in stages:
-        inside = pl.col("stage_id") == stage
-        rows += _scope("stage", stage, stops.filter(inside), lived, stops["as_of_date"][0])
+        rows += _scope("stage", stage, [stop for stop in stops if stop.stage == stage], lived, today)
     return pl.DataFrame(rows, schema=GapWaterfall.published_schema())
 
 
-def _scope(
-    kind: str, name: str, stops: pl.DataFrame, lived: Lived, today: date | None = None
-) -> list[dict[str, Any]]:
-    summed = stops.group_by("first_fail").agg(
-        touchpoints=(pl.col("touchpoint_id") != UNMATCHED).sum(), events=pl.col("event_count").sum()
-    )
-    by_step = {str(step): (touchpoints, events) for step, touchpoints, events in summed.iter_rows()}
-    where: dict[str, list[str]] = {}
-    for touchpoint, step in stops.select("touchpoint_id", "first_fail").iter_rows():
-        where.setdefault(str(step), []).append(touchpoint)
-    events = [by_step.get(step, (0, 0))[1] for step in STEPS]
+class _Stop(NamedTuple):
+    """Where a touchpoint stops on the ladder."""
+
+    touchpoint: str
+    stage: str | None
+    step: str
+    events: int
+
+
+def _scope(kind: str, name: str, stops: Sequence[_Stop], lived: Lived, today: date) -> list[dict[str, Any]]:
+    touchpoints = Counter(stop.step for stop in stops if stop.touchpoint != UNMATCHED)
+    events = [sum(stop.events for stop in stops if stop.step == step) for step in STEPS]
     percents, left = apportioned(events), 100 if sum(events) else 0
     rows = []
     for place, (step, percent) in enumerate(zip(STEPS, percents, strict=True), start=1):
         left -= percent
         rows.append(
             {
-                "as_of_date": today or stops["as_of_date"][0],
+                "as_of_date": today,
                 "scope_type": kind,
                 "scope_id": name,
                 "step_order": place,
                 "step": step,
-                "touchpoint_count": by_step.get(step, (0, 0))[0],
+                "touchpoint_count": touchpoints[step],
                 "event_count": events[place - 1],
-                "customer_count": lived.stake(where.get(step, ()))[1],
+                "customer_count": lived.stake(stop.touchpoint for stop in stops if stop.step == step)[1],
                 "event_share": events[place - 1] / sum(events) if sum(events) else None,
                 "percent": percent,
                 "remaining_percent": left,

@@ -9,6 +9,7 @@ import polars as pl
 
 from contracts.accountability import NOBODY, AccountabilityMap, Goal, Metric, Touchpoint
 from contracts.attestations import Attested
+from contracts.remembered import remembered
 from contracts.tables import (
     BridgeAssignment,
     DimGoal,
@@ -100,7 +101,7 @@ def map_tables(
                     "definition": _definition(metric),
                     "metric_version": metric.version,
                     "windows": ", ".join(map(str, metric.windows)),
-                    **metric.model_dump(include=_METRIC_SAID),
+                    **{name: getattr(metric, name) for name in _METRIC_SAID},
                 }
                 for metric in atlas.metrics
             ),
@@ -114,6 +115,7 @@ def _definition(metric: Metric) -> str:
     return hashlib.sha256(repr(sorted(metric.formula.items())).encode()).hexdigest()[:16]
 
 
+@remembered
 def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
     """DimGoal: every goal of every touchpoint, past and present."""
     counters = {metric.id: metric.counter_metric for metric in atlas.metrics}
@@ -130,7 +132,7 @@ def dim_goal(atlas: AccountabilityMap) -> pl.DataFrame:
             "baseline_date": _date(goal.baseline_at),
             "counter_metric": goal.counter_metric or counters.get(goal.metric),
             "path": "waypoints" if isinstance(goal.path, tuple) else goal.path,
-            **goal.model_dump(include=_SAID),
+            **{name: getattr(goal, name) for name in _SAID},
         }
 
     return _frame(DimGoal, (row(t, goal) for t in atlas.touchpoints for goal in t.goals))

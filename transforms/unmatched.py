@@ -11,8 +11,8 @@ from transforms.intervals import wilson, z_of
 from transforms.verdict import verdict
 
 
-def unmatched_share(by_touchpoint: pl.DataFrame, by_company: pl.DataFrame, goal: float) -> pl.DataFrame:
-    """UnmatchedShare: one row a period.
+def unmatched_share(by_touchpoint: pl.LazyFrame, by_company: pl.LazyFrame, goal: float) -> pl.LazyFrame:
+    """UnmatchedShare's rows, one a period, unsorted.
 
     Args:
         by_touchpoint: ScorecardTouchpoint.

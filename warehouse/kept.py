@@ -1,6 +1,7 @@
 """What was computed from files that never change, kept under a hash of all that went into it.
 
-kept/<kind>-<key>-<hash>.zip    tables as Arrow IPC streams, one member each
+kept/<kind>-<key>-<hash>.zip       tables as Arrow IPC streams, one member each
+kept/<kind>-<key>-<hash>.tables    tables as they are in memory, see `warehouse.mapped`
 
 Nothing refers to these files and nothing is lost with them: whoever misses one, finds it damaged or made of
 something else computes it again. So they need no manifest, and a run that is killed leaves nothing to mend.
@@ -9,18 +10,25 @@ Where the truth is in an object store, they are kept there as well: a machine re
 
 import io
 import os
+import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 
 from contracts.errors import StoreError
+from warehouse import mapped
 from warehouse.files import at_hand, intact, keep, sweep
 from warehouse.held import Held
+from warehouse.mapped import Change
 from warehouse.mirror import mirror_of
 
+YOUNG_SECONDS = 300.0
+"""What was used since then counts as young as it is. A file that is marked as used has its bytes looked at again."""
 _DAMAGED = "Delete it: it is computed again."
+_ZIP, _MAPPED = ".zip", ".tables"
 Frames = Mapping[str, pl.DataFrame]
 _HELD: Held[Frames] = Held()
 
@@ -42,10 +50,10 @@ class Kept:
 
     def look(self) -> None:
         """See what is there by now: others keep tables in the same folder."""
-        found = [] if self.folder is None else sorted(self.folder.glob("*.zip"))
+        found = [] if self.folder is None else sorted(filter(_is_kept, self.folder.glob("*")))
         self._paths = {_prefix(path): path for path in found}
         if self.mirror is not None and self.folder is not None:
-            there = (path for path in self.mirror.list(self.folder) if path.suffix == ".zip")
+            there = filter(_is_kept, self.mirror.list(self.folder))
             self._there = {_prefix(path): self.folder / path.name for path in there}
             self._paths = self._there | self._paths
 
@@ -81,32 +89,53 @@ class Kept:
             held = self._held.get(name)
             return held if held is None or names is None else {n: held[n] for n in names if n in held}
         try:
+            if path.suffix == _MAPPED:
+                return mapped.read(_used(intact(path, _DAMAGED)), names)
             tables = _HELD.find(at_hand(path))
             if tables is None:
                 tables = _read(path, names)
-            # It counts as young again: what is in use is not swept.
-            os.utime(path)
+            _used(path)
             if names is None and self._holds:
                 _HELD.note(path, tables)
             return tables if names is None else {n: tables[n] for n in names if n in tables}
         except (StoreError, OSError, pl.exceptions.PolarsError):  # the last: written by another version
-            path.unlink(missing_ok=True)
-            del self._paths[name]
+            self._drop(name)
             return None
 
-    def names(self, kind: str, key: str) -> list[str]:
-        """Names of the tables kept under a key; none when there are none."""
-        path = self._paths.get(f"{kind}-{key}")
-        if path is None:
-            return list(self._held.get(f"{kind}-{key}", ()))
-        try:
-            with zipfile.ZipFile(at_hand(path)) as parts:
-                return parts.namelist()
-        except (OSError, StoreError, zipfile.BadZipFile):
-            return []
+    def replaced(self, kind: str, key: str, changes: Mapping[str, Change]) -> Frames | None:
+        """Tables kept under a key, with rows that took the place of others, in no order; None as of `find`.
 
-    def put(self, kind: str, key: str, tables: Frames) -> None:
+        What is kept stays as it is. Of a table that is kept as it is in memory only the pages are copied that change.
+        """
+        path = self._paths.get(f"{kind}-{key}")
+        if path is not None and path.suffix == _MAPPED:
+            try:
+                return mapped.replaced(intact(path, _DAMAGED), changes)
+            except (StoreError, OSError):
+                self._drop(f"{kind}-{key}")
+                return None
+        found = self.find(kind, key, list(changes))
+        return found and {name: mapped.with_others(found[name], change) for name, change in changes.items()}
+
+    def use(self, wanted: Iterable[tuple[str, str]]) -> None:
+        """Have what is kept under some kinds and keys count as young: it is not swept."""
+        found = (self._paths.get(f"{kind}-{key}") for kind, key in wanted)
+        for path in filter(None, found):
+            with suppress(FileNotFoundError):
+                _used(path)
+
+    def _drop(self, name: str) -> None:
+        self._paths.pop(name).unlink(missing_ok=True)
+
+    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:
         """Keep tables under a key.
+
+        Args:
+            kind: What they are.
+            key: What they were made of.
+            tables: The tables, by name.
+            as_in_memory: Whether they are kept as they are in memory, if that is possible: nothing is read then but
+                what is looked at, and they take a multiple of the disk.
 
         Raises:
             StoreError: They cannot be written.
@@ -115,12 +144,14 @@ class Kept:
             self._held[f"{kind}-{key}"] = tables
             return
         name = f"{kind}-{key}"
-        path = keep(self.folder, name, ".zip", lambda to: _write(to, tables), durable=False).path
+        is_mapped = as_in_memory and mapped.is_mappable(tables)
+        suffix, write = (_MAPPED, mapped.write) if is_mapped else (_ZIP, _write)
+        path = keep(self.folder, name, suffix, lambda to: write(to, tables), durable=False).path
         self._paths[name] = path
         if self.mirror is not None:
             self.mirror.push_later(path)
             self._there[name] = path
-        if self._holds:
+        if self._holds and not is_mapped:
             _HELD.note(path, tables)
 
     def keys(self, kind: str) -> list[str]:
@@ -152,6 +183,17 @@ def _read(path: Path, names: Collection[str] | None) -> Frames:
     with zipfile.ZipFile(intact(path, _DAMAGED)) as parts:
         there = [n for n in parts.namelist() if names is None or n in names]
         return {n: pl.read_ipc_stream(io.BytesIO(parts.read(n))) for n in there}
+
+
+def _is_kept(path: Path) -> bool:
+    return path.suffix in (_ZIP, _MAPPED)
+
+
+def _used(path: Path) -> Path:
+    """A path that counts as young: what is in use is not swept."""
+    if abs(time.time() - path.stat().st_mtime) > YOUNG_SECONDS:  # noqa: TID251 - the files' clock
+        os.utime(path)
+    return path
 
 
 def _prefix(path: Path) -> str:

@@ -1,12 +1,14 @@
 """Events by subject and time: put beside each other, or sorted by everything."""
 
+from itertools import pairwise
+
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from contracts.events import INSTANT
-from transforms.cases import _ORDER, in_order
+from transforms.cases import _ORDER, SUBJECT, bounds_of, by_subject, edges_of, in_order, rows_of
 
 KINDS = {
     "feed": pl.UInt16,
@@ -36,3 +38,35 @@ def test_few_that_come_otherwise_are_sorted_and_the_others_stay():
     frame = pl.DataFrame(rows, schema=KINDS, orient="row")
     late = pl.concat([frame.filter(pl.col("row") != 73), frame.filter(row=73)])
     assert_frame_equal(in_order(late), frame)
+
+
+@settings(max_examples=200, deadline=None)
+@given(told, told)
+def test_rows_of_some_subjects_are_found_among_those_in_order_of_subject(
+    drawn: list[tuple], asked: list[tuple]
+):
+    frame = pl.DataFrame([(*one, row) for row, one in enumerate(drawn)], schema=KINDS, orient="row")
+    subjects = pl.DataFrame([(*one, 0) for one in asked], schema=KINDS, orient="row").select(SUBJECT).unique()
+    beside = by_subject(frame)
+    assert_frame_equal(beside, frame.sort(SUBJECT, maintain_order=True))
+    found = beside[rows_of(beside, subjects)]
+    assert_frame_equal(found, beside.join(subjects, on=SUBJECT, how="semi", maintain_order="left"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(told, told, st.integers(1, 6))
+def test_parts_of_subjects_are_the_whole_and_none_is_in_two(
+    drawn: list[tuple], some: list[tuple], parts: int
+):
+    frame, sample = (
+        pl.DataFrame([(*one, row) for row, one in enumerate(rows)], schema=KINDS, orient="row")
+        for rows in (drawn, some)
+    )
+    beside = by_subject(frame)
+    bounds = bounds_of(sample, parts)
+    assert bounds.height == parts - 1
+    assert_frame_equal(bounds, bounds.sort(SUBJECT))
+    edges = [0, *edges_of(beside, bounds, "left"), beside.height]
+    cut = [beside[low:high] for low, high in pairwise(edges)]
+    assert_frame_equal(pl.concat(cut), beside)
+    assert sum(part.n_unique(SUBJECT) for part in cut) == beside.n_unique(SUBJECT)

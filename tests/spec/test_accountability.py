@@ -239,12 +239,12 @@ def test_the_share_of_unmatched_events_has_a_goal_and_a_verdict():
         ),
         {**both, "period_start": weeks[0], "period_end": weeks[0], "touchpoint_id": "point", "n": 195},
     )
-    found = unmatched_share(lost, company, 0.05).sort("period_start")
+    found = unmatched_share(lost.lazy(), company.lazy(), 0.05).collect().sort("period_start")
     UnmatchedShare.validate(found)
     assert found["value"].to_list() == [0.025, 0.005, 0.15]
     assert found["verdict"].to_list() == ["cannot_tell", "met", "missed"]
     assert found["value_high"][0] == pytest.approx(0.0572, abs=1e-4)
-    none = unmatched_share(lost.clear(), company, 0.05)
+    none = unmatched_share(lost.clear().lazy(), company.lazy(), 0.05).collect()
     assert none["unmatched_count"].to_list() == [0, 0, 0]
     assert none["verdict"].to_list() == ["met"] * 3
 

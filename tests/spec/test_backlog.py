@@ -27,10 +27,10 @@ def at(text: str | None) -> datetime | None:
 def flow(*cases: tuple[str, str | None, str | None], days: int = 5) -> pl.DataFrame:
     """The flow of cases (opened, resolved, closed) over some days from Monday on."""
     kind = pl.Datetime("us", "UTC")
-    schema = {"touchpoint_id": pl.String, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
-    frame = pl.DataFrame([("p", *map(at, case)) for case in cases], schema=schema, orient="row")
+    schema = {"touchpoint": pl.UInt16, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
+    frame = pl.DataFrame([(0, *map(at, case)) for case in cases], schema=schema, orient="row")
     last = FIRST + (days - 1) * DAY
-    return fact_issue_flow(frame, FIRST, last, ZoneInfo("UTC")).filter(touchpoint_id="p").sort("date")
+    return fact_issue_flow(frame, ["p"], FIRST, last, ZoneInfo("UTC")).filter(touchpoint_id="p").sort("date")
 
 
 def test_a_case_is_open_from_its_opening_until_its_closing():
@@ -87,7 +87,7 @@ def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int,
     ).with_columns(pl.col("starts_at", "ends_at").cast(kind))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(backlog, "MANY", many)
-        found = issue_flow(frame.with_columns(touchpoint_id=pl.lit("p")), calendar)
+        found = issue_flow(frame.with_columns(touchpoint=pl.lit(0, dtype=pl.UInt16)), calendar, ["p"])
     for row, end in zip(found.iter_rows(named=True), days[1:], strict=True):
         still = [(o, r, c) for o, r, c in cases if o < end and (c is None or c >= end)]
         ages = pl.Series([(end - o) / DAY for o, _, _ in still], dtype=pl.Float64)
@@ -103,11 +103,10 @@ def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int,
 
 def test_all_together_are_the_cases_of_every_touchpoint():
     kind = pl.Datetime("us", "UTC")
-    schema = {"touchpoint_id": pl.String, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
-    lived = [("p", at("02 10:00"), None, at("04 09:00")), ("q", at("03 10:00"), None, None)]
-    found = fact_issue_flow(
-        pl.DataFrame(lived, schema=schema, orient="row"), FIRST, FIRST + 2 * DAY, ZoneInfo("UTC")
-    )
+    schema = {"touchpoint": pl.UInt16, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
+    lived = [(0, at("02 10:00"), None, at("04 09:00")), (1, at("03 10:00"), None, None)]
+    frame = pl.DataFrame(lived, schema=schema, orient="row")
+    found = fact_issue_flow(frame, ["p", "q"], FIRST, FIRST + 2 * DAY, ZoneInfo("UTC"))
     counts = {name: rows["backlog_count"].to_list() for (name,), rows in found.group_by("touchpoint_id")}
     assert counts == {"p": [1, 1, 0], "q": [0, 1, 1], "all": [1, 2, 1]}
     assert found.filter(touchpoint_id="all")["age_max_days"].to_list() == pytest.approx(

@@ -64,10 +64,11 @@ def declared_not_observed(evidence: Evidence) -> Iterator[Finding]:
     enough = evidence.resolved_by.filter(
         pl.col("touchpoint_case_count") >= CASES_MIN, pl.col("agreement_high") < 0.5
     )
+    resolved = enough.partition_by("touchpoint_id", as_dict=True)
     for touchpoint in evidence.living:
-        rows = enough.filter(pl.col("touchpoint_id") == touchpoint.id)
+        rows = resolved.get((touchpoint.id,))
         team = evidence.standing.held[touchpoint.id].team
-        if rows.is_empty() or team is None:
+        if rows is None or team is None:
             continue
         others = rows.filter(pl.col("case_count") > pl.col("agreed_count"))
         others = others.sort("case_count", "observed_group", descending=[True, False])

@@ -1,0 +1,81 @@
+"""Kept tables that are mapped: found as they were kept, found out when they are damaged, swept when they are not used."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from warehouse.kept import YOUNG_SECONDS, Kept
+from warehouse.mapped import Change
+
+TABLES = {"one": pl.DataFrame({"x": list(range(1000)), "y": [None, *range(999)]})}
+CHANGE = {
+    "one": Change(np.array([0, 7]), pl.DataFrame({"x": [-1], "y": [None]}, schema=TABLES["one"].schema))
+}
+
+
+def _kept(folder: Path, tables: dict[str, pl.DataFrame] | None = None) -> tuple[Kept, Path]:
+    kept = Kept(folder)
+    kept.put("told", "k", tables or TABLES, as_in_memory=True)
+    (path,) = folder.iterdir()
+    return Kept(folder), path
+
+
+def test_what_is_kept_as_it_is_in_memory_is_found(tmp_path: Path):
+    kept, path = _kept(tmp_path)
+    assert path.suffix == ".tables"
+    found = kept.find("told", "k")
+    assert found is not None
+    assert_frame_equal(found["one"], TABLES["one"])
+    assert kept.find("told", "k", ["two"]) == {}
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "flipped", "gone"])
+def test_damage_is_found_out(tmp_path: Path, damage: str):
+    kept, path = _kept(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[3] ^= 1
+    damaged = {"cut": content[: len(content) // 2], "emptied": b"", "flipped": content}
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(damaged[damage])
+    assert Kept(tmp_path).replaced("told", "k", CHANGE) is None
+    assert kept.find("told", "k") is None
+    assert not path.exists()
+    assert not kept.has("told", "k")
+
+
+@pytest.mark.parametrize("how", ["in memory", "read", "mapped"])
+def test_rows_are_replaced_wherever_they_are_kept(tmp_path: Path, how: str):
+    kept = Kept(None if how == "in memory" else tmp_path)
+    kept.put("cases", "k", TABLES, as_in_memory=how == "mapped")
+    found = kept.replaced("cases", "k", CHANGE)
+    assert found is not None
+    assert sorted(found["one"]["x"].to_list()) == [-1, *(x for x in range(1000) if x not in (0, 7))]
+    again = kept.find("cases", "k")
+    assert again is not None
+    assert_frame_equal(again["one"], TABLES["one"])
+    assert kept.replaced("cases", "other", CHANGE) is None
+
+
+def test_texts_are_kept_in_the_other_way(tmp_path: Path):
+    kept, path = _kept(tmp_path, {"one": pl.DataFrame({"name": ["x"]})})
+    found = kept.find("told", "k")
+    assert path.suffix == ".zip"
+    assert found is not None
+    assert found["one"]["name"].to_list() == ["x"]
+
+
+def test_what_is_used_is_not_swept(tmp_path: Path):
+    kept, path = _kept(tmp_path)
+    for use in (lambda: kept.find("told", "k"), lambda: kept.use([("told", "k"), ("told", "other")])):
+        long_ago = path.stat().st_mtime - 10 * YOUNG_SECONDS
+        os.utime(path, (long_ago, long_ago))
+        use()
+        assert kept.sweep(long_ago + 5 * YOUNG_SECONDS) == 0
+    stamp = path.stat().st_mtime_ns
+    kept.find("told", "k")
+    assert path.stat().st_mtime_ns == stamp, "so its bytes are not looked at again"

@@ -1,0 +1,95 @@
+"""Tables as they are in memory: what is read is what was written, and rows are replaced in nobody else's pages."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from contracts.errors import StoreError
+from warehouse import mapped
+from warehouse.mapped import Change, is_mappable, read, replaced, with_others, write
+
+KINDS = {
+    "code": pl.UInt16,
+    "count": pl.Int64,
+    "hours": pl.Float64,
+    "is_done": pl.Boolean,
+    "at": pl.Datetime("us", "UTC"),
+}
+START = datetime(2026, 1, 1, tzinfo=UTC)
+row = st.tuples(
+    st.none() | st.integers(0, 2**16 - 1),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.floats(allow_nan=False),
+    st.none() | st.booleans(),
+    st.none() | st.integers(0, 10**6).map(lambda hours: START + timedelta(hours=hours)),
+)
+
+
+def frame_of(rows: list[tuple]) -> pl.DataFrame:
+    """A table of some drawn rows."""
+    return pl.DataFrame(rows, schema=KINDS, orient="row")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a file is written."""
+    return tmp_path / "some.tables"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(row, max_size=40), st.lists(row, max_size=40), st.data())
+def test_rows_that_are_replaced_are_those_of_a_table_made_anew(
+    old: list[tuple], new: list[tuple], data: st.DataObject
+):
+    frame, rows = frame_of(old), frame_of(new)
+    gone = data.draw(st.sets(st.integers(0, max(len(old) - 1, 0)), max_size=len(old)))
+    change = Change(np.array(sorted(gone), dtype=np.int64), rows.with_columns(more=pl.lit(1)))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "some.tables"
+        write(path, {"one": frame})
+        before, content = read(path)["one"], path.read_bytes()
+        found = replaced(path, {"one": change})["one"]
+        assert_frame_equal(found, with_others(frame, change), check_row_order=False)
+        assert found.n_chunks() == 1
+        assert found.null_count().equals(with_others(frame, change).null_count())
+        assert_frame_equal(before, frame)
+        assert path.read_bytes() == content
+        assert_frame_equal(read(path)["one"], frame)
+
+
+def test_more_rows_than_there_is_room_for_are_put_behind(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(mapped, "ROOM_ROWS", 2)
+    frame = frame_of([(1, 2, 0.5, True, START)] * 20)
+    write(path, {"one": frame})
+    for count in (1, 3, 4, 40):
+        change = Change(np.array([3]), frame_of([(2, None, None, None, None)] * count))
+        assert_frame_equal(
+            replaced(path, {"one": change})["one"], with_others(frame, change), check_row_order=False
+        )
+
+
+def test_tables_are_read_by_name_and_take_no_disk_for_their_room(path: Path):
+    frame = frame_of([(1, 2, -0.0, None, START)] * 1000)
+    write(path, {"one": frame, "none": frame.clear(), "two": frame[:3]})
+    assert_frame_equal(read(path, ["two", "three"])["two"], frame[:3])
+    assert read(path)["none"].is_empty()
+    assert np.signbit(read(path)["one"]["hours"].to_numpy()).all()
+    assert path.stat().st_blocks * 512 < path.stat().st_size
+
+
+def test_a_file_of_another_way_of_writing_is_told(path: Path):
+    path.write_bytes(b"tables as they were long ago")
+    with pytest.raises(StoreError, match="in another way"):
+        read(path)
+
+
+def test_texts_are_not_mapped():
+    assert is_mappable({"one": frame_of([])})
+    assert not is_mappable({"one": frame_of([]), "two": pl.DataFrame({"name": ["x"]})})
