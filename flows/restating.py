@@ -10,7 +10,7 @@ from contracts.errors import StoreError
 from contracts.tables import DimMetric, Restatement, ScorecardTouchpoint, Table
 from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
-from transforms.restatement import SCOPES, Between, kept, restatements, with_restated
+from transforms.restatement import SCOPES, Between, compared, kept, restatements, with_restated
 from warehouse.releases import Release, Releases
 
 
@@ -57,7 +57,12 @@ def _before(releases: Releases, follows: int) -> tuple[Release, Tables] | None:
             release = releases.read(number)
             wanted: list[type[Table]] = [*SCOPES, DimMetric, Restatement]
             there = [table for table in wanted if table.table_name() in release.by_table]
-            tables = {table: releases.frame(release, table.table_name()) for table in there}
+            tables = {
+                table: releases.frame(
+                    release, table.table_name(), compared(table) if table in SCOPES else None
+                )
+                for table in there
+            }
         except StoreError:
             continue
         return release, tables

@@ -140,8 +140,11 @@ def test_every_kind_of_feed_offers_and_reads():
                 "scipy",
                 "phonenumbers",
                 "obstore",
+                "sqlalchemy.dialects.mssql",
+                "sqlalchemy.dialects.postgresql",
             ),
         ),
+        ("contracts.tables", ("sqlalchemy",)),
     ],
 )
 def test_importing_stays_light(module: str, absent: tuple[str, ...]):

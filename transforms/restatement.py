@@ -27,6 +27,7 @@ SCOPES: Mapping[type[Table], str | None] = {
 }
 """Scorecards whose values are kept account of, and the column of their scope."""
 _ROW = ["scope_id", "metric", *PERIOD_COLUMNS]
+_VALUES = ["value", "n", "is_final"]
 _ROUNDING = 1e-12
 
 
@@ -97,6 +98,12 @@ def with_restated(card: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     ).with_columns(pl.col("is_restated").fill_null(value=False))
 
 
+def compared(table: type[Table]) -> list[str]:
+    """The columns of a scorecard that are held against the release before."""
+    scope = SCOPES[table]
+    return [*([scope] if scope else []), "metric", *PERIOD_COLUMNS, *_VALUES]
+
+
 def _plain(card: pl.DataFrame, scope: str | None) -> pl.DataFrame:
     return card.select(
         pl.lit(ALL).alias("scope_id") if scope is None else pl.col(scope).alias("scope_id"),
@@ -104,9 +111,7 @@ def _plain(card: pl.DataFrame, scope: str | None) -> pl.DataFrame:
         pl.col("period").cast(pl.String),
         "period_start",
         "period_end",
-        "value",
-        "n",
-        "is_final",
+        *_VALUES,
     )
 
 

@@ -7,13 +7,13 @@ between any two neither loses nor doubles it: its row names the file, the file i
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from contracts.errors import StoreError
+from warehouse.dialects import DATABASES, insert_into
 from warehouse.inbox_rows import InboxRow
 from warehouse.ledger import Ledger
 
@@ -22,8 +22,6 @@ Kept = Literal["accepted", "known", "other"]
 
 PUT_MAX = 500
 """Deliveries that one statement takes: databases limit the number of its values."""
-
-_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +63,12 @@ class Inbox:
         """
         self.ledger = ledger
         name = ledger.engine.dialect.name
-        if name not in _INSERTS:
-            known = " or ".join(_INSERTS)
+        if name not in DATABASES:
+            known = " or ".join(DATABASES)
             raise StoreError.at("the inbox", f"cannot be kept in {name}.", f"Use {known}.")
         table = cast("sa.Table", InboxRow.__table__)
         # Made once: compiling it anew would take longer than all the rest of a request.
-        made = _INSERTS[name](table).on_conflict_do_nothing()
+        made = insert_into(name, table).on_conflict_do_nothing()
         self._insert = made.returning(table.c.feed, table.c.delivery_id)
 
     def put(self, deliveries: Sequence[Pushed]) -> list[Kept]:

@@ -240,8 +240,13 @@ class Releases:
             raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
         return Release(number, self.view(number), tables)
 
-    def frame(self, release: Release, table: str) -> pl.DataFrame:
+    def frame(self, release: Release, table: str, columns: list[str] | None = None) -> pl.DataFrame:
         """One table of a release, its parts one after the other.
+
+        Args:
+            release: The release.
+            table: The table's name.
+            columns: Columns that are wanted; others may be there too. All when absent.
 
         Raises:
             StoreError: The release has no such table, or a file of it is missing or damaged.
@@ -250,7 +255,7 @@ class Releases:
             if (known := self._written(files[0])) is not None:
                 return known
             paths = [intact(self.root / one.path, _LOST) for one in files]
-            return pl.concat([pl.read_parquet(path, glob=False) for path in paths])
+            return pl.concat([pl.read_parquet(path, columns=columns, glob=False) for path in paths])
         known = ", ".join(sorted(release.by_table))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
 

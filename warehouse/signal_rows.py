@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from warehouse.dialects import insert_into
 from warehouse.ledger_rows import Base, Instant
 
 
@@ -43,6 +43,6 @@ class LeaseRow(Base):
 
 def insert_absent(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows whose keys are free; of two that write one key at once neither fails."""
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     if rows:
-        session.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
+        insert = insert_into(session.get_bind().dialect.name, table)
+        session.execute(insert.on_conflict_do_nothing(), list(rows))

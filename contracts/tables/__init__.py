@@ -1,5 +1,6 @@
 """Every table that BI tools read: one class each, each with its grain. A new class is a new table."""
 
+from contracts.tables import _dataframely  # noqa: F401 - before any table loads dataframely
 from contracts.tables.accountability import (
     AccountabilityLadder,
     GapWaterfall,
