@@ -6,9 +6,10 @@ how many observations they have and the mark of these add up from cells. Only se
 before has had are gathered, and of these only the values at the ranks that a quantile and its interval are read off.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -17,14 +18,14 @@ from contracts.accountability import Metric
 from transforms.groups import numbered
 from transforms.observations import Cells, Layer, Observations
 from transforms.quantiles import (
-    estimate_waiting,
     is_censored,
     quantile_families,
     ranked_estimate,
     ranks_of,
-    waiting_curves,
+    told_estimate,
 )
-from transforms.ranked import put_in_place
+from transforms.ranked import mixed, put_in_place
+from transforms.waiting import WAITED, waited
 
 _SET = 1 << 32
 """A set's number times this, plus a rank: one number."""
@@ -78,9 +79,12 @@ class _Groups:
     @cached_property
     def marks(self) -> np.ndarray:
         """The mark of every group's values, open cases aside."""
-        summed = np.zeros(self.size + 1, dtype=np.uint64)
-        np.add.at(summed, self.of_cell, self.observations.events.marks)
-        return summed[: self.size]
+        return self._marked(self.observations.events)
+
+    @cached_property
+    def open_marks(self) -> np.ndarray:
+        """The mark of every group's open cases."""
+        return self._marked(self.observations.open)
 
     @cached_property
     def there(self) -> np.ndarray:
@@ -105,6 +109,11 @@ class _Groups:
         counts = self._added_up(of.counts)[numbers]
         in_turn = cells[np.argsort(self.of_cell[cells], kind="stable")]
         return of.of(in_turn), np.concatenate([[0], np.cumsum(counts)])
+
+    def _marked(self, of: Cells) -> np.ndarray:
+        summed = np.zeros(self.size + 1, dtype=np.uint64)
+        np.add.at(summed, self.of_cell, of.marks)
+        return summed[: self.size]
 
     def _added_up(self, counts: np.ndarray) -> np.ndarray:
         # Counts are far below 2**53, so these floats are whole numbers.
@@ -133,10 +142,19 @@ class Gathered:
             yield groups, slice(begin, end)
             begin = end
 
+    @cached_property
+    def marks(self) -> np.ndarray:
+        """The mark of every row's values, open cases aside."""
+        return _joined([groups.marks[groups.there] for groups in self.groups], np.uint64)
+
+    @cached_property
+    def open_marks(self) -> np.ndarray:
+        """The mark of every row's open cases."""
+        return _joined([groups.open_marks[groups.there] for groups in self.groups], np.uint64)
+
     def look_up(self, wanted: Sequence["Wanted"]) -> None:
         """Look up values by rank, open cases aside, into `found` of what is wanted."""
-        marks = _joined([groups.marks[groups.there] for groups in self.groups], np.uint64)
-        sets, first_row, of_row = np.unique(marks, return_index=True, return_inverse=True)
+        sets, first_row, of_row = np.unique(self.marks, return_index=True, return_inverse=True)
         keys = [of_row[one.rows[one.is_there]] * _SET + one.ranks[one.is_there] for one in wanted]
         asked = np.unique(_joined(keys))
         number, rank = np.divmod(asked, _SET)
@@ -161,35 +179,38 @@ class Gathered:
             found[own] = values[begins[at] + ranks[own]]
         return found
 
-    def members(self, rows: np.ndarray) -> pl.DataFrame:
-        """All observations with a value of some rows, in order: row, value, is_event."""
-        found = []
+    def wait(self, rows: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+        """By when shares of cases have come to it.
+
+        Args:
+            rows: Rows with open cases, ascending.
+            shares: The shares.
+
+        Returns:
+            What `waiting.waited` says, by row, share and column.
+        """
+        alike = self.marks[rows] + mixed(self.open_marks[rows])
+        _, first, of_row = np.unique(alike, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        sets, found = rows[first[order]], []
         for groups, piece in self._stretches():
-            own = rows[slice(*np.searchsorted(rows, [piece.start, piece.stop]))]
-            if own.size:
-                found.append(_members(groups, groups.there[own - piece.start], own))
-        return pl.concat(found)
+            own = sets[slice(*np.searchsorted(sets, [piece.start, piece.stop]))]
+            if not own.size:
+                continue
+            numbers = groups.there[own - piece.start]
+            every = (self.observations.events, self.observations.open)
+            over, so_far = (_one_by_one(*groups.values(of, numbers)) for of in every)
+            found.append(waited(zip(over, so_far, strict=True), shares))
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return np.concatenate(found)[place[of_row]]
 
 
-def _members(groups: _Groups, numbers: np.ndarray, rows: np.ndarray) -> pl.DataFrame:
-    """All observations with a value of some groups, which are rows of their own, by value, events before open cases."""
-    (values, begins), (waits, begin_waits) = (
-        groups.values(of, numbers) for of in (groups.observations.events, groups.observations.open)
-    )
-    is_event = np.ones(len(values) + len(waits), dtype=bool)
-    edges = zip(
-        begins.tolist(), begins[1:].tolist(), begin_waits.tolist(), begin_waits[1:].tolist(), strict=False
-    )
-    for begin, end, begin_wait, end_wait in edges:
-        own, waiting = values[begin:end], waits[begin_wait:end_wait]
-        own.sort()
-        waiting.sort()
-        before = begin + np.arange(begin_wait, end_wait)
-        is_event[before + np.searchsorted(own, waiting, side="right")] = False
-    value = np.empty(len(is_event))
-    value[is_event], value[~is_event] = values, waits
-    row = np.repeat(rows, np.diff(begins) + np.diff(begin_waits))
-    return pl.DataFrame({"row": row, "value": value, "is_event": is_event})
+def _one_by_one(values: np.ndarray, begins: np.ndarray) -> Iterator[np.ndarray]:
+    """Sets of values that stand one after the other, each in order."""
+    for begin, end in pairwise(begins.tolist()):
+        values[begin:end].sort()
+        yield values[begin:end]
 
 
 class Wanted:
@@ -259,35 +280,33 @@ def quantiles(found: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
         For every quantile metric the keys, metric, n, excluded and the `ESTIMATED` columns.
     """
     rows = found.rows.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    censored = [number for number in quantile_families(metrics) if is_censored(metrics[number - 1])]
+    families = quantile_families(metrics)
+    censored = [number for number in families if is_censored(metrics[number - 1])]
     waits = pl.col("metric").is_in(censored) & (pl.col("open") > 0)
-    waiting, complete = rows.filter(waits), rows.filter(~waits).drop("open")
+    waiting, complete = (rows.filter(one).drop("open") for one in (waits, ~waits))
     looked = [
         _Looked(family, metrics[number - 1].quantile or 0.5, number)
-        for first, members in quantile_families(metrics).items()
+        for first, members in families.items()
         for family in (complete.filter(pl.col("metric") == first),)
         for number in members
     ]
     found.look_up([one for each in looked for one in each.wanted.values()])
-    made = [each.estimate().drop("row") for each in looked]
-    return [*made, *_waiting(found, waiting, metrics)] if waiting.height else made
+    made = [each.estimate() for each in looked]
+    for first in censored:
+        family = waiting.filter(pl.col("metric") == first)
+        if family.height:
+            shares = {number: metrics[number - 1].quantile or 0.5 for number in families[first]}
+            made += _waiting(found, family, shares)
+    return [one.drop("row") for one in made]
 
 
-def _waiting(found: Gathered, rows: pl.DataFrame, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
-    """Quantiles of rows of which some cases are open."""
-    members = found.members(rows["row"].to_numpy()).lazy()
-    keyed = rows.lazy().select(pl.exclude("n", "excluded", "open"))
-    curves = waiting_curves(
-        members.join(keyed.select("row", "metric"), on="row", maintain_order="left"), ["row"]
-    )
-    counted = rows.lazy().select("row", pl.col("excluded").alias("__excluded"))
-    return [
-        one.join(keyed.drop("metric"), on="row")
-        .join(counted, on="row")
-        .with_columns(excluded="__excluded")
-        .drop("row", "__excluded")
-        for one in estimate_waiting(curves.cache(), metrics)
-    ]
+def _waiting(found: Gathered, rows: pl.DataFrame, shares: Mapping[int, float]) -> Iterator[pl.LazyFrame]:
+    """Quantiles of a family's rows of which some cases are open, by the numbers of their metrics."""
+    times = found.wait(rows["row"].to_numpy(), list(shares.values()))
+    for place, number in enumerate(shares):
+        told = {name: pl.Series(times[:, place, at]) for at, name in enumerate(WAITED)}
+        estimated = rows.lazy().with_columns(**told).with_columns(pl.col(WAITED).fill_nan(None))
+        yield told_estimate(estimated, "brookmeyer_crowley", number)
 
 
 class _Looked:

@@ -212,13 +212,25 @@ def ranked_estimate(looked_up: pl.LazyFrame, quantile: float, number: int) -> pl
     place, low = _place(quantile), pl.col("below")
     high = pl.col("above").fill_null(low)
     value = pl.when(_n > 0).then(low + (high - low) * (place - place.floor()))
+    return told_estimate(looked_up.with_columns(value=value), "order_statistic", number).drop(
+        "below", "above"
+    )
+
+
+def told_estimate(estimated: pl.LazyFrame, method: str, number: int) -> pl.LazyFrame:
+    """A quantile with its interval and all else that an estimate has, which a quantile has not.
+
+    Args:
+        estimated: Rows with value, value_low, value_high, bound_low, bound_high.
+        method: How the interval was found.
+        number: The metric's number.
+    """
     empty = [
         pl.lit(None, dtype=pl.Float64).alias(c) for c in ("numerator", "denominator", "sum", "sum_of_squares")
     ]
     empty += [pl.lit(None, dtype=pl.Int64).alias(c) for c in ("promoters", "passives", "detractors")]
-    method = pl.lit("order_statistic", dtype=METHOD).alias("interval_method")
-    numbered = looked_up.with_columns(metric=pl.lit(number, dtype=pl.UInt16))
-    return numbered.with_columns(value=value).with_columns(method, *empty).drop("below", "above")
+    named = pl.lit(method, dtype=METHOD).alias("interval_method")
+    return estimated.with_columns(pl.lit(number, dtype=pl.UInt16).alias("metric"), named, *empty)
 
 
 def _place(quantile: float) -> pl.Expr:
