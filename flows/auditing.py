@@ -51,6 +51,7 @@ from transforms.goal_lint import goal_lint
 from transforms.in_force import Standing
 from transforms.independence import conflicted, independence
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
+from transforms.lived import Lived
 from transforms.load import person_load
 from transforms.metric_trust import Known, metric_trust, sample_doubts
 from transforms.observed import observed_accountability, resolved_lately
@@ -71,13 +72,13 @@ class Seen:
 
     Attributes:
         standing: The map as it stands now.
-        recent: touchpoint_id, customer (0: unknown), n.
+        lived: Events and customers.
         verdicts: Verdict over the last 28 whole days, by touchpoint and metric.
         observations: Observations in them.
     """
 
     standing: Standing
-    recent: pl.DataFrame
+    lived: Lived
     verdicts: Mapping[Pair, str]
     observations: Mapping[Pair, int]
 
@@ -106,7 +107,7 @@ def audited(
     cases = named_cases(workspace, measured, state)
     found[DriverWeight] = driver_weights(_asked_of_drivers(cases, seen.standing), seen.standing)
     found[PriorityMismatch] = priority_mismatches(found[DriverWeight].lazy(), seen.standing).collect()
-    found[PersonLoad] = person_load(seen.standing, seen.recent, seen.missed, limits)
+    found[PersonLoad] = person_load(seen.standing, seen.lived, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(
         cases.rows(resolved_lately(workspace.now)), seen.standing
     )
@@ -132,15 +133,12 @@ def _asked_of_drivers(cases: NamedCases, standing: Standing) -> pl.DataFrame:
 
 
 def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Seen:
-    names = measured.matcher.names
-    # Added up by number, and named then: texts are slow to group by.
-    recent = measured.recent.lazy().group_by("touchpoint", "customer").agg(pl.col("n").sum())
     judged = _last_window(scored[ScorecardTouchpoint]).select(
         "touchpoint_id", "metric", pl.col("verdict").cast(pl.String), "n"
     )
     return Seen(
         Standing(workspace.atlas, workspace.tenures, workspace.now),
-        recent.select(named("touchpoint", names).alias("touchpoint_id"), "customer", "n").collect(),
+        measured.lately,
         {(touchpoint, metric): verdict for touchpoint, metric, verdict, _ in judged.iter_rows()},
         {(touchpoint, metric): n for touchpoint, metric, _, n in judged.iter_rows()},
     )
@@ -148,13 +146,13 @@ def _seen(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> See
 
 def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) -> Tables:
     decision, goal = measured.matcher.decision, workspace.settings.limits.unmatched_share
-    hits, unmatched, share = pl.collect_all(
+    hits, share = pl.collect_all(
         [
             rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas),
-            events_unmatched(measured.unmatched.lazy(), measured.codebook),
             unmatched_share(scored[ScorecardTouchpoint].lazy(), scored[ScorecardCompany].lazy(), goal),
         ]
     )
+    unmatched = events_unmatched(measured.unmatched, measured.codebook)
     return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
 
 
@@ -196,23 +194,20 @@ def _ladder(seen: Seen, trust: pl.DataFrame) -> Tables:
     pairs = trust.select("touchpoint_id", "metric", "is_trusted", "why_not")
     climb = Climb(
         standing=seen.standing,
-        recent=seen.recent,
+        lived=seen.lived,
         trusted=frozenset((one, metric) for one, metric, is_trusted, _ in pairs.iter_rows() if is_trusted),
         why_not={(one, metric): why for one, metric, _, why in pairs.iter_rows() if why},
         verdicts=seen.verdicts,
     )
     ladder = accountability_ladder(climb)
     stages = [stage.id for stage in seen.standing.atlas.stages]
-    return {AccountabilityLadder: ladder, GapWaterfall: gap_waterfall(ladder, seen.recent, stages)}
+    return {AccountabilityLadder: ladder, GapWaterfall: gap_waterfall(ladder, seen.lived, stages)}
 
 
 def _evidence(
     workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
 ) -> Evidence:
-    touchpoints = measured.matcher.names
-    recent, disowned = pl.collect_all(
-        [together(measured.recent.lazy(), "touchpoint"), together(measured.disowned.lazy(), "tenure")]
-    )
+    disowned = together(measured.disowned.lazy(), "tenure").collect()
     daily = scored[MeasureDaily].filter(pl.col("n") > 0)
     card = scored[ScorecardTouchpoint].filter(pl.col("period") == "to_date", pl.col("n") > 0)
     observed = pl.concat([frame.select("touchpoint_id", "metric") for frame in (daily, card)]).unique()
@@ -224,8 +219,8 @@ def _evidence(
         limits=workspace.settings.limits,
         observed=frozenset(observed.iter_rows()),
         best=_best(workspace, scored[ScorecardTouchpoint]),
-        recent={touchpoints[code]: _stake(stake) for code, *stake in recent.iter_rows()},
-        lived=seen.recent,
+        recent={name: seen.lived.stake([name]) for name in seen.lived.events},
+        lived=seen.lived,
         disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
         unmatched=found[FactEventUnmatched],
         unmatched_share=found[UnmatchedShare],

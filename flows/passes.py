@@ -6,6 +6,7 @@ of the whole.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -29,6 +30,7 @@ from flows.workspace import LoadedWorkspace
 from transforms.behind import feeds_of_cases
 from transforms.credit import named
 from transforms.followed import measure_followed
+from transforms.lived import Lived
 from transforms.match import Matcher, match
 from transforms.measure import case_values, measure_cases, volume
 from transforms.periods import Calendar
@@ -81,6 +83,12 @@ class Measured:
     lived: pl.DataFrame
     kept: Kept
     read: int = 0
+
+    @cached_property
+    def lately(self) -> Lived:
+        """Who lived through the last 28 days, by touchpoint."""
+        codes, customers, n = (self.recent[name].to_numpy() for name in ("touchpoint", "customer", "n"))
+        return Lived.of(self.matcher.names, codes, customers, n)
 
     @property
     def slots(self) -> Slots:

@@ -43,7 +43,6 @@ from transforms.land import last_told
 from transforms.map_tables import dim_goal
 from transforms.observations import observed
 from transforms.score import measure_daily, score_distribution, scorecards
-from transforms.stakes import together
 from transforms.trust import data_trust, stale_since
 from transforms.windows import metric_windows, window_sums, window_values
 from warehouse.store import Absorbed, EventStore, State
@@ -214,9 +213,7 @@ def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type
 
 def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
     """Customers of the last 28 days, by touchpoint."""
-    touchpoints = measured.matcher.names
-    recent = together(measured.recent.lazy(), "touchpoint").collect()
-    return {touchpoints[code]: customers for code, _, customers in recent.iter_rows()}
+    return {name: measured.lately.stake([name])[1] for name in measured.lately.events}
 
 
 def case_attributes(workspace: LoadedWorkspace, measured: Measured) -> dict[str, Column]:

@@ -37,6 +37,7 @@ from transforms.found import events_unmatched
 from transforms.goal_history import goal_history
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
+from transforms.lived import Lived
 from transforms.measure import case_values, measure_cases, measure_events, volume
 from transforms.moves import settled_at
 from transforms.stakes import together, unmatched_events
@@ -260,12 +261,11 @@ def _evidence(
     empty = pl.Series([False, *(tenure.person is None for tenure in side.tenures)])
     vacant = own.filter(pl.col("touchpoint") > 0, pl.lit(empty).gather(pl.col("tenure")))
     hits = cube.counted.lazy().group_by(rule=f"rule_{name}").agg(pl.col("n").sum())
-    recent, disowned, hit, unmatched, seen = pl.collect_all(
+    recent, disowned, hit, seen = pl.collect_all(
         [
             together(own.filter("is_recent"), "touchpoint"),
             together(vacant, "tenure"),
             hits,
-            events_unmatched(cube.unmatched[name].lazy(), comparison.codebook),
             observed_pairs(cube, comparison, name),
         ]
     )
@@ -283,7 +283,7 @@ def _evidence(
             side.touchpoints[code]: (events, customers) for code, events, customers in recent.iter_rows()
         },
         disowned={index: (events, customers) for index, events, customers in disowned.iter_rows()},
-        unmatched=unmatched,
+        unmatched=events_unmatched(cube.unmatched[name], comparison.codebook),
         shadowed_by=side.matcher.decision.shadowed_by,
         hits={rules[number] or "": count for number, count in hit.iter_rows() if number},
         handoffs=_recent_handoffs(cube, comparison, name),
@@ -319,12 +319,7 @@ def _waterfall(
     side = comparison.sides[name]
     touchpoint = named("touchpoint", side.touchpoints)
     lived = cube.customers.lazy().filter("is_recent").with_columns(cube.pairs.touchpoint(name))
-    recent = (
-        lived.select("customer", "n", touchpoint_id=touchpoint)
-        .group_by("touchpoint_id", "customer")
-        .agg(pl.col("n").sum())
-        .collect()
-    )
+    recent = Lived.told(lived.select("customer", "n", touchpoint_id=touchpoint).collect())
     whole = judged.filter(pl.col("owner").is_null()).select("touchpoint", "metric", "verdict", "n")
     verdicts = {(t, m): str(verdict) for t, m, verdict, _ in whole.iter_rows()}
     told = (
@@ -347,7 +342,7 @@ def _waterfall(
     )
     climb = Climb(
         standing=Standing(side.atlas, side.tenures, settled_at(comparison.differing, comparison.now)),
-        recent=recent,
+        lived=recent,
         trusted=frozenset(trust.filter("is_trusted").select("touchpoint_id", "metric").iter_rows()),
         why_not={},
         verdicts=verdicts,

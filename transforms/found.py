@@ -5,6 +5,8 @@ import polars as pl
 from contracts.accountability import AccountabilityMap
 from contracts.events import Codebook
 from contracts.tables import FactEventUnmatched, RuleHit
+from transforms.groups import numbered
+from transforms.lived import Lived
 from transforms.rules import Decision
 
 NONE = "(none)"
@@ -45,27 +47,35 @@ def rule_hits(
     )
 
 
-def events_unmatched(parts: pl.LazyFrame, codebook: Codebook) -> pl.LazyFrame:
+def events_unmatched(parts: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
     """FactEventUnmatched's rows, unsorted.
 
     Args:
         parts: feed, kind, channel (codes), customer, n, first_at, last_at.
         codebook: What the codes stand for.
     """
-    signature = ["feed", "kind", "channel"]
-    known = pl.col("customer").filter(pl.col("customer") > 0)
-    kinds = parts.group_by("feed", "kind").agg(kind_customer_count=known.n_unique().cast(pl.Int64))
+    signature = ("feed", "kind", "channel")
+    number, found = numbered(parts.select(signature))
+    names = [*map(str, range(found.height))]
+    lived = Lived.of(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
+    alike: dict[tuple[int, int], list[str]] = {}
+    for name, (feed, kind, _) in zip(names, found.select(signature).iter_rows(), strict=True):
+        alike.setdefault((feed, kind), []).append(name)
+    of_kind = {key: lived.stake(every)[1] for key, every in alike.items()}
+    told = [
+        (*lived.stake([name]), of_kind[row[:2]])
+        for name, row in zip(names, found.select(signature).iter_rows(), strict=True)
+    ]
+    counted = pl.DataFrame(
+        told,
+        schema=dict.fromkeys(("event_count", "customer_count", "kind_customer_count"), pl.Int64),
+        orient="row",
+    )
+    when = parts.group_by(signature).agg(first_at=pl.col("first_at").min(), last_at=pl.col("last_at").max())
     summed = (
-        parts.group_by(*signature, "customer")
-        .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
-        .group_by(signature)
-        .agg(
-            event_count=pl.col("n").sum(),
-            customer_count=(pl.col("customer") > 0).sum().cast(pl.Int64),
-            first_at=pl.col("first_at").min(),
-            last_at=pl.col("last_at").max(),
-        )
-        .join(kinds, on=["feed", "kind"])
+        found.select(signature)
+        .hstack(counted)
+        .join(when, on=signature)
         .with_columns(codebook.decoded(name) for name in signature)
         .with_columns(pl.col("channel").fill_null(NONE))
     )

@@ -20,6 +20,7 @@ from contracts.tables.accountability import STEPS
 from contracts.tenures import Tenure
 from transforms.apportion import apportioned
 from transforms.in_force import Standing
+from transforms.lived import Lived
 
 ALL = "all"
 
@@ -30,14 +31,14 @@ class Climb:
 
     Attributes:
         standing: The map as it stands now.
-        recent: touchpoint_id, customer (0: unknown), n: events of the last 28 days.
+        lived: Events and customers of the last 28 days.
         trusted: (touchpoint, metric) pairs that are trusted, see MetricStanding.
         why_not: Why a pair is not.
         verdicts: Verdict over the last 28 days, by touchpoint and metric.
     """
 
     standing: Standing
-    recent: pl.DataFrame
+    lived: Lived
     trusted: frozenset[tuple[str, str]]
     why_not: Mapping[tuple[str, str], str]
     verdicts: Mapping[tuple[str, str], str]
@@ -45,8 +46,7 @@ class Climb:
     @cached_property
     def stakes(self) -> dict[str, tuple[int, int]]:
         """Events and customers by touchpoint."""
-        counted = self.recent.group_by("touchpoint_id").agg(events=pl.col("n").sum(), customers=_customers())
-        return {name: (events, customers) for name, events, customers in counted.iter_rows()}
+        return {name: self.lived.stake([name]) for name in self.lived.events}
 
 
 @dataclass(frozen=True)
@@ -148,12 +148,12 @@ def _unmatched(climb: Climb) -> dict[str, Any]:
     }
 
 
-def gap_waterfall(ladder: pl.DataFrame, recent: pl.DataFrame, stages: Sequence[str]) -> pl.DataFrame:
+def gap_waterfall(ladder: pl.DataFrame, lived: Lived, stages: Sequence[str]) -> pl.DataFrame:
     """GapWaterfall: the ladder's events by what is missing first, company and stages.
 
     Args:
         ladder: AccountabilityLadder.
-        recent: As in `Climb`.
+        lived: As in `Climb`.
         stages: The map's stages, each a scope even without events.
     """
     stops = [
@@ -161,15 +161,9 @@ def gap_waterfall(ladder: pl.DataFrame, recent: pl.DataFrame, stages: Sequence[s
         for stop in ladder.select("touchpoint_id", "stage_id", "first_fail", "event_count").iter_rows()
     ]
     today = ladder["as_of_date"][0]
-    lived = recent.join(ladder.select("touchpoint_id", "stage_id", "first_fail"), on="touchpoint_id")
-    everybody = dict(lived.group_by("first_fail").agg(_customers()).iter_rows())
-    people: dict[str, dict[str, int]] = {}
-    for stage, step, customers in lived.group_by("stage_id", "first_fail").agg(_customers()).iter_rows():
-        people.setdefault(stage, {})[step] = customers
-    rows = _scope("company", ALL, stops, everybody, today)
+    rows = _scope("company", ALL, stops, lived, today)
     for stage in stages:
-        inside = [stop for stop in stops if stop.stage == stage]
-        rows += _scope("stage", stage, inside, people.get(stage, {}), today)
+        rows += _scope("stage", stage, [stop for stop in stops if stop.stage == stage], lived, today)
     return pl.DataFrame(rows, schema=GapWaterfall.published_schema())
 
 
@@ -182,9 +176,7 @@ class _Stop(NamedTuple):
     events: int
 
 
-def _scope(
-    kind: str, name: str, stops: Sequence[_Stop], people: Mapping[str, int], today: date
-) -> list[dict[str, Any]]:
+def _scope(kind: str, name: str, stops: Sequence[_Stop], lived: Lived, today: date) -> list[dict[str, Any]]:
     touchpoints = Counter(stop.step for stop in stops if stop.touchpoint != UNMATCHED)
     events = [sum(stop.events for stop in stops if stop.step == step) for step in STEPS]
     percents, left = apportioned(events), 100 if sum(events) else 0
@@ -200,14 +192,10 @@ def _scope(
                 "step": step,
                 "touchpoint_count": touchpoints[step],
                 "event_count": events[place - 1],
-                "customer_count": people.get(step, 0),
+                "customer_count": lived.stake(stop.touchpoint for stop in stops if stop.step == step)[1],
                 "event_share": events[place - 1] / sum(events) if sum(events) else None,
                 "percent": percent,
                 "remaining_percent": left,
             }
         )
     return rows
-
-
-def _customers() -> pl.Expr:
-    return pl.col("customer").filter(pl.col("customer") > 0).n_unique().cast(pl.Int64).alias("customers")

@@ -10,16 +10,15 @@ from contracts.tables import PersonLoad
 from contracts.tenures import Tenure
 from contracts.workspace import Limits
 from transforms.in_force import Standing
+from transforms.lived import Lived
 
 
-def person_load(
-    standing: Standing, recent: pl.DataFrame, missed: Mapping[str, int], limits: Limits
-) -> pl.DataFrame:
+def person_load(standing: Standing, lived: Lived, missed: Mapping[str, int], limits: Limits) -> pl.DataFrame:
     """PersonLoad: one row for everybody who holds or covers a seat now.
 
     Args:
         standing: The map as it stands now.
-        recent: touchpoint_id, customer (0: unknown), n: events of the last 28 days.
+        lived: Events and customers of the last 28 days.
         missed: Goals missed over 28 days, by touchpoint.
         limits: How much is too much.
     """
@@ -31,7 +30,7 @@ def person_load(
         if tenure and tenure.person:
             by_person[tenure.person].append(touchpoint)
     rows = [_person(standing, person, owned, missed, limits) for person, owned in by_person.items()]
-    return pl.DataFrame(_with_stakes(rows, by_person, recent), schema=PersonLoad.published_schema())
+    return pl.DataFrame(_with_stakes(rows, by_person, lived), schema=PersonLoad.published_schema())
 
 
 def is_alone(standing: Standing, touchpoint: Touchpoint, tenure: Tenure) -> bool:
@@ -62,24 +61,16 @@ def _person(
 
 
 def _with_stakes(
-    rows: Sequence[dict[str, Any]], by_person: Mapping[str, Sequence[Touchpoint]], recent: pl.DataFrame
+    rows: Sequence[dict[str, Any]], by_person: Mapping[str, Sequence[Touchpoint]], lived: Lived
 ) -> list[dict[str, Any]]:
-    owners = [(t.id, person) for person, owned in by_person.items() for t in owned]
-    keyed = pl.DataFrame(owners, schema={"touchpoint_id": pl.String, "owner_id": pl.String}, orient="row")
-    known = pl.col("customer").filter(pl.col("customer") > 0)
-    lived = (
-        recent.join(keyed, on="touchpoint_id")
-        .group_by("owner_id")
-        .agg(events=pl.col("n").sum(), customers=known.n_unique())
-    )
-    stakes = {person: (events, customers) for person, events, customers in lived.iter_rows()}
+    stakes = {person: lived.stake(one.id for one in owned) for person, owned in by_person.items()}
     matched = sum(events for events, _ in stakes.values())
     return [
         {
             **row,
-            "event_28d_count": stakes.get(row["owner_id"], (0, 0))[0],
-            "customer_28d_count": stakes.get(row["owner_id"], (0, 0))[1],
-            "event_28d_share": stakes.get(row["owner_id"], (0, 0))[0] / matched if matched else None,
+            "event_28d_count": stakes[row["owner_id"]][0],
+            "customer_28d_count": stakes[row["owner_id"]][1],
+            "event_28d_share": stakes[row["owner_id"]][0] / matched if matched else None,
         }
         for row in rows
     ]

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,12 @@ DISK = "See whether the disk is full or gone, then run again."
 BEHIND: dict[Path, Callable[[Path], bool]] = {}
 """What fetches a file of a folder from where the truth is, see `warehouse.mirror`; whether there is such a file."""
 
+Stamp = tuple[int, int, int]
+
 _HASH_LENGTH = 16
+_WHOLE: dict[Path, Stamp] = {}
+"""Files that were found to be whole, and what they were stamped then."""
+_WHOLE_MAX = 65_536
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!ids$)\w+$")
@@ -155,12 +159,13 @@ def keep(
             path = folder / f"{prefix}-{found[:_HASH_LENGTH]}{suffix}"
             if path.exists():
                 # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
-                os.utime(intact(path, "Delete it and run again: it is written anew."))
+                use(intact(path, "Delete it and run again: it is written anew."))
                 return Written(path, found, is_new=False)
             if durable:
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
             part.replace(path)
+            _note_whole(path, stamp_of(path))
             if durable:
                 sync_folder(folder)
         finally:
@@ -209,15 +214,43 @@ def promised(path: Path) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    with accessing(path):
-        status = path.stat()
-        return _has_promised_bytes(path, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=65_536)
-def _has_promised_bytes(path: Path, _inode: int, _size: int, _changed_at: int) -> bool:
     """Whether the content's hash is the one in the name; asked once as long as nothing changes."""
-    return digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+    with accessing(path):
+        stamp = stamp_of(path)
+        if _WHOLE.get(path) == stamp:
+            return True
+        is_whole = digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+    if is_whole:
+        _note_whole(path, stamp)
+    return is_whole
+
+
+def _note_whole(path: Path, stamp: Stamp) -> None:
+    if len(_WHOLE) >= _WHOLE_MAX:
+        _WHOLE.clear()
+    _WHOLE[path] = stamp
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What changes when a file does: its inode, its size and when it was written.
+
+    Raises:
+        OSError: The file is gone.
+    """
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def use(path: Path) -> None:
+    """Have a file count as young, so that no sweep takes it; what is known of its bytes stays known.
+
+    Raises:
+        OSError: The file is gone.
+    """
+    before = stamp_of(path)
+    os.utime(path)
+    if _WHOLE.get(path) == before:
+        _note_whole(path, stamp_of(path))
 
 
 def sweep(folder: Path, kept: AbstractSet[str], older_than: float) -> int:

@@ -18,6 +18,7 @@ from transforms.apportion import apportioned
 from transforms.audit import RULES, Evidence, audit
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
+from transforms.lived import Lived
 
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
 STAGES = ("entice", "enter", "engage", "extend", "exit")
@@ -82,7 +83,7 @@ def a_climb(random: Random) -> Climb:
     )
     return Climb(
         standing=Standing(atlas, tenures(atlas), NOW),
-        recent=recent.group_by("touchpoint_id", "customer").agg(pl.col("n").sum()),
+        lived=Lived.told(recent),
         trusted=frozenset(pair for pair in pairs if random.random() < 0.7),
         why_not={},
         verdicts={pair: random.choice(VERDICTS) for pair in pairs},
@@ -115,7 +116,7 @@ def test_the_waterfall_adds_up_to_100_on_a_thousand_random_maps_and_drills_down_
     for seed in range(1000):
         climb = a_climb(Random(seed))
         ladder = accountability_ladder(climb)
-        waterfall = gap_waterfall(ladder, climb.recent, STAGES)
+        waterfall = gap_waterfall(ladder, climb.lived, STAGES)
         reached |= set(ladder["first_fail"])
         for scope, rows in waterfall.group_by("scope_type", "scope_id"):
             inside = ladder if scope[0] == "company" else ladder.filter(stage_id=scope[1])
@@ -127,7 +128,7 @@ def test_the_waterfall_adds_up_to_100_on_a_thousand_random_maps_and_drills_down_
             for step, count, percent in rows.select("step", "event_count", "percent").iter_rows():
                 assert below.get(step, 0) == count, (seed, scope, step)
                 assert not events or abs(percent - 100 * count / events) < 1
-        assert ladder["event_count"].sum() == climb.recent["n"].sum()
+        assert ladder["event_count"].sum() == sum(climb.lived.events.values())
     assert reached == set(STEPS), "chance never made one of the gaps"
 
 

@@ -26,6 +26,7 @@ from tests.conftest import drawn
 from tests.spec.pipeline import coded
 from transforms.behind import feeds_of_events
 from transforms.in_force import Standing
+from transforms.lived import Lived
 from transforms.load import person_load
 from transforms.observed import observed_accountability
 from transforms.trust import metric_standing
@@ -64,9 +65,9 @@ def rows(table: type, *written: dict) -> pl.DataFrame:
     return pl.DataFrame([{name: one.get(name) for name in schema} for one in written], schema=schema)
 
 
-def lived(*written: tuple[str, int, int]) -> pl.DataFrame:
+def lived(*written: tuple[str, int, int]) -> Lived:
     schema = {"touchpoint_id": pl.String, "customer": pl.UInt32, "n": pl.Int64}
-    return pl.DataFrame(written, schema=schema, orient="row")
+    return Lived.told(pl.DataFrame(written, schema=schema, orient="row"))
 
 
 def test_load_is_what_a_person_answers_for_now():

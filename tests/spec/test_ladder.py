@@ -13,6 +13,7 @@ from contracts.tenures import tenures
 from transforms.apportion import apportioned
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
+from transforms.lived import Lived
 from views.ladder import sentence
 
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
@@ -49,10 +50,12 @@ def climb(
     lived = [one.split(":") for one in events.split()]
     return Climb(
         standing=Standing(atlas, tenures(atlas), NOW),
-        recent=pl.DataFrame(
-            [(name, int(customer), int(n)) for name, customer, n in lived],
-            schema={"touchpoint_id": pl.String, "customer": pl.UInt32, "n": pl.Int64},
-            orient="row",
+        lived=Lived.told(
+            pl.DataFrame(
+                [(name, int(customer), int(n)) for name, customer, n in lived],
+                schema={"touchpoint_id": pl.String, "customer": pl.UInt32, "n": pl.Int64},
+                orient="row",
+            )
         ),
         trusted=frozenset(("point", metric) for metric in trusted.split()),
         why_not={("point", "csat"): "csat: too few"},
@@ -137,7 +140,7 @@ def test_the_waterfall_weighs_by_events_counts_customers_once_and_adds_up():
     """Three of eight events match nothing: 37.5 and 62.5; the half goes to the earlier of equal remainders."""
     looked_at = climb(events="point:1:2 point:2:2 point:0:1 unmatched:2:3")
     ladder = accountability_ladder(looked_at)
-    waterfall = gap_waterfall(ladder, looked_at.recent, ["engage", "exit"])
+    waterfall = gap_waterfall(ladder, looked_at.lived, ["engage", "exit"])
     company = waterfall.filter(scope_type="company")
     told = {
         step: rest

@@ -23,11 +23,11 @@ from contracts.tenures import EARLIEST, LATEST, Tenure
 from contracts.workspace import Limits
 from transforms.in_force import Standing
 from transforms.independence import independence
+from transforms.lived import Lived
 
 HANDOFF_DAYS = 91
 Stake = tuple[int, int]
 """Events and customers."""
-LIVED = {"touchpoint_id": pl.String(), "customer": pl.UInt32(), "n": pl.Int64()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Evidence:
         best: The best value that a (touchpoint, metric) pair had in any whole month with enough
             observations.
         recent: Events and customers of the last 28 days, by touchpoint.
-        lived: touchpoint_id, customer (0: unknown), n: the same events one by one customer.
+        lived: The same, to be put together.
         disowned: Events and customers while nobody was accountable, by index of the tenure.
         unmatched: FactEventUnmatched.
         unmatched_share: UnmatchedShare.
@@ -73,7 +73,7 @@ class Evidence:
     observed: frozenset[tuple[str, str]]
     best: Mapping[tuple[str, str], float] = field(default_factory=dict)
     recent: Mapping[str, Stake]
-    lived: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LIVED))
+    lived: Lived = field(default_factory=Lived)
     disowned: Mapping[int, Stake]
     unmatched: pl.DataFrame
     unmatched_share: pl.DataFrame = field(default_factory=UnmatchedShare.empty)
@@ -127,8 +127,7 @@ class Evidence:
 
     def stake_of(self, touchpoints: Collection[str]) -> Stake:
         """Events and customers of the last 28 days at several touchpoints; each customer counts once."""
-        there = self.lived.filter(pl.col("touchpoint_id").is_in(list(touchpoints)))
-        return int(there["n"].sum()), there["customer"].filter(there["customer"] > 0).n_unique()
+        return self.lived.stake(touchpoints)
 
     def stake_of_feed(self, feed: str) -> Stake:
         """The same at the touchpoints that have a metric from a feed."""

@@ -1,0 +1,38 @@
+"""Sets of customers put together count what a group-by over rows counts."""
+
+from unittest.mock import patch
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.lived import Lived
+
+NAMES = ["unmatched", "a", "b", "c"]
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 130), st.integers(1, 10**9)), max_size=60)
+
+
+@given(ROWS, st.lists(st.sampled_from([*NAMES, "nowhere"]), max_size=6), st.sampled_from([1, 8, 64, 10**6]))
+def test_a_union_of_sets_is_what_rows_say(rows: list[tuple[int, int, int]], asked: list[str], sparse: int):
+    with patch("transforms.lived.SPARSE", sparse):
+        _is_what_rows_say(rows, asked)
+
+
+def _is_what_rows_say(rows: list[tuple[int, int, int]], asked: list[str]) -> None:
+    codes, customers, n = (
+        np.array([row[i] for row in rows], dtype=kind) for i, kind in enumerate(("u2", "u4", "i8"))
+    )
+    lived = Lived.of(NAMES, codes, customers, n)
+    there = [(NAMES[code], customer, count) for code, customer, count in rows if NAMES[code] in asked]
+    people = {customer for _, customer, _ in there if customer}
+    assert lived.stake(asked) == (sum(count for *_, count in there), len(people))
+    assert set(lived.events) == {NAMES[code] for code, *_ in rows}
+    told = pl.DataFrame(
+        {
+            "touchpoint_id": pl.Series([NAMES[code] for code in codes], dtype=pl.String),
+            "customer": customers,
+            "n": n,
+        }
+    )
+    assert Lived.told(told).stake(asked) == lived.stake(asked)
