@@ -26,6 +26,7 @@ from contracts.tables import (
     ScoreDistribution,
     Table,
 )
+from flows.kept_ranks import keep_ranks, known_ranks
 from flows.landing import FeedLanding
 from flows.named_cases import NamedCases
 from flows.passes import Measured
@@ -149,7 +150,8 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
     periods, spans = pl.collect_all([by_period(daily.lazy(), scoring), scoring.calendar.spans()])
-    values = observed(measured.values, spans, scoring)
+    known = known_ranks(measured.kept)
+    values = observed(measured.values, spans, scoring, known)
     # Made once, then used by several scorecards: collected in between.
     made, counts, changes = pl.collect_all(
         [
@@ -170,6 +172,7 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
         ),
         scoring,
     )
+    keep_ranks(measured.kept, known)
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)
