@@ -20,6 +20,9 @@ from transforms.credit import Credit
 ONE_FILE_ROWS = 200_000
 """Up to so many cases are published as one; more of them by the month in which they were opened."""
 
+PLACES_PER_CASE = 16
+"""Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
+
 _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
@@ -60,18 +63,21 @@ class NamedCases:
     customers: Callable[[], pl.DataFrame]
     fingerprints: Fingerprints
 
-    def rows(self, places: np.ndarray | pl.Expr | None = None) -> pl.DataFrame:
+    def rows(
+        self, places: np.ndarray | pl.Expr | None = None, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """FactCase's rows and the attributes' columns, unsorted.
 
         Args:
             places: Of which cases: their places, or a condition on their columns; all of them when absent.
+            columns: Only these columns: no other names are looked up.
         """
         some = self.cases
         if some.is_empty():
-            return FactCase.empty()
+            return FactCase.empty() if columns is None else FactCase.empty().select(columns)
         if places is not None:
             some = some.filter(places) if isinstance(places, pl.Expr) else some[places]
-        return fact_case(some.lazy(), self.credit, self.codebook, self.customers()).collect()
+        return fact_case(some.lazy(), self.credit, self.codebook, self.customers, columns).collect()
 
     def blocks(self, salt: str) -> list[CaseBlock]:
         """Cases by the month in which they were opened, the oldest first; all in one when they are few.
@@ -97,8 +103,14 @@ class NamedCases:
 
     def _is_each_once(self) -> bool:
         """Whether no case is told of twice: a table keeps that promise as a whole, not month by month."""
-        subject = pl.col("feed").cast(pl.UInt64) * 2**32 + pl.col("subject_id")
-        return self.cases.select(subject.n_unique()).item() == self.cases.height
+        feed, subject = (self.cases[name].to_numpy() for name in ("feed", "subject_id"))
+        width = int(subject.max()) + 1
+        place = feed.astype(np.int64) * width + subject
+        if int(feed.max()) * width > PLACES_PER_CASE * place.size:
+            return pl.Series(place).n_unique() == place.size
+        seen = np.zeros((int(feed.max()) + 1) * width, dtype=np.bool_)
+        seen[place] = True
+        return int(np.count_nonzero(seen)) == place.size
 
     def _hashes(self) -> np.ndarray:
         """A hash of every case's row, whatever its codes are."""

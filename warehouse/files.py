@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Generator, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,8 @@ DISK = "See whether the disk is full or gone, then run again."
 BEHIND: dict[Path, Callable[[Path], bool]] = {}
 """What fetches a file of a folder from where the truth is, see `warehouse.mirror`; whether there is such a file."""
 
+_PROVED_MAX = 65_536
+_Form = tuple[Path, int, int, int]
 _HASH_LENGTH = 16
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
@@ -154,8 +155,7 @@ def keep(
             found = digest(part)
             path = folder / f"{prefix}-{found[:_HASH_LENGTH]}{suffix}"
             if path.exists():
-                # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
-                os.utime(intact(path, "Delete it and run again: it is written anew."))
+                young(path, "Delete it and run again: it is written anew.")
                 return Written(path, found, is_new=False)
             if durable:
                 with part.open("rb") as file:
@@ -185,6 +185,15 @@ def intact(path: Path, remedy: str) -> Path:
     return path
 
 
+def young(path: Path, remedy: str) -> Path:
+    """As `intact`, of a file that somebody is about to refer to: it counts as young, so that no sweep takes it."""
+    found = intact(path, remedy)
+    os.utime(found)
+    with accessing(found):
+        _PROVED[_form(found)] = True
+    return found
+
+
 def fetched(path: Path) -> bool:
     """Whether a file was fetched from where the truth is; where a folder is all there is, there is none to be.
 
@@ -208,16 +217,24 @@ def promised(path: Path) -> str:
     return found[1] if found else ""
 
 
+_PROVED: dict[_Form, bool] = {}
+"""Whether files had the bytes that their names promise, as they stood when they were read."""
+
+
 def _is_whole(path: Path) -> bool:
-    with accessing(path):
-        status = path.stat()
-        return _has_promised_bytes(path, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=65_536)
-def _has_promised_bytes(path: Path, _inode: int, _size: int, _changed_at: int) -> bool:
     """Whether the content's hash is the one in the name; asked once as long as nothing changes."""
-    return digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+    with accessing(path):
+        form = _form(path)
+        if form not in _PROVED:
+            if len(_PROVED) >= _PROVED_MAX:
+                _PROVED.clear()
+            _PROVED[form] = digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+        return _PROVED[form]
+
+
+def _form(path: Path) -> _Form:
+    status = path.stat()
+    return path, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def sweep(folder: Path, kept: AbstractSet[str], older_than: float) -> int:
