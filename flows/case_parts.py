@@ -114,9 +114,10 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
     if isinstance(made, _Cases) and made.touched.height <= _BESIDE * made.old[CASES].height:
         kept = replace(made, made_of=told)
     else:
-        whole = _put_among(made) if isinstance(made, _Cases) else made
-        old = {name: by_subject(frame) for name, frame in whole.items()}
+        old = _put_among(made) if isinstance(made, _Cases) else made
         asked.kept.put(_kind(asked, CASES), key, old, as_in_memory=True)
+        # From here on where they are kept: what they were made in is let go.
+        old = made = asked.kept.find(_kind(asked, CASES), key) or old
         empty = {name: frame.clear() for name, frame in old.items()}
         kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told)
     asked.kept.put(_kind(asked, _MENDED), key, kept.beside())
@@ -124,7 +125,9 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
 
 
 def _put_among(made: _Cases) -> Frames:
-    return {name: with_others(made.old[name], change) for name, change in made.changes(made.anew).items()}
+    """The old ones with those that are made anew among them, in order of subject."""
+    changes = made.changes(made.anew)
+    return {name: by_subject(with_others(made.old[name], change)) for name, change in changes.items()}
 
 
 def _until(made: Frames) -> int:
@@ -148,13 +151,14 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[pl.DataFrame, pl.DataFrame]
     return old[CASES].with_columns(asked.state.merged()), old[HANDOFFS]
 
 
-def _with_places(asked: Pass, made: Frames) -> dict[str, pl.DataFrame]:
-    """Cases and handoffs with their slots."""
+def _with_places(asked: Pass, made: Frames, wanted: pl.Expr | None = None) -> dict[str, pl.DataFrame]:
+    """Cases and handoffs with their slots; of their columns those that are wanted."""
     slots = asked.matcher.slots
-    plans = [
+    placed = [
         with_slots(made[CASES].lazy(), slots),
         made[HANDOFFS].lazy().with_columns(slot=slots.find(pl.col("occurred_at"))),
     ]
+    plans = [plan if wanted is None else plan.select(wanted) for plan in placed]
     return dict(zip((CASES, HANDOFFS), pl.collect_all(plans), strict=True))
 
 
@@ -168,8 +172,9 @@ def _placed(asked: Pass, made: _Cases) -> tuple[str, Frames]:
     key = hash_of([made.key, starts[starts <= made.until].tobytes().hex()])
     found = asked.kept.find(_kind(asked, PLACED), key)
     if found is None:
-        placed = _with_places(asked, old)
-        found = {name: frame.select(pl.exclude(old[name].columns)) for name, frame in placed.items()}
+        found = _with_places(
+            asked, old, pl.exclude(*(column for frame in old.values() for column in frame.columns))
+        )
         asked.kept.put(_kind(asked, PLACED), key, found, as_in_memory=True)
     return key, found
 
@@ -177,7 +182,7 @@ def _placed(asked: Pass, made: _Cases) -> tuple[str, Frames]:
 def _made(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None
 ) -> dict[str, pl.DataFrame]:
-    """All cases, from all that is told."""
+    """All cases, from all that is told, in order of subject."""
     buckets = case_buckets(asked, keys)
     if make is not None and buckets > 1:
         make(buckets)

@@ -25,9 +25,12 @@ DISK = "See whether the disk is full or gone, then run again."
 BEHIND: dict[Path, Callable[[Path], bool]] = {}
 """What fetches a file of a folder from where the truth is, see `warehouse.mirror`; whether there is such a file."""
 
-_PROVED_MAX = 65_536
-_Form = tuple[Path, int, int, int]
+Stamp = tuple[int, int, int]
+
 _HASH_LENGTH = 16
+_WHOLE: dict[Path, Stamp] = {}
+"""Files that were found to be whole, and what they were stamped then."""
+_WHOLE_MAX = 65_536
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!ids$)\w+$")
@@ -155,12 +158,14 @@ def keep(
             found = digest(part)
             path = folder / f"{prefix}-{found[:_HASH_LENGTH]}{suffix}"
             if path.exists():
-                young(path, "Delete it and run again: it is written anew.")
+                # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
+                use(intact(path, "Delete it and run again: it is written anew."))
                 return Written(path, found, is_new=False)
             if durable:
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
             part.replace(path)
+            _note_whole(path, stamp_of(path))
             if durable:
                 sync_folder(folder)
         finally:
@@ -183,15 +188,6 @@ def intact(path: Path, remedy: str) -> Path:
     if not _is_whole(path) and not (fetched(path) and _is_whole(path)):
         raise StoreError.at(str(path), "is damaged: its content is not what its name promises.", remedy)
     return path
-
-
-def young(path: Path, remedy: str) -> Path:
-    """As `intact`, of a file that somebody is about to refer to: it counts as young, so that no sweep takes it."""
-    found = intact(path, remedy)
-    os.utime(found)
-    with accessing(found):
-        _PROVED[_form(found)] = True
-    return found
 
 
 def fetched(path: Path) -> bool:
@@ -217,24 +213,44 @@ def promised(path: Path) -> str:
     return found[1] if found else ""
 
 
-_PROVED: dict[_Form, bool] = {}
-"""Whether files had the bytes that their names promise, as they stood when they were read."""
-
-
 def _is_whole(path: Path) -> bool:
     """Whether the content's hash is the one in the name; asked once as long as nothing changes."""
     with accessing(path):
-        form = _form(path)
-        if form not in _PROVED:
-            if len(_PROVED) >= _PROVED_MAX:
-                _PROVED.clear()
-            _PROVED[form] = digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
-        return _PROVED[form]
+        stamp = stamp_of(path)
+        if _WHOLE.get(path) == stamp:
+            return True
+        is_whole = digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+    if is_whole:
+        _note_whole(path, stamp)
+    return is_whole
 
 
-def _form(path: Path) -> _Form:
+def _note_whole(path: Path, stamp: Stamp) -> None:
+    if len(_WHOLE) >= _WHOLE_MAX:
+        _WHOLE.clear()
+    _WHOLE[path] = stamp
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What changes when a file does: its inode, its size and when it was written.
+
+    Raises:
+        OSError: The file is gone.
+    """
     status = path.stat()
-    return path, status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def use(path: Path) -> None:
+    """Have a file count as young, so that no sweep takes it; what is known of its bytes stays known.
+
+    Raises:
+        OSError: The file is gone.
+    """
+    before = stamp_of(path)
+    os.utime(path)
+    if _WHOLE.get(path) == before:
+        _note_whole(path, stamp_of(path))
 
 
 def sweep(folder: Path, kept: AbstractSet[str], older_than: float) -> int:

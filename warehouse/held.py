@@ -12,6 +12,8 @@ from typing import Generic, TypeVar
 
 import polars as pl
 
+from warehouse.files import Stamp, stamp_of
+
 Tables = TypeVar("Tables", bound=Mapping[str, pl.DataFrame])
 
 BYTES_MAX = 256 << 20
@@ -25,7 +27,7 @@ otherwise drop each table right before it is asked for again."""
 class _One(Generic[Tables]):
     tables: Tables
     size: int
-    stamp: tuple[int, int, int]
+    stamp: Stamp
     used_at: float
 
 
@@ -43,7 +45,7 @@ class Held(Generic[Tables]):
             OSError: The file is gone.
         """
         one = self._files.get(path)
-        if one is None or one.stamp != _stamp(path):
+        if one is None or one.stamp != stamp_of(path):
             return None
         return one.tables
 
@@ -53,7 +55,7 @@ class Held(Generic[Tables]):
         with self._turn:
             self._files.pop(path, None)
             if self._has_room(size, now):
-                self._files[path] = _One(tables, size, _stamp(path), now)
+                self._files[path] = _One(tables, size, stamp_of(path), now)
 
     def _has_room(self, size: int, now: float) -> bool:
         taken = sum(one.size for one in self._files.values())
@@ -61,8 +63,3 @@ class Held(Generic[Tables]):
             idle = [path for path, one in self._files.items() if now - one.used_at > IDLE_SECONDS]
             taken -= sum(self._files.pop(path).size for path in idle)
         return taken + size <= BYTES_MAX
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -9,7 +9,6 @@ Where the truth is in an object store, they are kept there as well: a machine re
 """
 
 import io
-import os
 import time
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
@@ -20,13 +19,13 @@ import polars as pl
 
 from contracts.errors import StoreError
 from warehouse import mapped
-from warehouse.files import at_hand, intact, keep, sweep
+from warehouse.files import at_hand, intact, keep, sweep, use
 from warehouse.held import Held
 from warehouse.mapped import Change
 from warehouse.mirror import mirror_of
 
 YOUNG_SECONDS = 300.0
-"""What was used since then counts as young as it is. A file that is marked as used has its bytes looked at again."""
+"""What was used since then counts as young as it is."""
 _DAMAGED = "Delete it: it is computed again."
 _ZIP, _MAPPED = ".zip", ".tables"
 Frames = Mapping[str, pl.DataFrame]
@@ -192,7 +191,7 @@ def _is_kept(path: Path) -> bool:
 def _used(path: Path) -> Path:
     """A path that counts as young: what is in use is not swept."""
     if abs(time.time() - path.stat().st_mtime) > YOUNG_SECONDS:  # noqa: TID251 - the files' clock
-        os.utime(path)
+        use(path)
     return path
 
 

@@ -107,15 +107,11 @@ class _Column:
     numbers: np.ndarray
     bits: np.ndarray | None
 
-    def series(self, rows: int) -> pl.Series:
-        """Its first rows."""
+    def array(self, rows: int) -> pa.Array:
+        """Its first rows, as they lie here."""
         bits = None if self.bits is None else pa.py_buffer(self.bits)
         buffers = [bits, pa.py_buffer(self.numbers)]
-        made = pl.from_arrow(
-            pa.Array.from_buffers(_ARROW[self.kind], rows, buffers, 0 if bits is None else -1)
-        )
-        assert isinstance(made, pl.Series)  # noqa: S101 - an array is one
-        return made
+        return pa.Array.from_buffers(_ARROW[self.kind], rows, buffers, 0 if bits is None else -1)
 
     def place(self, at: np.ndarray, values: pl.Series) -> "_Column":
         """Place values in some rows; the column that has them, which is this one unless a value is the first to miss."""
@@ -152,7 +148,7 @@ class _Table:
 
     def frame(self) -> pl.DataFrame:
         """Its rows."""
-        return pl.DataFrame([one.series(self.rows).alias(name) for name, one in self.columns.items()])
+        return _frame({name: one.array(self.rows) for name, one in self.columns.items()})
 
     def replaced(self, change: Change) -> pl.DataFrame:
         """Its rows with others in place of some: in their places, then behind them.
@@ -167,11 +163,17 @@ class _Table:
         free = np.concatenate([gone[gone < left], behind])
         tail = np.setdiff1d(np.arange(left, self.rows), gone, assume_unique=True)
         to, at = free[: tail.size], free[tail.size :]
-        made = []
+        made = {}
         for name, column in self.columns.items():
             column.move(tail, to)
-            made.append(column.place(at, rows[name]).series(left).alias(name))
-        return pl.DataFrame(made)
+            made[name] = column.place(at, rows[name]).array(left)
+        return _frame(made)
+
+
+def _frame(arrays: Mapping[str, pa.Array]) -> pl.DataFrame:
+    found = pl.from_arrow(pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+    assert isinstance(found, pl.DataFrame)  # noqa: S101 - a batch is one
+    return found
 
 
 def _mapped(path: Path, names: Collection[str] | None, access: int) -> Iterator[tuple[str, _Table]]:

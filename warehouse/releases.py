@@ -35,7 +35,7 @@ from warehouse.files import (
     part_of,
     sweep,
     sync_folder,
-    young,
+    use,
 )
 from warehouse.manifests import Manifests
 from warehouse.memory import Memory
@@ -134,7 +134,8 @@ class Releases:
     def _again(self, known: TableFile) -> TableFile | None:
         """A file that is there already, if it still is."""
         with suppress(StoreError, OSError):
-            young(self.root / known.path, _LOST)
+            # A release is about to name it: it counts as young, so that no sweep takes it.
+            use(intact(self.root / known.path, _LOST))
             return replace(known, is_reused=True)
         return None
 
