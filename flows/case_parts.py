@@ -14,14 +14,13 @@ from typing import cast
 import polars as pl
 
 from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, told_of
+from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import (
     SUBJECT,
     bounds_of,
     by_subject,
-    cases,
     edges_of,
-    handoffs,
     in_order,
     rows_of,
 )
@@ -264,15 +263,11 @@ def _differing(gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl
 
 
 def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    rows = in_order(told).lazy().with_columns(slot=pl.lit(0, dtype=pl.UInt32))
-    specs, codebook = asked.atlas.cases, asked.codebook
-    found, handed = pl.collect_all(
-        [
-            pl.concat([cases(rows, spec, codebook, is_in_order=True) for spec in specs], how="diagonal"),
-            pl.concat([handoffs(rows, spec, codebook, is_in_order=True) for spec in specs]),
-        ]
-    )
-    return {CASES: by_subject(found), HANDOFFS: by_subject(handed.drop("slot"))}
+    """Cases and handoffs of all that is told of some subjects, in order of subject."""
+    rows = in_order(told)
+    made = [cases_and_handoffs(rows, spec, asked.codebook) for spec in asked.atlas.cases]
+    found, handed = (pl.concat(some, how="diagonal") for some in zip(*made, strict=True))
+    return {CASES: by_subject(found), HANDOFFS: by_subject(handed)}
 
 
 def _told(asked: Pass, one: PackKeys) -> Frames:

@@ -16,7 +16,7 @@ STEPS = 1000
 
 SUBJECT = ("feed", "subject_id")
 _ORDER = (*SUBJECT, "occurred_at", "sequence", "landing", "row")
-_MILESTONES = ("opened", "responded", "resolved", "closed")
+MILESTONES = ("opened", "responded", "resolved", "closed")
 
 
 def case_columns(spec: Cases, codebook: Codebook) -> list[str]:
@@ -150,9 +150,9 @@ def cases(
         _of_subject(matched, spec, codebook, is_in_order=is_in_order)
         .with_columns(
             # Looked up once for all events: inside a group-by every group would do it again.
-            *(_when(name, _is(getattr(spec, name), codebook)) for name in _MILESTONES),
-            *(_there(codebook.column(name), codebook) for name in spec.attributes),
-            __reopened=_is(spec.reopened, codebook),
+            *(_when(name, reached(spec, name, codebook)) for name in MILESTONES),
+            *(there(codebook.column(name), codebook) for name in spec.attributes),
+            __reopened=reached(spec, "reopened", codebook),
             customer=pl.when(pl.col("customer") > 0).then("customer"),
         )
         .cache()
@@ -163,9 +163,9 @@ def cases(
         .agg(pl.col("touchpoint", "channel").first())
     )
     kept = [codebook.column(name) for name in spec.attributes]
-    reduced = zip(kept, spec.attributes.values(), strict=True)
+    kept_how = zip(kept, spec.attributes.values(), strict=True)
     lived = told.group_by(SUBJECT).agg(
-        *(_reduced(column, how, codebook).alias(column) for column, how in reduced),
+        *(reduced(column, how, codebook).alias(column) for column, how in kept_how),
         customer=pl.col("customer").last(ignore_nulls=True),
         opened_at=pl.col("__opened").min(),
         first_response_at=pl.col("__responded").min(),
@@ -180,10 +180,8 @@ def cases(
         .with_columns(
             pl.col("customer", "group_count", "handoff_count", "first_group", "last_group").fill_null(0),
             pl.col("is_ping_pong", "is_direct_ping_pong").fill_null(value=False),
-            first_response_hours=_hours("first_response_at"),
-            resolution_hours=_hours("resolved_at"),
-            closing_hours=_hours("closed_at"),
         )
+        .with_columns(**hours())
     )
 
 
@@ -246,28 +244,35 @@ def _passage(held: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _of_subject(matched: pl.LazyFrame, spec: Cases, codebook: Codebook, *, is_in_order: bool) -> pl.LazyFrame:
-    is_subject = coded("subject_type", Condition(any_of=(spec.subject,)), codebook)
     needed = {*case_columns(spec, codebook), "touchpoint", "slot"}
-    told = matched.filter(is_subject, pl.col("subject_id") > 0)
+    told = matched.filter(is_of_subject(spec, codebook))
     needed_of_it = told.select(sorted(needed))
     return needed_of_it if is_in_order else needed_of_it.sort(_ORDER)
 
 
-def _is(kinds: tuple[str, ...], codebook: Codebook) -> pl.Expr:
-    return coded("kind", Condition(any_of=kinds), codebook)
+def is_of_subject(spec: Cases, codebook: Codebook) -> pl.Expr:
+    """Whether an event is about a subject that cases are made of."""
+    is_subject = coded("subject_type", Condition(any_of=(spec.subject,)), codebook)
+    return is_subject & (pl.col("subject_id") > 0)
+
+
+def reached(spec: Cases, milestone: str, codebook: Codebook) -> pl.Expr:
+    """Whether an event opens, answers, resolves, closes or reopens a case."""
+    return coded("kind", Condition(any_of=getattr(spec, milestone)), codebook)
 
 
 def _when(milestone: str, reached: pl.Expr) -> pl.Expr:
     return pl.when(reached).then("occurred_at").alias(f"__{milestone}")
 
 
-def _there(column: str, codebook: Codebook) -> pl.Expr:
+def there(column: str, codebook: Codebook) -> pl.Expr:
     """An attribute's value where the event has one, else null."""
     value = pl.col(column)
     return pl.when(value > 0).then(value).alias(column) if codebook.is_coded(column) else value
 
 
-def _reduced(column: str, how: Reduction, codebook: Codebook) -> pl.Expr:
+def reduced(column: str, how: Reduction, codebook: Codebook) -> pl.Expr:
+    """The one value of an attribute that is kept of those that a case's events have, in order of time."""
     value = pl.col(column)
     found = {
         "first": value.first(ignore_nulls=True),
@@ -285,5 +290,11 @@ def added_up(value: pl.Expr) -> pl.Expr:
     return pl.when(value.count() > 0).then(total)
 
 
-def _hours(column: str) -> pl.Expr:
-    return in_units((pl.col(column) - pl.col("opened_at")).dt.total_microseconds(), HOUR)
+def hours() -> dict[str, pl.Expr]:
+    """How long cases took, from their opening: hours."""
+    ends = {"first_response": "first_response_at", "resolution": "resolved_at", "closing": "closed_at"}
+    opened = pl.col("opened_at")
+    return {
+        f"{name}_hours": in_units((pl.col(end) - opened).dt.total_microseconds(), HOUR)
+        for name, end in ends.items()
+    }
