@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -78,7 +79,12 @@ class NamedCases:
             return FactCase.empty() if columns is None else FactCase.empty().select(columns)
         if places is not None:
             some = some.filter(places) if isinstance(places, pl.Expr) else some[places]
-        return fact_case(some.lazy(), self.credit, self.codebook, self.customers, columns).collect()
+        return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
+
+    @cached_property
+    def keys(self) -> pl.Series:
+        """Customers' keys by code; null for 0."""
+        return pl.concat([pl.Series([None], dtype=pl.String), self.customers()["customer_key"]], rechunk=True)
 
     def blocks(self, salt: str) -> list[CaseBlock]:
         """Cases by the month in which they were opened, the oldest first; all in one when they are few.

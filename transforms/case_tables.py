@@ -45,7 +45,7 @@ def fact_case(
     cases: pl.LazyFrame,
     credit: Credit,
     codebook: Codebook,
-    customers: Callable[[], pl.DataFrame],
+    keys: Callable[[], pl.Series],
     columns: Collection[str] | None = None,
 ) -> pl.LazyFrame:
     """FactCase's rows and the attributes' columns, unsorted.
@@ -54,14 +54,9 @@ def fact_case(
         cases: Cases with slots, codes for names.
         credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
-        customers: customer, customer_key; asked for when they are wanted.
+        keys: Customers' keys by code, null for 0; asked for when they are wanted.
         columns: Only these; all of them when absent. No other names are looked up.
     """
-
-    def key() -> pl.Expr:
-        keys = pl.concat([pl.Series([None], dtype=pl.String), customers()["customer_key"]], rechunk=True)
-        return pl.lit(keys).gather(pl.col("customer").fill_null(0))
-
     there = cases.collect_schema().names()
     texts = [ATTRIBUTE + name for name, kind in codebook.attributes.items() if kind == "text"]
     coded = ["feed", "channel", *(name for name in texts if name in there)]
@@ -70,7 +65,7 @@ def fact_case(
         "case_id": lambda: codebook.decoded("subject_id"),
         "first_group": lambda: _group("first_group", codebook),
         "last_group": lambda: _group("last_group", codebook),
-        "customer_key": key,
+        "customer_key": lambda: pl.lit(keys()).gather(pl.col("customer").fill_null(0)),
         "touchpoint_id": lambda: named("touchpoint", credit.touchpoints),
         "owner_id": lambda: named("owner", credit.owners),
         "team_id": lambda: named("team", credit.teams),
