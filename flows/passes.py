@@ -61,6 +61,7 @@ class Measured:
         moves: `MOVES`: events that make or end a customer.
         told: Who was asked and who answered, see `transforms.sampling`.
         lived: Sums of those who could have been asked.
+        kept: Where what is computed from it may be kept.
         read: Events that were read for it; of all others what they gave was kept.
     """
 
@@ -80,6 +81,7 @@ class Measured:
     moves: pl.DataFrame
     told: pl.DataFrame
     lived: pl.DataFrame
+    kept: Kept
     read: int = 0
 
     @cached_property
@@ -154,6 +156,7 @@ def measure(
         summed["moves"],
         summed["told"],
         summed["lived"],
+        asked.kept,
         asked.read.rows,
     )
 

@@ -26,6 +26,7 @@ from contracts.tables import (
     ScoreDistribution,
     Table,
 )
+from flows.kept_ranks import keep_ranks, known_ranks
 from flows.landing import FeedLanding
 from flows.named_cases import NamedCases
 from flows.passes import Measured
@@ -43,7 +44,7 @@ from transforms.map_tables import dim_goal
 from transforms.observations import observed
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.trust import data_trust, stale_since
-from transforms.windows import metric_windows, window_sums, window_values
+from transforms.windows import charted, metric_windows, window_sums, window_values
 from warehouse.store import Absorbed, EventStore, State
 
 Tables = dict[type[Table], pl.DataFrame]
@@ -149,7 +150,8 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
     scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
     periods, spans = pl.collect_all([by_period(daily.lazy(), scoring), scoring.calendar.spans()])
-    values = observed(measured.values, spans, scoring)
+    known = known_ranks(measured.kept)
+    values = observed(measured.values, spans, scoring, known)
     # Made once, then used by several scorecards: collected in between.
     made, counts, changes = pl.collect_all(
         [
@@ -166,9 +168,11 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
             window_values(values, scoring),
             scoring,
             ["touchpoint"],
+            charted(scoring),
         ),
         scoring,
     )
+    keep_ranks(measured.kept, known)
     plans[MeasureDaily] = measure_daily(daily.lazy(), scoring)
     plans[ScoreDistribution] = score_distribution(measured.answers.lazy(), scoring)
     plans |= _case_plans(workspace, measured, state, scoring)

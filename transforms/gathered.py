@@ -24,7 +24,7 @@ from transforms.quantiles import (
     ranks_of,
     told_estimate,
 )
-from transforms.ranked import mixed, put_in_place
+from transforms.ranked import KEPT_FROM, mixed, put_in_place
 from transforms.waiting import WAITED, waited
 
 _SET = 1 << 32
@@ -142,19 +142,13 @@ class Gathered:
             yield groups, slice(begin, end)
             begin = end
 
-    @cached_property
-    def marks(self) -> np.ndarray:
-        """The mark of every row's values, open cases aside."""
-        return _joined([groups.marks[groups.there] for groups in self.groups], np.uint64)
-
-    @cached_property
-    def open_marks(self) -> np.ndarray:
-        """The mark of every row's open cases."""
-        return _joined([groups.open_marks[groups.there] for groups in self.groups], np.uint64)
+    def _marks(self, of: str) -> np.ndarray:
+        """The marks that groups have under a name, of every row."""
+        return np.concatenate([np.zeros(0, np.uint64), *(getattr(one, of)[one.there] for one in self.groups)])
 
     def look_up(self, wanted: Sequence["Wanted"]) -> None:
         """Look up values by rank, open cases aside, into `found` of what is wanted."""
-        sets, first_row, of_row = np.unique(self.marks, return_index=True, return_inverse=True)
+        sets, first_row, of_row = np.unique(self._marks("marks"), return_index=True, return_inverse=True)
         keys = [of_row[one.rows[one.is_there]] * _SET + one.ranks[one.is_there] for one in wanted]
         asked = np.unique(_joined(keys))
         number, rank = np.divmod(asked, _SET)
@@ -162,7 +156,9 @@ class Gathered:
         value, is_known = self.observations.ranked.find(pairs)
         lacking = np.flatnonzero(~is_known)
         value[lacking] = self._put_in_order(first_row[number[lacking]], rank[lacking])
-        self.observations.ranked.note(pairs.with_columns(value=pl.Series(value)), has_learnt=lacking.size > 0)
+        is_large = (self.rows["n"] - self.rows["open"]).to_numpy()[first_row[number]] >= KEPT_FROM
+        learnt = pairs.with_columns(value=pl.Series(value)).filter(is_large)
+        self.observations.ranked.note(learnt, has_learnt=bool((is_large & ~is_known).any()))
         for one, key in zip(wanted, keys, strict=True):
             one.found[one.is_there] = value[np.searchsorted(asked, key)]
 
@@ -189,7 +185,7 @@ class Gathered:
         Returns:
             What `waiting.waited` says, by row, share and column.
         """
-        alike = self.marks[rows] + mixed(self.open_marks[rows])
+        alike = self._marks("marks")[rows] + mixed(self._marks("open_marks")[rows])
         _, first, of_row = np.unique(alike, return_index=True, return_inverse=True)
         order = np.argsort(first)
         sets, found = rows[first[order]], []
@@ -265,8 +261,8 @@ def gathered(observations: Observations, cards: Sequence[pl.DataFrame]) -> Gathe
     return Gathered(observations, named.with_columns(**counted), groups)
 
 
-def _joined(parts: Sequence[np.ndarray], kind: type[np.integer] = np.int64) -> np.ndarray:
-    return np.concatenate([np.zeros(0, dtype=kind), *parts])
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
 def quantiles(found: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:

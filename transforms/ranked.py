@@ -13,6 +13,8 @@ AT_ONCE = 1 << 15
 """So many values are marked at once: they stay in the processor's cache."""
 FEW = 1 << 10
 """Up to so many values it is quicker to sort a set than to find those at a few ranks."""
+KEPT_FROM = 1 << 14
+"""Of smaller sets nothing is noted: they are put in order as quickly as they are looked up."""
 _TURNS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 """Steele, Lea and Flood 2014 (SplitMix64): whoever differs in one bit differs in half of them, and nobody is alike."""
 _FIRST, _LAST = np.uint64(0x9E3779B97F4A7C15), np.uint64(31)
