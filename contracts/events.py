@@ -7,6 +7,7 @@ never reused, so a month written a year ago needs no rewriting when a new value 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -116,8 +117,16 @@ class Codebook:
 
     def series(self, column: str) -> pl.Series:
         """The column's values by code: index 0 is null."""
-        missing, known = pl.Series(column, [None], dtype=pl.String), self.values.get(column, ())
-        return missing.append(known if isinstance(known, pl.Series) else pl.Series(known, dtype=pl.String))
+        if column not in self._series:
+            missing, known = pl.Series(column, [None], dtype=pl.String), self.values.get(column, ())
+            texts = known if isinstance(known, pl.Series) else pl.Series(known, dtype=pl.String)
+            self._series[column] = missing.append(texts).rechunk()
+        return self._series[column]
+
+    @cached_property
+    def _series(self) -> dict[str, pl.Series]:
+        """What was asked for: of many values it takes a while, and a look-up in two pieces takes longer."""
+        return {}
 
     def decoded(self, column: str) -> pl.Expr:
         """The column's values instead of its codes."""

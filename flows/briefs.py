@@ -21,13 +21,14 @@ from flows.parts import Pass
 from flows.workspace import LoadedWorkspace
 from transforms.match import Matcher
 from transforms.periods import Calendar
-from transforms.rules import compile_rules
+from transforms.rules import Compiler
 from transforms.slots import slots
 from warehouse.files import intact, keep
 from warehouse.kept import Kept
 from warehouse.store import State
 
 _GONE = "Run again: it is written anew."
+_COMPILER = Compiler()
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Brief:
         touchpoints = [touchpoint.id for touchpoint in self.atlas.touchpoints]
         end = max(last, today) + timedelta(days=1)
         days = slots(tenures(self.atlas), touchpoints, first, end, self.zone)
-        matcher = Matcher(compile_rules(self.atlas.rules, codebook), days, touchpoints)
+        matcher = Matcher(_COMPILER.decision(self.atlas.rules, codebook), days, touchpoints)
         return matcher, codebook, Calendar(min(first, today), today)
 
     def asked_of(self, state: State, kept: Kept, at_once: int | None = None) -> Pass:

@@ -44,7 +44,7 @@ from transforms.map_tables import dim_goal
 from transforms.observations import observed
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.trust import data_trust, stale_since
-from transforms.windows import metric_windows, window_sums, window_values
+from transforms.windows import charted, metric_windows, window_sums, window_values
 from warehouse.store import Absorbed, EventStore, State
 
 Tables = dict[type[Table], pl.DataFrame]
@@ -168,6 +168,7 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
             window_values(values, scoring),
             scoring,
             ["touchpoint"],
+            charted(scoring),
         ),
         scoring,
     )

@@ -1,5 +1,7 @@
 """Fixtures everyone uses: drawn tables, small workspaces, and the synthetic company, run once."""
 
+import atexit
+import gc
 import os
 import shutil
 import sys
@@ -42,6 +44,11 @@ def drawn(text: str) -> pl.DataFrame:
         {name: [row[index] or None for row in rows] for index, name in enumerate(head)},
         schema=dict.fromkeys(head, pl.String),
     )
+
+
+def pytest_unconfigure() -> None:
+    """Let go of what a command in this process asked of its end: libraries of tests count what they leave behind."""
+    atexit.unregister(gc.freeze)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

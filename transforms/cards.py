@@ -44,7 +44,11 @@ def by_period(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
 
 
 def cards(
-    periods: pl.LazyFrame, values: Observations, scoring: Scoring, wanted: Collection[str] = tuple(GRAINS)
+    periods: pl.LazyFrame,
+    values: Observations,
+    scoring: Scoring,
+    wanted: Collection[str] = tuple(GRAINS),
+    only: Collection[int] | None = None,
 ) -> pl.LazyFrame:
     """Every row of every card.
 
@@ -53,6 +57,7 @@ def cards(
         values: What `observations.observed` returned.
         scoring: Map, slots, calendar, goals.
         wanted: Names of the cards to make.
+        only: Numbers of the metrics that are wanted, `events` among them; there may be others too. All when absent.
 
     Returns:
         card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
@@ -69,10 +74,11 @@ def cards(
         if card in wanted
     ).cache()
     columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED]
-    made = [
-        estimate(sums, scoring.metrics),
-        *quantiles(gathered(values, _keys_by_card(values, scoring, wanted)), scoring.metrics),
-    ]
+    families = quantile_families(scoring.metrics).values()
+    ranked: list[pl.LazyFrame] = []
+    if only is None or any(number in only for members in families for number in members):
+        ranked = quantiles(gathered(values, _keys_by_card(values, scoring, wanted)), scoring.metrics)
+    made = [estimate(sums, scoring.metrics, only), *ranked]
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
     # selves and their goals: each is made once.
     scaled, *unscaled = made

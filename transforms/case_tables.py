@@ -1,7 +1,8 @@
 """Cases and handoffs with names for codes, as BI tools read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -41,7 +42,11 @@ def attribute_columns(specs: Sequence[Cases], codebook: Codebook) -> dict[str, C
 
 
 def fact_case(
-    cases: pl.LazyFrame, credit: Credit, codebook: Codebook, customers: pl.DataFrame
+    cases: pl.LazyFrame,
+    credit: Credit,
+    codebook: Codebook,
+    keys: Callable[[], pl.Series],
+    columns: Collection[str] | None = None,
 ) -> pl.LazyFrame:
     """FactCase's rows and the attributes' columns, unsorted.
 
@@ -49,29 +54,27 @@ def fact_case(
         cases: Cases with slots, codes for names.
         credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
-        customers: customer, customer_key.
+        keys: Customers' keys by code, null for 0; asked for when they are wanted.
+        columns: Only these; all of them when absent. No other names are looked up.
     """
-    at_opening = credit.credited(cases.with_columns(slot=pl.col("slot_opened")))
-    keys = pl.concat([pl.Series([None], dtype=pl.String), customers["customer_key"]], rechunk=True)
-    texts = [name for name, kind in codebook.attributes.items() if kind == "text"]
     there = cases.collect_schema().names()
-    return at_opening.with_columns(
-        feed=codebook.decoded("feed"),
-        case_id=codebook.decoded("subject_id"),
-        channel=codebook.decoded("channel"),
-        first_group=_group("first_group", codebook),
-        last_group=_group("last_group", codebook),
-        customer_key=pl.lit(keys).gather(pl.col("customer").fill_null(0)),
-        touchpoint_id=named("touchpoint", credit.touchpoints),
-        owner_id=named("owner", credit.owners),
-        team_id=named("team", credit.teams),
-        **{ATTRIBUTE + name: pl.col(name) for name in NUMBERS if name in there},
-        **{
-            ATTRIBUTE + name: codebook.decoded(ATTRIBUTE + name)
-            for name in texts
-            if ATTRIBUTE + name in there
-        },
-    )
+    texts = [ATTRIBUTE + name for name, kind in codebook.attributes.items() if kind == "text"]
+    coded = ["feed", "channel", *(name for name in texts if name in there)]
+    named_by: dict[str, Callable[[], pl.Expr]] = {
+        **{name: partial(codebook.decoded, name) for name in coded},
+        "case_id": lambda: codebook.decoded("subject_id"),
+        "first_group": lambda: _group("first_group", codebook),
+        "last_group": lambda: _group("last_group", codebook),
+        "customer_key": lambda: pl.lit(keys()).gather(pl.col("customer").fill_null(0)),
+        "touchpoint_id": lambda: named("touchpoint", credit.touchpoints),
+        "owner_id": lambda: named("owner", credit.owners),
+        "team_id": lambda: named("team", credit.teams),
+        **{ATTRIBUTE + name: partial(pl.col, name) for name in NUMBERS if name in there},
+    }
+    at_opening = credit.credited(cases.with_columns(slot=pl.col("slot_opened")))
+    wanted = [name for name in named_by if columns is None or name in columns]
+    every = at_opening.with_columns(named_by[name]().alias(name) for name in wanted)
+    return every if columns is None else every.select(columns)
 
 
 def fact_handoff(handoffs: pl.LazyFrame, scoring: Scoring, codebook: Codebook) -> pl.LazyFrame:

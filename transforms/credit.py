@@ -53,16 +53,18 @@ class Credit:
 
     def credit(self) -> Mapping[str, pl.Expr]:
         """date, owner and team, from the columns `slot` and `tenure`."""
-        by_tenure = self.slots.owners()
-        owner, team = (
-            number_of(by_tenure["owner_id"], self.owners),
-            number_of(by_tenure["team_id"], self.teams),
-        )
+        owner, team = self._numbers
         return {
             "date": self.slots.day(),
             "owner": pl.lit(owner).gather(pl.col("tenure")),
             "team": pl.lit(team).gather(pl.col("tenure")),
         }
+
+    @cached_property
+    def _numbers(self) -> tuple[pl.Series, pl.Series]:
+        """Owner and team of every tenure, by number."""
+        by_tenure = self.slots.owners()
+        return number_of(by_tenure["owner_id"], self.owners), number_of(by_tenure["team_id"], self.teams)
 
 
 @dataclass(frozen=True)

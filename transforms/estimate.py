@@ -1,6 +1,6 @@
 """Sums to values with intervals, one estimator after the other."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -163,15 +163,18 @@ def formula(metric: Metric) -> str:
     return FORMULAS[metric.estimator].format_map(metric.model_dump())
 
 
-def estimate(sums: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
+def estimate(
+    sums: pl.LazyFrame, metrics: Sequence[Metric], only: Collection[int] | None = None
+) -> pl.LazyFrame:
     """Sums with their values and intervals.
 
     Args:
         sums: Rows with `metric` (number; 0 is `events`) and the additive columns of the sums.
         metrics: The map's metrics, from number 1.
+        only: Numbers of the metrics that are wanted, at least one of which is no quantile; all when absent.
 
     Returns:
-        The rows of every metric but quantiles, with the `ESTIMATED` columns, grouped by estimator.
+        The rows of every such metric but quantiles, with the `ESTIMATED` columns, grouped by estimator.
     """
     every = [EVENTS, *metrics]
     per_unit = pl.lit(pl.Series([round(1 / metric.step, 9) for metric in every])).gather(pl.col("metric"))
@@ -183,7 +186,11 @@ def estimate(sums: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
     )
     parts = []
     for name, how in ESTIMATES.items():
-        numbers = [number for number, metric in enumerate(every) if metric.estimator == name]
+        numbers = [
+            number
+            for number, metric in enumerate(every)
+            if metric.estimator == name and (only is None or number in only)
+        ]
         if numbers:
             parts.append(_estimated(in_units.filter(pl.col("metric").is_in(numbers)), how, name))
     return pl.concat(parts)

@@ -15,13 +15,14 @@ from transforms.in_force import Standing
 from transforms.intervals import wilson, z_of
 
 OBSERVED_DAYS = 91
+OBSERVED_COLUMNS = ("touchpoint_id", "team_id", "last_group", "resolved_at")
 
 
 def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataFrame:
     """ObservedAccountability: resolved cases by the group that held them last.
 
     Args:
-        cases: FactCase, those that `resolved_lately` at least.
+        cases: FactCase, `OBSERVED_COLUMNS` of those that `resolved_lately` at least.
         standing: The map as it stands now.
     """
     shares = _shares(_counted(_resolved(cases, standing), standing))

@@ -36,8 +36,10 @@ def budgets(weeks: pl.LazyFrame, daily: pl.LazyFrame, legs: pl.DataFrame) -> pl.
 def _parts(shares: pl.LazyFrame, daily: pl.LazyFrame, legs: pl.DataFrame) -> pl.LazyFrame:
     """Answers, bad ones and allowed ones by goal, quarter and week; weeks that straddle a quarter's end are cut."""
     goals = shares.select(*GOAL, "in_force_until_date", "direction").unique()
+    pairs = shares.select("touchpoint_id", "metric").unique()
     counted = (
-        daily.group_by("touchpoint_id", "metric", "date")
+        daily.join(pairs, on=["touchpoint_id", "metric"], how="semi")
+        .group_by("touchpoint_id", "metric", "date")
         .agg(pl.col("n").sum(), good=pl.col("numerator").cast(pl.Int64).sum())
         .join(goals, on=["touchpoint_id", "metric"])
         .filter(

@@ -117,10 +117,7 @@ def _plain(card: pl.DataFrame, scope: str | None) -> pl.DataFrame:
 
 def _changed(before: pl.DataFrame, after: pl.DataFrame, between: Between) -> pl.DataFrame:
     """Rows that were final and are another now; one that nobody had is one only of a known scope and metric."""
-    known = before.select("scope_id", "metric").unique().with_columns(is_known=True)
-    both = before.join(after, on=_ROW, how="full", coalesce=True, suffix="_is").join(
-        known, on=["scope_id", "metric"], how="left"
-    )
+    both = before.join(after, on=_ROW, how="full", coalesce=True, suffix="_is")
     was_final = pl.when(pl.col("n").is_not_null()).then(pl.col("is_final"))
     appeared = pl.col("is_known") & (pl.col("period_end") <= between.ended)
     apart = (pl.col("value") - pl.col("value_is")).abs() > _ROUNDING * pl.max_horizontal(
@@ -128,9 +125,10 @@ def _changed(before: pl.DataFrame, after: pl.DataFrame, between: Between) -> pl.
     )
     is_other = apart.fill_null(pl.col("value").is_null() != pl.col("value_is").is_null())
     counts = [pl.col("n").fill_null(0), pl.col("n_is").fill_null(0)]
-    return both.filter(
-        was_final.fill_null(appeared.fill_null(value=False)), is_other | (counts[0] != counts[1])
-    ).select(
+    other = both.filter(is_other | (counts[0] != counts[1]))
+    known = before.select("scope_id", "metric").unique().with_columns(is_known=True)
+    told = other.join(known, on=["scope_id", "metric"], how="left")
+    return told.filter(was_final.fill_null(appeared.fill_null(value=False))).select(
         *_ROW,
         value_was="value",
         value_is="value_is",

@@ -96,6 +96,36 @@ def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
     return Decision(rules, columns, looked_up, _shadowed(rules, dimensions, table))
 
 
+class Compiler:
+    """Compiles rules, and gives what it gave last as long as the rules and the words that they test are the same."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Decision, Codebook] | None = None
+
+    def decision(self, rules: Sequence[Rule], codebook: Codebook) -> Decision:
+        """As `compile_rules`."""
+        if self._last is not None:
+            made, then = self._last
+            if made.rules is rules and _says_the_same(codebook, then, made.columns):
+                return made
+        made = compile_rules(rules, codebook)
+        self._last = made, codebook
+        return made
+
+
+def _says_the_same(one: Codebook, other: Codebook, columns: Sequence[str]) -> bool:
+    """Whether codes of some columns stand for the same in two codebooks."""
+    if one.attributes != other.attributes:
+        return False
+    return all(_are_alike(one.values.get(column, ()), other.values.get(column, ())) for column in columns)
+
+
+def _are_alike(one: Sequence[str] | pl.Series, other: Sequence[str] | pl.Series) -> bool:
+    if isinstance(one, pl.Series) or isinstance(other, pl.Series):
+        return isinstance(one, pl.Series) and isinstance(other, pl.Series) and one.equals(other)
+    return list(one) == list(other)
+
+
 def rule_expression(rules: Sequence[Rule], codebook: Codebook) -> pl.Expr:
     """The number of the first rule that accepts a row, as a chain of conditions: the reference."""
     decided = pl.lit(0, dtype=pl.UInt16)

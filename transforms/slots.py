@@ -94,6 +94,10 @@ class Slots:
 
     def owners(self) -> pl.DataFrame:
         """One row per tenure index: tenure, owner_id, seat_id, team_id; `nobody` where there is none."""
+        return self._owners
+
+    @cached_property
+    def _owners(self) -> pl.DataFrame:
         nobody = {"tenure": 0, "owner_id": NOBODY, "seat_id": None, "team_id": NOBODY}
         rows = [nobody] + [
             {

@@ -10,6 +10,7 @@ from contracts.accountability import Metric
 from contracts.tables import MetricWindow
 from transforms.behaviour import SHARES, charts
 from transforms.credit import PARTS, Scoring, named
+from transforms.estimate import EVENTS
 from transforms.measure import ADDITIVE
 from transforms.observations import Observations
 from transforms.periods import PERIOD, PERIOD_COLUMNS, Calendar
@@ -34,9 +35,18 @@ class _Window:
         )  # fmt: skip
 
 
+def charted(scoring: Scoring) -> frozenset[int]:
+    """Numbers of metrics that a window is chosen for anywhere, and of `events`, as `cards.cards` wants them."""
+    names = {EVENTS.id, *charts(scoring.atlas)["metric"]}
+    return frozenset(number for number, name in enumerate(scoring.metric_ids) if name in names)
+
+
 def window_sums(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
-    """Credited daily sums as sums of every window that any metric may be told over, as `cards.by_period` has them."""
-    whole = daily.filter(pl.col("dimension") == 0)
+    """Credited daily sums as sums of every window that any metric may be told over, as `cards.by_period` has them.
+
+    Of metrics that no window is chosen for anywhere there are none.
+    """
+    whole = daily.filter(pl.col("dimension") == 0, pl.col("metric").is_in(sorted(charted(scoring))))
     every = [one.named(whole) for one in _windows(scoring)]
     return pl.concat(every).group_by(*PERIOD_COLUMNS, *PARTS).agg(pl.col(*ADDITIVE).sum())
 
@@ -54,7 +64,7 @@ def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     """MetricWindow, unsorted.
 
     Args:
-        made: What `cards.cards` made of the windows, touchpoints only.
+        made: What `cards.cards` made of the windows, of touchpoints and `charted` metrics.
         scoring: Map, calendar, goals.
     """
     weeks = (pl.col("period_end") - pl.col("period_start")).dt.total_days() // 7

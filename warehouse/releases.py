@@ -35,6 +35,7 @@ from warehouse.files import (
     part_of,
     sweep,
     sync_folder,
+    use,
 )
 from warehouse.manifests import Manifests
 from warehouse.memory import Memory
@@ -134,7 +135,7 @@ class Releases:
         """A file that is there already, if it still is."""
         with suppress(StoreError, OSError):
             # A release is about to name it: it counts as young, so that no sweep takes it.
-            os.utime(intact(self.root / known.path, _LOST))
+            use(intact(self.root / known.path, _LOST))
             return replace(known, is_reused=True)
         return None
 

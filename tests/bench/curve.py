@@ -68,6 +68,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
             found = compared(folder / "out-tables", folder / f"out-{rival}")
             point.cells[rival], point.differing[rival] = found
     copy = copied(home, folder / f"{events}-batches")
+    process("ours", "draw", copy, copy, limit_s=float("inf"))
     for _ in range(rounds):
         _run(point, "ours", "batch", copy)
     _run(point, "ours", "warm", copy)

@@ -5,7 +5,8 @@ python -m tests.bench.ours scan FOLDER OUT      the columns that the pass reads,
 python -m tests.bench.ours run FOLDER OUT       all published tables, from what is kept of months
 python -m tests.bench.ours anew FOLDER OUT      the same, once everything that is kept is forgotten
 python -m tests.bench.ours owners FOLDER OUT    the same, with ten touchpoints in other hands for 90 days
-python -m tests.bench.ours batch FOLDER OUT     10,000 new events, most of yesterday, absorbed and published
+python -m tests.bench.ours draw FOLDER OUT      ten batches of 10,000 new events, most of yesterday, for the next two
+python -m tests.bench.ours batch FOLDER OUT     one of them absorbed and published
 python -m tests.bench.ours warm FOLDER OUT      the last of four such batches in a process that has read modules and workspace
 python -m tests.bench.ours verify FOLDER OUT    the release against everything computed anew
 """
@@ -15,11 +16,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import polars as pl
 import yaml
 
@@ -32,7 +32,7 @@ from flows.serving.reactor import at_instant
 from flows.stages import scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
-from tests.bench.drawn import DAYS, SEED, START, drawn_events
+from tests.bench import batches
 from tests.bench.memory import forget_peak, peak_mb
 from transforms.cards import by_period, cards
 from transforms.credit import credited_daily, named
@@ -44,7 +44,6 @@ from warehouse.releases import TableFile
 from warehouse.store import EventStore, State
 
 T = TypeVar("T")
-BATCH = 10_000
 WARM = 4
 
 
@@ -153,7 +152,7 @@ def _with_other_owners(workspace: LoadedWorkspace) -> LoadedWorkspace:
 
 
 def batch(folder: Path, out: Path) -> dict[str, object]:
-    """10,000 events: 80 % of the last day, 15 % of the last month, 5 % of the last half-year."""
+    """The next of the batches that were drawn, see `tests.bench.batches`, in a process of its own."""
     return absorbed(Watched(load(folder)), out)
 
 
@@ -161,7 +160,7 @@ def absorbed(run: Watched, out: Path) -> dict[str, object]:
     """The next 10,000 events in the store, and all tables published."""
     with run.underway():
         before = run.store.head()
-        events = _batch(before)
+        events = batches.taken(run.workspace.root)
         stored = run._timed(  # noqa: SLF001 - the stage without deliveries, timed like any other
             "absorb", lambda: run.store.absorb(before, events, before.deliveries, before.resolution)
         )
@@ -189,24 +188,6 @@ def resident(folder: Path, out: Path, memory: Memory[TableFile]) -> Callable[[],
     return lambda: absorbed(Watched(at_instant(workspace, workspace.now), memory=memory), out)
 
 
-def _batch(state: State) -> pl.DataFrame:
-    number = state.number
-    # Those who are known: the batch comes without an identity of its own.
-    drawn = drawn_events(BATCH, state.resolution.customers.height).sample(BATCH, seed=number, shuffle=True)
-    draw = np.random.default_rng([SEED, number])
-    age = np.concatenate(
-        [draw.uniform(0, span, count) for span, count in ((1, 8000), (30, 1500), (182, 500))]
-    )
-    end = START + timedelta(days=DAYS)
-    at = pl.Series("occurred_at", [end - timedelta(days=float(days)) for days in age])
-    return drawn.with_columns(
-        at.cast(pl.Datetime("us", "UTC")),
-        event_id=pl.format("bench|batch{}|{}", pl.lit(number), pl.col("row")),
-        landing=pl.lit(f"batch{number}"),
-        recorded_at=pl.lit(datetime.fromisoformat(end.isoformat())).cast(pl.Datetime("us", "UTC")),
-    )
-
-
 def checked(folder: Path, _out: Path) -> dict[str, object]:
     """The release against everything computed anew."""
     found = verified(load(folder))
@@ -224,6 +205,7 @@ def main() -> None:
         "run": published,
         "anew": lambda one, other: published(one, other, forget=True),
         "owners": owners,
+        "draw": batches.draw,
         "batch": batch,
         "warm": warm,
         "verify": checked,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from contracts.accountability import Rule
 from contracts.events import Codebook
 from transforms import rules as compiled
-from transforms.rules import compile_rules, rule_expression
+from transforms.rules import Compiler, compile_rules, rule_expression
 
 CODEBOOK = Codebook(
     {
@@ -118,3 +118,19 @@ def test_a_value_that_has_not_come_yet_can_still_match():
         Rule.model_validate({"id": "future", "touchpoint": "t", "kind": ["crm.returned"]}),
     ]
     assert compile_rules(rules, CODEBOOK).shadowed_by == {}
+
+
+def test_rules_are_compiled_again_once_the_words_that_they_test_are_others():
+    rules = [Rule.model_validate({"id": "r", "touchpoint": "t", "kind": ["crm.*"]})]
+    words = {name: list(values) for name, values in CODEBOOK.values.items()}
+    compiler = Compiler()
+    first = compiler.decision(rules, CODEBOOK)
+    same = Codebook({**words, "channel": ["web", "fax"], "kind": tuple(words["kind"])}, CODEBOOK.attributes)
+    assert compiler.decision(rules, same) is first, "no rule tests channels"
+    more = Codebook({**words, "kind": [*words["kind"], "crm.kept"]}, CODEBOOK.attributes)
+    again = compiler.decision(rules, more)
+    events = pl.DataFrame({"kind": [0, 1, 4, 5]}, schema={"kind": pl.UInt16})
+    assert events.select(again.rule).to_series().to_list() == [0, 1, 0, 1]
+    assert compiler.decision(list(rules), more) is not again, "another list may be of another map"
+    large = pl.Series(words["kind"])
+    assert compiler.decision(rules, Codebook({**words, "kind": large}, CODEBOOK.attributes)) is not again

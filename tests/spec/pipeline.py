@@ -28,7 +28,7 @@ from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.slots import slots
-from transforms.windows import metric_windows, window_sums, window_values
+from transforms.windows import charted, metric_windows, window_sums, window_values
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -181,7 +181,7 @@ def score(
     plans = scorecards(made, counts, changes, scoring)
     plans[FactAttribution] = fact_attribution(changes, scoring)
     widened = window_sums(daily.lazy(), scoring), window_values(values, scoring)
-    windows = metric_windows(cards(*widened, scoring, ["touchpoint"]), scoring)
+    windows = metric_windows(cards(*widened, scoring, ["touchpoint"], charted(scoring)), scoring)
     plans[MetricWindow] = windows
     return Scored(
         {table: plan.collect() for table, plan in plans.items()},
