@@ -21,6 +21,8 @@ from transforms.credit import Credit
 ONE_FILE_ROWS = 200_000
 """Up to so many cases are published as one; more of them by the month in which they were opened."""
 
+HASHED_ROWS = 1 << 18
+"""Cases whose hashes are worked out at once."""
 PLACES_PER_CASE = 16
 """Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
 
@@ -124,29 +126,28 @@ class NamedCases:
         return int(np.count_nonzero(seen)) == place.size
 
     def _hashes(self) -> np.ndarray:
-        """A hash of every case's row, whatever its codes are."""
-        owned = self.credit.credited(self.cases.lazy().select("touchpoint", slot="slot_opened"))
-        named: dict[str, tuple[pl.Expr, Sequence[str]]] = {
-            "touchpoint": (pl.col("touchpoint"), self.credit.touchpoints),
-            "owner": (pl.col("owner"), self.credit.owners),
-            "team": (pl.col("team"), self.credit.teams),
-        }
-        who = owned.select(
-            pl.lit(pl.Series(names, dtype=pl.String).hash()).gather(codes).alias(name)
-            for name, (codes, names) in named.items()
-        ).collect()
-        told = [name for name in self.cases.columns if name not in _MADE_OF_OTHERS]
-        plain = [name for name in told if not name.startswith("slot_") and name not in who.columns]
-        whole = self.cases.select(self._meant(name) for name in plain).hstack(who)
-        return whole.hash_rows().to_numpy()
+        """A hash of every case's row, whatever its codes are; so many cases at a time, for hashes take eight bytes each."""
+        meant = self._meanings()
+        found = np.empty(self.cases.height, dtype=np.uint64)
+        for begin in range(0, self.cases.height, HASHED_ROWS):
+            some = self.cases[begin : begin + HASHED_ROWS]
+            owned = self.credit.credited(some.lazy().with_columns(slot="slot_opened"))
+            found[begin : begin + some.height] = owned.select(meant).collect().hash_rows().to_numpy()
+        return found
 
-    def _meant(self, column: str) -> pl.Expr:
-        """A column as it is, or hashes of what its codes stand for."""
-        name = _GROUPS.get(column, column)
-        if name != "customer" and not self.codebook.is_coded(name):
-            return pl.col(column)
-        hashes = pl.lit(pl.Series(self.fingerprints(name)))
-        return hashes.gather(pl.col(column).fill_null(0)).alias(column)
+    def _meanings(self) -> list[pl.Expr]:
+        """What rows are made of: columns as they are, or hashes of what their codes stand for."""
+        credit = self.credit
+        named = {"touchpoint": credit.touchpoints, "owner": credit.owners, "team": credit.teams}
+        hashes = {name: pl.Series(texts, dtype=pl.String).hash() for name, texts in named.items()}
+        told = [name for name in self.cases.columns if not name.startswith("slot_")]
+        for name in told:
+            column = _GROUPS.get(name, name)
+            if name not in named and (column == "customer" or self.codebook.is_coded(column)):
+                hashes[name] = pl.Series(self.fingerprints(column))
+        plain = [name for name in told if name not in hashes and name not in _MADE_OF_OTHERS]
+        coded = [pl.lit(of).gather(pl.col(name).fill_null(0)).alias(name) for name, of in hashes.items()]
+        return [*map(pl.col, plain), *coded]
 
 
 def _key(salt: str, month: str, hashes: np.ndarray) -> str:

@@ -27,9 +27,6 @@ from transforms.quantiles import (
 from transforms.ranked import KEPT_FROM, mixed, put_in_place
 from transforms.waiting import WAITED, waited
 
-_SET = 1 << 32
-"""A set's number times this, plus a rank: one number."""
-
 
 @dataclass(frozen=True)
 class _Groups:
@@ -54,7 +51,8 @@ class _Groups:
     def of_cell(self) -> np.ndarray:
         """Every cell's group; `size` for those that are in none."""
         key, day = self.key_of[self.observations.part], self.layer.of_day[self.observations.day]
-        return np.where((key >= 0) & (day >= 0), key * len(self.layer.spans) + day, self.size)
+        found = np.where((key >= 0) & (day >= 0), key * len(self.layer.spans) + day, self.size)
+        return found.astype(np.min_scalar_type(self.size))
 
     @cached_property
     def events(self) -> np.ndarray:
@@ -96,19 +94,19 @@ class _Groups:
         key, place = np.divmod(groups, max(len(self.layer.spans), 1))
         return key, self.layer.spans[place]
 
-    def values(self, of: Cells, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def values(self, of: str, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A copy of some groups' values, group by group in any order; and where each group's begin, and the last one's end.
 
         Args:
-            of: Those of events or of open cases.
+            of: `events` or `open`.
             numbers: The groups' numbers, ascending.
         """
         is_wanted = np.zeros(self.size + 1, dtype=bool)
         is_wanted[numbers] = True
         cells = np.flatnonzero(is_wanted[self.of_cell])
-        counts = self._added_up(of.counts)[numbers]
         in_turn = cells[np.argsort(self.of_cell[cells], kind="stable")]
-        return of.of(in_turn), np.concatenate([[0], np.cumsum(counts)])
+        values = getattr(self.observations, of).of(in_turn)
+        return values, np.concatenate([[0], np.cumsum(getattr(self, of)[numbers])])
 
     def _marked(self, of: Cells) -> np.ndarray:
         summed = np.zeros(self.size + 1, dtype=np.uint64)
@@ -116,6 +114,8 @@ class _Groups:
         return summed[: self.size]
 
     def _added_up(self, counts: np.ndarray) -> np.ndarray:
+        if not counts.any():
+            return np.zeros(self.size, dtype=np.int64)
         # Counts are far below 2**53, so these floats are whole numbers.
         summed = np.bincount(self.of_cell, weights=counts, minlength=self.size + 1)
         return summed[: self.size].astype(np.int64)
@@ -146,34 +146,31 @@ class Gathered:
         """The marks that groups have under a name, of every row."""
         return np.concatenate([np.zeros(0, np.uint64), *(getattr(one, of)[one.there] for one in self.groups)])
 
-    def look_up(self, wanted: Sequence["Wanted"]) -> None:
-        """Look up values by rank, open cases aside, into `found` of what is wanted."""
-        sets, first_row, of_row = np.unique(self._marks("marks"), return_index=True, return_inverse=True)
-        keys = [of_row[one.rows[one.is_there]] * _SET + one.ranks[one.is_there] for one in wanted]
-        asked = np.unique(_joined(keys))
-        number, rank = np.divmod(asked, _SET)
-        pairs = pl.DataFrame({"mark": sets[number], "rank": rank})
-        value, is_known = self.observations.ranked.find(pairs)
-        lacking = np.flatnonzero(~is_known)
-        value[lacking] = self._put_in_order(first_row[number[lacking]], rank[lacking])
-        is_large = (self.rows["n"] - self.rows["open"]).to_numpy()[first_row[number]] >= KEPT_FROM
-        learnt = pairs.with_columns(value=pl.Series(value)).filter(is_large)
-        self.observations.ranked.note(learnt, has_learnt=bool((is_large & ~is_known).any()))
-        for one, key in zip(wanted, keys, strict=True):
-            one.found[one.is_there] = value[np.searchsorted(asked, key)]
+    def look_up(self, rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+        """Values of some rows by rank.
 
-    def _put_in_order(self, rows: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-        """Values of some rows by rank, from the values themselves."""
-        found, order = np.zeros(len(rows)), np.argsort(rows, kind="stable")
+        Args:
+            rows: Rows without open cases, ascending.
+            ranks: Which of each row's values, from 0, a column for every row; -1 for none.
+
+        Returns:
+            The values; anything where there is none.
+        """
+        found, ranked = np.zeros(ranks.shape), self.observations.ranked
+        marks, first, of_row = np.unique(self._marks("marks")[rows], return_index=True, return_inverse=True)
+        is_large = self.rows["n"].to_numpy()[rows[first]] >= KEPT_FROM
+        large, large_marks = first[is_large], marks[is_large]
+        found[:, large], is_known = ranked.find(large_marks, ranks[:, large])
+        lacking = np.sort(np.concatenate([first[~is_large], large[~is_known]]))
         for groups, piece in self._stretches():
-            own = order[slice(*np.searchsorted(rows, [piece.start, piece.stop], sorter=order))]
-            if not own.size:
-                continue
-            those, at = np.unique(rows[own], return_inverse=True)
-            values, begins = groups.values(self.observations.events, groups.there[those - piece.start])
-            put_in_place(values, begins, np.split(ranks[own], np.flatnonzero(np.diff(at)) + 1))
-            found[own] = values[begins[at] + ranks[own]]
-        return found
+            own = lacking[slice(*np.searchsorted(rows[lacking], [piece.start, piece.stop]))]
+            if own.size:
+                values, begins = groups.values("events", groups.there[rows[own] - piece.start])
+                put_in_place(values, begins, ranks[:, own])
+                at = begins[:-1] + ranks[:, own]
+                found[:, own] = np.append(values, 0.0).take(at, mode="clip")
+        ranked.note(large_marks, ranks[:, large], found[:, large], has_learnt=not is_known.all())
+        return found[:, first[of_row]]
 
     def wait(self, rows: np.ndarray, shares: Sequence[float]) -> np.ndarray:
         """By when shares of cases have come to it.
@@ -194,8 +191,7 @@ class Gathered:
             if not own.size:
                 continue
             numbers = groups.there[own - piece.start]
-            every = (self.observations.events, self.observations.open)
-            over, so_far = (_one_by_one(*groups.values(of, numbers)) for of in every)
+            over, so_far = (_one_by_one(*groups.values(of, numbers)) for of in ("events", "open"))
             found.append(waited(zip(over, so_far, strict=True), shares))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
@@ -207,20 +203,6 @@ def _one_by_one(values: np.ndarray, begins: np.ndarray) -> Iterator[np.ndarray]:
     for begin, end in pairwise(begins.tolist()):
         values[begin:end].sort()
         yield values[begin:end]
-
-
-class Wanted:
-    """Values that are looked up by rank.
-
-    Attributes:
-        rows: Rows.
-        ranks: Which of a row's values, from 0; -1 for none.
-        is_there: Whether there is one.
-        found: The values, filled in by `Gathered.look_up`; anything where there is none.
-    """
-
-    def __init__(self, rows: np.ndarray, ranks: np.ndarray) -> None:
-        self.rows, self.ranks, self.is_there, self.found = rows, ranks, ranks >= 0, np.zeros(len(rows))
 
 
 def told(observations: Observations) -> pl.DataFrame:
@@ -280,14 +262,10 @@ def quantiles(found: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
     censored = [number for number in families if is_censored(metrics[number - 1])]
     waits = pl.col("metric").is_in(censored) & (pl.col("open") > 0)
     waiting, complete = (rows.filter(one).drop("open") for one in (waits, ~waits))
-    looked = [
-        _Looked(family, metrics[number - 1].quantile or 0.5, number)
-        for first, members in families.items()
-        for family in (complete.filter(pl.col("metric") == first),)
-        for number in members
-    ]
-    found.look_up([one for each in looked for one in each.wanted.values()])
-    made = [each.estimate() for each in looked]
+    made = []
+    for first, members in families.items():
+        family = complete.filter(pl.col("metric") == first)
+        made += _complete(found, family, {number: metrics[number - 1].quantile or 0.5 for number in members})
     for first in censored:
         family = waiting.filter(pl.col("metric") == first)
         if family.height:
@@ -305,17 +283,11 @@ def _waiting(found: Gathered, rows: pl.DataFrame, shares: Mapping[int, float]) -
         yield told_estimate(estimated, "brookmeyer_crowley", number)
 
 
-class _Looked:
-    """One quantile of a family's rows, looked up."""
-
-    def __init__(self, rows: pl.DataFrame, quantile: float, number: int) -> None:
-        self.rows, self._quantile, self._number = rows, quantile, number
-        ranks = rows.select(**ranks_of(quantile)).fill_null(-1)
-        self.wanted = {one.name: Wanted(rows["row"].to_numpy(), one.to_numpy()) for one in ranks}
-
-    def estimate(self) -> pl.LazyFrame:
-        found = {
-            name: pl.Series(one.found).set(pl.Series(~one.is_there), None)
-            for name, one in self.wanted.items()
-        }
-        return ranked_estimate(self.rows.with_columns(**found).lazy(), self._quantile, self._number)
+def _complete(found: Gathered, rows: pl.DataFrame, shares: Mapping[int, float]) -> Iterator[pl.LazyFrame]:
+    """Quantiles of a family's rows without open cases, by the numbers of their metrics."""
+    asked = [rows.select(**ranks_of(share)).fill_null(-1) for share in shares.values()]
+    ranks = np.vstack([one.to_numpy().T for one in asked])
+    values = iter(found.look_up(rows["row"].to_numpy(), ranks))
+    for (number, share), one in zip(shares.items(), asked, strict=True):
+        told = {rank.name: pl.Series(next(values)).set(rank < 0, None) for rank in one}
+        yield ranked_estimate(rows.with_columns(**told).lazy(), share, number)

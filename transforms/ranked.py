@@ -4,8 +4,6 @@ A quantile of a group depends on the set of its values alone. So sets are told a
 their parts; a set that several cards have, or that a run before has had, is put in order once.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
@@ -13,6 +11,8 @@ AT_ONCE = 1 << 15
 """So many values are marked at once: they stay in the processor's cache."""
 FEW = 1 << 10
 """Up to so many values it is quicker to sort a set than to find those at a few ranks."""
+MANY_SETS = 1 << 10
+"""Beyond so many sets, those of one size are sorted at once."""
 KEPT_FROM = 1 << 14
 """Of smaller sets nothing is noted: they are put in order as quickly as they are looked up."""
 _TURNS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
@@ -35,26 +35,29 @@ class Ranked:
         self._asked: list[pl.DataFrame] = []
         self.has_learnt = False
 
-    def find(self, asked: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Values by rank, and whether each is known.
+    def find(self, marks: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values of sets by rank, and of which sets all are known.
 
         Args:
-            asked: mark, rank.
+            marks: The sets' marks.
+            ranks: A column for every set; -1 for none.
         """
         known = self._known.with_columns(is_known=pl.lit(value=True))
-        found = asked.join(known, on=["mark", "rank"], how="left", maintain_order="left")
-        return found["value"].fill_null(0.0).to_numpy(writable=True), found[
-            "is_known"
-        ].is_not_null().to_numpy()
+        found = _pairs(marks, ranks).join(known, on=["mark", "rank"], how="left", maintain_order="left")
+        is_known = found["is_known"].is_not_null().to_numpy().reshape(ranks.shape) | (ranks < 0)
+        return found["value"].fill_null(0.0).to_numpy().reshape(ranks.shape), is_known.all(axis=0)
 
-    def note(self, asked: pl.DataFrame, *, has_learnt: bool) -> None:
+    def note(self, marks: np.ndarray, ranks: np.ndarray, values: np.ndarray, *, has_learnt: bool) -> None:
         """Note what was asked for.
 
         Args:
-            asked: `RANKED`.
+            marks: The sets' marks.
+            ranks: A column for every set; -1 for none.
+            values: Their values.
             has_learnt: Whether any of it was not known.
         """
-        self._asked.append(asked)
+        told = _pairs(marks, ranks).with_columns(value=pl.Series(values.reshape(-1)))
+        self._asked.append(told.filter(pl.col("rank") >= 0))
         self.has_learnt |= has_learnt
 
     def used(self) -> pl.DataFrame:
@@ -62,6 +65,11 @@ class Ranked:
         if not self._asked:
             return self._known.clear()
         return pl.concat(self._asked).unique(["mark", "rank"]).sort("mark", "rank")
+
+
+def _pairs(marks: np.ndarray, ranks: np.ndarray) -> pl.DataFrame:
+    """mark, rank: row by row of the ranks."""
+    return pl.DataFrame({"mark": np.tile(marks, len(ranks)), "rank": ranks.reshape(-1)})
 
 
 def mixed(bits: np.ndarray) -> np.ndarray:
@@ -93,17 +101,23 @@ def marks_of(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
     return found
 
 
-def put_in_place(values: np.ndarray, begins: np.ndarray, ranks: Sequence[np.ndarray]) -> None:
+def put_in_place(values: np.ndarray, begins: np.ndarray, ranks: np.ndarray) -> None:
     """Move values of sets about until those that are asked for stand at their ranks.
 
     Args:
         values: Set by set; they are moved.
         begins: Where each set's begin; and how many there are.
-        ranks: Which of each set's values are asked for, from 0.
+        ranks: Which of each set's values are asked for, from 0, a column for every set; -1 for none.
     """
-    edges = begins.tolist()
-    for begin, end, wanted in zip(edges[:-1], edges[1:], ranks, strict=True):
-        if end - begin <= FEW:
+    sizes = np.diff(begins)
+    several = np.flatnonzero((sizes > 1) & (sizes <= FEW))
+    if several.size > MANY_SETS:
+        for size in np.unique(sizes[several]):
+            at = begins[several[sizes[several] == size]][:, None] + np.arange(size)
+            values[at] = np.sort(values[at], axis=1)
+    else:
+        for begin, end in zip(begins[several].tolist(), begins[several + 1].tolist(), strict=True):
             values[begin:end].sort()
-        else:
-            values[begin:end].partition(wanted)
+    for own in np.flatnonzero(sizes > FEW).tolist():
+        asked = ranks[:, own]
+        values[begins[own] : begins[own + 1]].partition(asked[asked >= 0])

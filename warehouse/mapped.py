@@ -179,7 +179,10 @@ def _frame(arrays: Mapping[str, pa.Array]) -> pl.DataFrame:
 def _mapped(path: Path, names: Collection[str] | None, access: int) -> Iterator[tuple[str, _Table]]:
     """The tables of a file, mapped."""
     with path.open("rb") as file:
-        pages = mmap.mmap(file.fileno(), 0, access=access)
+        try:
+            pages = mmap.mmap(file.fileno(), 0, access=access)
+        except OSError:  # there are file systems that cannot: it is read then
+            pages = bytearray(file.read())
     end = len(pages) - len(MAGIC)
     if pages[end:] != MAGIC:
         raise StoreError.at(str(path), "is written in another way.", "Delete it: it is computed again.")
@@ -191,7 +194,9 @@ def _mapped(path: Path, names: Collection[str] | None, access: int) -> Iterator[
             yield name, _Table(told["rows"], told["room"], columns)
 
 
-def _column(pages: mmap.mmap, kind: str, rows: int, at: int, bits_at: int | None = None) -> _Column:
+def _column(
+    pages: mmap.mmap | bytearray, kind: str, rows: int, at: int, bits_at: int | None = None
+) -> _Column:
     bits = None if bits_at is None else np.frombuffer(pages, np.uint8, _bytes(rows), bits_at)
     if kind == _BOOLEAN:
         return _Column(kind, np.frombuffer(pages, np.uint8, _bytes(rows), at), bits)

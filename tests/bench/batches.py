@@ -30,13 +30,12 @@ def draw(folder: Path, _out: Path) -> dict[str, object]:
     if release is None:
         raise SystemExit(f"{folder}: nothing is published: run first")
     cases = releases.frame(release, FactCase.table_name()).select("case_id", "opened_at")
-    tickets, known = (
-        cases.sort("opened_at", "case_id"),
-        EventStore(folder / "warehouse/store").head().customers,
-    )
+    tickets = cases.sort("opened_at", "case_id")
+    state = EventStore(folder / "warehouse/store").head()
     (folder / _FOLDER).mkdir(exist_ok=True)
-    for number in range(BATCHES):
-        _batch(number, known.height, tickets).write_parquet(folder / _FOLDER / f"{number:02}.parquet")
+    for number in range(state.number, state.number + BATCHES):
+        drawn = _batch(number, state.customers.height, tickets)
+        drawn.write_parquet(folder / _FOLDER / f"{number:06}.parquet")
     return {"batches": BATCHES, "events": EVENTS}
 
 

@@ -1,6 +1,7 @@
 """The company of the benchmark, small: what is timed has to run."""
 
 import shutil
+from datetime import timedelta
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import polars as pl
 import pytest
 
 from tests.bench import drawn, filling
+from tests.bench.batches import BATCHES, EVENTS, draw, taken
 from tests.bench.costing import process
 from tests.bench.curve import compared, copied, room_for
+from tests.bench.drawn import DAYS, START
 from tests.bench.million import build, timed
-from tests.bench.ours import tables
+from tests.bench.ours import resident, tables
 from tests.bench.rivals import WAYS, export, make
+from warehouse.memory import Memory
 from warehouse.store import EventStore
 
 
@@ -109,3 +113,19 @@ def test_duckdb_makes_the_same_tables_whichever_way_and_a_cell_that_differs_is_f
         pl.when(first).then(pl.col("events_n") + 1).otherwise("events_n").alias("events_n")
     ).write_parquet(month)
     assert compared(ours, tmp_path / "naive")[1] == 1
+
+
+def test_batches_come_one_after_the_other_and_tell_of_what_nobody_knows_yet(tmp_path: Path):
+    build(tmp_path / "home", 3_000)
+    timed(tmp_path / "home")
+    draw(tmp_path / "home", tmp_path)
+    out = tmp_path / "out"
+    out.mkdir()
+    step = resident(tmp_path / "home", out, Memory())
+    assert [step()["new"] for _ in range(2)] == [EVENTS, EVENTS]
+    assert len(list((tmp_path / "home/batches").iterdir())) == BATCHES - 2
+    batch = taken(tmp_path / "home")
+    opened = batch.filter(kind="ticket.opened")["subject_id"]
+    assert opened.n_unique() == opened.len() > 300
+    ages = pl.lit(START + timedelta(days=DAYS)) - pl.col("occurred_at")
+    assert batch.select((ages <= timedelta(days=1)).mean()).item() > 0.8

@@ -29,6 +29,7 @@ def edges(zone: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("at_once", [3, backlog.AT_ONCE])
+@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     drawn=st.lists(st.tuples(st.integers(-9, DAYS + 9), st.integers(-2, 48), st.integers(-1, 1))),

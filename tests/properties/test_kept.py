@@ -89,3 +89,18 @@ def blocks(workspace: LoadedWorkspace, measured: Measured, state: State) -> dict
     parts = {key: cases.rows(some).select(columns).sort(by) for key, some in places.items()}
     assert pl.concat(parts.values()).sort(by).equals(cases.rows().select(columns).sort(by))
     return parts
+
+
+def test_what_cases_are_made_of_is_not_swept_as_long_as_runs_go_on(tmp_path: Path):
+    history = History(tmp_path, random.Random(SEED))
+    history.batch()
+    kept = history.store.kept
+    measure(history.workspace(), history.state, kept=kept)
+    assert kept.folder is not None
+    there = {path for path in kept.folder.iterdir() if path.name.startswith("told-")}
+    for path in kept.folder.iterdir():
+        os.utime(path, (1, 1))
+    measure(history.workspace(), history.state, kept=kept)
+    kept.sweep(older_than=2)
+    assert there
+    assert all(path.exists() for path in there)

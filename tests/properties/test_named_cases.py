@@ -195,3 +195,9 @@ def test_a_case_told_of_twice_is_not_put_into_two_files():
         cases.fingerprints,
     )
     assert [one.month for one in twice.blocks("")] == [""]
+
+
+def test_keys_do_not_hang_on_how_many_cases_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch):
+    whole = keys(named())
+    monkeypatch.setattr(named_cases, "HASHED_ROWS", 1)
+    assert keys(named()) == whole

@@ -28,20 +28,26 @@ def laid_out(drawn: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([value for one in drawn for value in one], dtype=np.float64) + 0.0, begins
 
 
+@pytest.mark.parametrize("many", [0, ranked.MANY_SETS], ids=["size by size", "one by one"])
 @pytest.mark.parametrize("few", [0, ranked.FEW], ids=["by rank", "by sorting"])
+@settings(deadline=None)
 @given(data=st.data(), drawn=sets)
-def test_values_stand_at_their_ranks(few: int, data: st.DataObject, drawn: list[list[float]]):
+def test_values_stand_at_their_ranks(few: int, many: int, data: st.DataObject, drawn: list[list[float]]):
     found, begins = laid_out(drawn)
     ranks = [data.draw(st.sets(st.integers(0, len(one) - 1))) if one else set() for one in drawn]
-    asked = [np.array(sorted(one), dtype=np.int64) for one in ranks]
+    asked = np.full((max(map(len, ranks), default=0), len(drawn)), -1)
+    for own, one in enumerate(ranks):
+        asked[: len(one), own] = sorted(one)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ranked, "FEW", few)
+        patched.setattr(ranked, "MANY_SETS", many)
         put_in_place(found, begins, asked)
     for begin, one, wanted in zip(begins, drawn, ranks, strict=False):
         assert [found[begin + rank] for rank in wanted] == [sorted(one)[rank] for rank in wanted]
 
 
 @pytest.mark.parametrize("at_once", [3, ranked.AT_ONCE])
+@settings(deadline=None)
 @given(drawn=sets, seed=st.integers(0, 9))
 def test_marks_add_up_over_parts_and_ask_for_no_order(at_once: int, drawn: list[list[float]], seed: int):
     found, begins = laid_out(drawn)
@@ -52,12 +58,14 @@ def test_marks_add_up_over_parts_and_ask_for_no_order(at_once: int, drawn: list[
         assert marks_of(found, begins).sum(dtype=np.uint64) == whole[0]
 
 
+@settings(deadline=None)
 @given(one=st.lists(values, max_size=8), other=st.lists(values, max_size=8))
 def test_sets_have_one_mark_only_if_they_are_alike(one: list[float], other: list[float]):
     marks = marks_of(*laid_out([one, other]))
     assert (marks[0] == marks[1]) == (sorted(one) == sorted(other))
 
 
+@settings(deadline=None)
 @given(numbers=st.lists(st.integers(0, 1 << 40) | st.integers(0, 3)))
 def test_numbers_of_any_size_are_put_in_order_as_they_came(numbers: list[int]):
     drawn = np.array(numbers, dtype=np.int64)

@@ -90,6 +90,22 @@ def test_a_file_of_another_way_of_writing_is_told(path: Path):
         read(path)
 
 
+def test_what_cannot_be_mapped_is_read(path: Path, monkeypatch: pytest.MonkeyPatch):
+    frame = frame_of([(1, 2, 0.5, None, START)] * 20)
+    write(path, {"one": frame})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(19, "No such device")
+
+    monkeypatch.setattr(mapped.mmap, "mmap", refuse)
+    change = Change(np.array([3]), frame_of([(2, None, None, None, None)]))
+    assert_frame_equal(read(path)["one"], frame)
+    assert_frame_equal(
+        replaced(path, {"one": change})["one"], with_others(frame, change), check_row_order=False
+    )
+    assert_frame_equal(read(path)["one"], frame)
+
+
 def test_texts_are_not_mapped():
     assert is_mappable({"one": frame_of([])})
     assert not is_mappable({"one": frame_of([]), "two": pl.DataFrame({"name": ["x"]})})
