@@ -22,7 +22,7 @@ VARIABLE = "ANSWERABLE_MEMORY"
 
 BASE, BASE_PASS = 350_000_000, 260_000_000
 """Of any run, however small: Python, polars, the map, the scorecards of two years; and of one that only reads."""
-PER_EVENT, PER_CASE = 14, 800
+PER_EVENT, PER_CASE = 8, 300
 """Of every event in the store, and of every subject that cases may be of."""
 PER_EVENT_AT_ONCE = 450
 """Of every event that is read at once. All five are measured: `python -m tests.bench.allowed`."""
