@@ -24,6 +24,7 @@ from contracts.tenures import tenures
 from contracts.workspace import Limits
 from transforms.audit import RULES, Evidence, audit, open_findings
 from transforms.goal_lint import goal_lint
+from transforms.lived import Lived
 
 SOUND = """
 teams: [{id: one, name: One, groups: [Desk]}, {id: two, name: Two, groups: [Lab]}]
@@ -68,7 +69,7 @@ def evidence(*changes: tuple[str, str], **seen: object) -> Evidence:
     told = {
         "observed": frozenset({("point", "csat")}),
         "recent": {"point": (40, 30)},
-        "lived": pl.DataFrame({"touchpoint_id": ["point"] * 2, "customer": [1, 2], "n": [39, 1]}),
+        "lived": Lived.told(pl.DataFrame({"touchpoint_id": ["point"] * 2, "customer": [1, 2], "n": [39, 1]})),
         "disowned": {1: (12, 9)},
         "unmatched": FactEventUnmatched.empty(),
         "shadowed_by": {},
