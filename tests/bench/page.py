@@ -15,7 +15,7 @@ _JOBS = {
     "tables": "ours: day, week and month tables, with intervals, nothing kept",
     "naive": "DuckDB as it is written: CASE of 150 rules, ASOF JOIN",
     "expert": "DuckDB by hand: rules decided per combination, owners by day",
-    "anew": "ours: all published tables, nothing kept",
+    "anew": "ours: all published tables, nothing kept but what is published: months of cases that are there are not written again",
     "run": "ours: all published tables, nothing new",
     "owners": "ours: ten touchpoints in other hands for 90 days, all tables",
     "batch": "ours: 10,000 new events absorbed, all tables",
