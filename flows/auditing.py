@@ -128,7 +128,7 @@ def audited(
 def _asked_of_drivers(cases: NamedCases, standing: Standing) -> pl.DataFrame:
     """FactCase as far back as any analysis of drivers looks."""
     days = max((analysis.days for analysis in standing.atlas.drivers), default=0)
-    since = standing.now - timedelta(days=days + 1)  # days begin at midnight somewhere
+    since = standing.now - timedelta(days=days + 2)  # days begin at a midnight, and some have 25 hours
     return cases.rows(pl.col("opened_at") >= since) if days else FactCase.empty()
 
 
@@ -219,7 +219,7 @@ def _evidence(
         limits=workspace.settings.limits,
         observed=frozenset(observed.iter_rows()),
         best=_best(workspace, scored[ScorecardTouchpoint]),
-        recent={name: seen.lived.stake([name]) for name in seen.lived.events},
+        recent=seen.lived.stakes,
         lived=seen.lived,
         disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
         unmatched=found[FactEventUnmatched],

@@ -4,7 +4,6 @@ codes/<column>-<hash>.parquet  what codes of a column stand for; a column of man
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import polars as pl
 from contracts.errors import StoreError
 from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stored_schema
 from warehouse.files import intact, keep
+from warehouse.held import Held
 from warehouse.months import LOST, none_of, packed, spans
 
 FEW = 2**16
@@ -60,14 +60,21 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
         return [pl.read_parquet(path, glob=False) for path in paths]
 
 
-@lru_cache(maxsize=4_096)
+_HASHES: Held[Mapping[str, pl.DataFrame]] = Held()
+
+
 def hashed(path: Path, column: str) -> np.ndarray:
-    """Hashes (uint64) of the texts in a kept file's column; of a file that is written once they stay.
+    """Hashes (uint64) of the texts in a kept file's column; held as long as there is room.
 
     Raises:
         StoreError: It is missing or damaged.
     """
-    return pl.read_parquet(intact(path, LOST), columns=[column], glob=False)[column].hash().to_numpy()
+    tables = _HASHES.find(intact(path, LOST))
+    if tables is None:
+        texts = pl.read_parquet(path, columns=[column], glob=False)
+        tables = {column: texts.select(pl.col(column).hash())}
+    _HASHES.note(path, tables)
+    return tables[column][column].to_numpy()
 
 
 class Coder:
