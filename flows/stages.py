@@ -214,7 +214,7 @@ def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type
 
 def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
     """Customers of the last 28 days, by touchpoint."""
-    return {name: measured.lately.stake([name])[1] for name in measured.lately.events}
+    return {name: customers for name, (_, customers) in measured.lately.stakes.items()}
 
 
 def case_attributes(workspace: LoadedWorkspace, measured: Measured) -> dict[str, Column]:

@@ -56,25 +56,21 @@ def events_unmatched(parts: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
     """
     signature = ("feed", "kind", "channel")
     number, found = numbered(parts.select(signature))
-    names = [*map(str, range(found.height))]
+    names, signatures = [*map(str, range(found.height))], found.rows()
     lived = Lived.of(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
     alike: dict[tuple[int, int], list[str]] = {}
-    for name, (feed, kind, _) in zip(names, found.select(signature).iter_rows(), strict=True):
+    for name, (feed, kind, _) in zip(names, signatures, strict=True):
         alike.setdefault((feed, kind), []).append(name)
     of_kind = {key: lived.stake(every)[1] for key, every in alike.items()}
     told = [
-        (*lived.stake([name]), of_kind[row[:2]])
-        for name, row in zip(names, found.select(signature).iter_rows(), strict=True)
+        (*lived.stakes[name], of_kind[feed, kind])
+        for name, (feed, kind, _) in zip(names, signatures, strict=True)
     ]
-    counted = pl.DataFrame(
-        told,
-        schema=dict.fromkeys(("event_count", "customer_count", "kind_customer_count"), pl.Int64),
-        orient="row",
-    )
+    counts = ("event_count", "customer_count", "kind_customer_count")
+    counted = pl.DataFrame(told, schema=dict.fromkeys(counts, pl.Int64), orient="row")
     when = parts.group_by(signature).agg(first_at=pl.col("first_at").min(), last_at=pl.col("last_at").max())
     summed = (
-        found.select(signature)
-        .hstack(counted)
+        found.hstack(counted)
         .join(when, on=signature)
         .with_columns(codebook.decoded(name) for name in signature)
         .with_columns(pl.col("channel").fill_null(NONE))

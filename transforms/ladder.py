@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -42,11 +41,6 @@ class Climb:
     trusted: frozenset[tuple[str, str]]
     why_not: Mapping[tuple[str, str], str]
     verdicts: Mapping[tuple[str, str], str]
-
-    @cached_property
-    def stakes(self) -> dict[str, tuple[int, int]]:
-        """Events and customers by touchpoint."""
-        return {name: self.lived.stake([name]) for name in self.lived.events}
 
 
 @dataclass(frozen=True)
@@ -103,7 +97,7 @@ def accountability_ladder(climb: Climb) -> pl.DataFrame:
     Pure: the same map and the same events give the same rows, so it can be asked of a map that is only
     proposed.
     """
-    total = sum(events for events, _ in climb.stakes.values())
+    total = sum(events for events, _ in climb.lived.stakes.values())
     rows = [*_touchpoints(climb), _unmatched(climb)]
     for row in rows:
         row["event_share"] = row["event_count"] / total if total else None
@@ -114,7 +108,7 @@ def _touchpoints(climb: Climb) -> Iterator[dict[str, Any]]:
     standing = climb.standing
     for touchpoint in standing.atlas.touchpoints:
         tenure = standing.last_tenure(touchpoint.id)
-        events, customers = climb.stakes.get(touchpoint.id, (0, 0))
+        events, customers = climb.lived.stakes.get(touchpoint.id, (0, 0))
         if tenure is None or (tenure.end <= standing.now and not events):
             continue  # it does not exist yet, or no longer
         missing = first_missing(touchpoint, tenure, climb)
@@ -133,7 +127,7 @@ def _touchpoints(climb: Climb) -> Iterator[dict[str, Any]]:
 
 
 def _unmatched(climb: Climb) -> dict[str, Any]:
-    events, customers = climb.stakes.get(UNMATCHED, (0, 0))
+    events, customers = climb.lived.stakes.get(UNMATCHED, (0, 0))
     return {
         "as_of_date": climb.standing.today,
         "touchpoint_id": UNMATCHED,

@@ -6,7 +6,7 @@ all. Whatever is asked of owners, stages or rungs of the ladder is then a union 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import polars as pl
@@ -86,3 +86,8 @@ class Lived:
             known = union.view(np.uint8)[others >> 3] >> (7 - (others & 7)).astype(np.uint8)
             others = others[known & 1 == 0]
         return sum(self.events[name] for name in there), int(np.bitwise_count(union).sum()) + others.size
+
+    @cached_property
+    def stakes(self) -> Mapping[str, tuple[int, int]]:
+        """Events and customers by touchpoint."""
+        return {name: self.stake([name]) for name in self.events}
