@@ -24,9 +24,10 @@ from transforms.cases import (
     in_order,
     rows_of,
 )
+from transforms.renewed import Remember, Renewed
 from warehouse.mapped import Change, with_others
 
-CASES, HANDOFFS, BUCKET, PLACED = "cases", "handoffs", "bucket", "placed"
+CASES, HANDOFFS, BUCKET, PLACED, COUNTED = "cases", "handoffs", "bucket", "placed", "counted"
 MADE_OF, TOUCHED, OLD, UNTIL = "made_of", "touched", "old", "until"
 _MENDED = "mended"
 _ANEW = 1 / 3
@@ -71,7 +72,7 @@ class _Cases:
 
 def cases_of(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[Renewed, pl.DataFrame]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
@@ -136,18 +137,39 @@ def _until(made: Frames) -> int:
     return max((cast("int", end) for end in ends if end is not None), default=0)
 
 
-def _as_of_today(asked: Pass, made: _Cases) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, pl.DataFrame]:
     key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
-    if made.touched.height:
-        changes = made.changes(_with_places(asked, made.anew))
-        kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
-        found = [asked.kept.replaced(*one, changes) for one in kept]
-        if None in found:  # gone since, and in memory still
-            old = {name: with_others(old[name], change) for name, change in changes.items()}
-        else:
-            old = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
-    return old[CASES].with_columns(asked.state.merged()), old[HANDOFFS]
+    merged = asked.state.merged()
+    remember = _remembering(asked, hash_of([key, asked.state.identity.get("aliases", "")]))
+    if not made.touched.height:
+        cases = old[CASES].with_columns(merged)
+        return replace(Renewed.whole(cases), remember=remember), old[HANDOFFS]
+    changes = made.changes(_with_places(asked, made.anew))
+    kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
+    found = [asked.kept.replaced(*one, changes) for one in kept]
+    if None in found:  # gone since, and in memory still
+        now = {name: with_others(old[name], change) for name, change in changes.items()}
+    else:
+        now = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
+    gone, came = changes[CASES].gone, changes[CASES].rows.select(old[CASES].columns)
+    cases = (one.with_columns(merged) for one in (now[CASES], old[CASES], came))
+    rows, before, after = cases
+    return Renewed(rows, before, gone, after, remember), now[HANDOFFS]
+
+
+def _remembering(asked: Pass, key: str) -> Remember:
+    """Keeps what is made of old cases, under what these are known by."""
+
+    def remember(name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        told = hash_of([key, name])
+        found = asked.kept.find(_kind(asked, COUNTED), told)
+        if found is None:
+            found = {COUNTED: make()}
+            asked.kept.put(_kind(asked, COUNTED), told, found)
+        return found[COUNTED]
+
+    return remember
 
 
 def _with_places(asked: Pass, made: Frames, wanted: pl.Expr | None = None) -> dict[str, pl.DataFrame]:

@@ -4,6 +4,7 @@ Memory is bounded by a file or a partition of months, not by the history; sums o
 of the whole.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,8 @@ from flows.parts import (
     STAKES,
     PackKeys,
     Pass,
+    code_hash,
+    hash_of,
     keys_of,
     lacking,
     parts_of,
@@ -27,13 +30,14 @@ from flows.parts import (
 from flows.progress import Tell, silent
 from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
-from transforms.behind import feeds_of_cases
+from transforms.behind import BEHIND, cases_by_feed
 from transforms.credit import named
 from transforms.followed import measure_followed
 from transforms.lived import Lived
 from transforms.match import Matcher, match
-from transforms.measure import case_values, measure_cases, volume
+from transforms.measure import CELL, SUMS, case_values, looks_ahead, measure_cases, volume
 from transforms.periods import Calendar
+from transforms.renewed import Renewed
 from transforms.slots import Slots
 from warehouse.executors import Executor
 from warehouse.kept import Kept
@@ -52,7 +56,7 @@ class Measured:
         sums: `SUMS` of every metric, volume included.
         answers: slot, touchpoint, metric, score, n.
         values: Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
-        cases: Cases with slots, as codes.
+        made: Cases with slots, as codes, and how they come from those made long before.
         handoffs: Handoffs, as codes.
         recent: touchpoint, rule, customer, n: events of the last 28 days.
         disowned: tenure, customer, n: events while nobody was accountable.
@@ -72,7 +76,7 @@ class Measured:
     sums: pl.DataFrame
     answers: pl.DataFrame
     values: pl.DataFrame
-    cases: pl.DataFrame
+    made: Renewed
     handoffs: pl.DataFrame
     recent: pl.DataFrame
     disowned: pl.DataFrame
@@ -83,6 +87,11 @@ class Measured:
     lived: pl.DataFrame
     kept: Kept
     read: int = 0
+
+    @property
+    def cases(self) -> pl.DataFrame:
+        """Cases with slots, as codes."""
+        return self.made.rows
 
     @cached_property
     def lately(self) -> Lived:
@@ -130,12 +139,11 @@ def measure(
     told_of_cases = workspace.atlas.cases and keys
     found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
     metrics = workspace.atlas.metrics
-    case_sums, followed_sums, values, behind_cases = pl.collect_all(
+    of_cases = _sums_of_cases(workspace, codebook, found)
+    followed_sums, values = pl.collect_all(
         [
-            measure_cases(found.lazy(), metrics, codebook, workspace.now),
             measure_followed(summed["ahead"].lazy(), metrics, workspace.now),
-            case_values(found.lazy(), metrics, codebook, workspace.now),
-            feeds_of_cases(found.lazy(), metrics, codebook),
+            case_values(found.rows.lazy(), metrics, codebook, workspace.now),
         ]
     )
     volumes = volume(summed["counted"].lazy()).collect()
@@ -144,7 +152,7 @@ def measure(
         calendar,
         matcher,
         summed["counted"],
-        pl.concat([volumes, summed["sums"], case_sums, followed_sums]),
+        pl.concat([volumes, summed["sums"], of_cases.sums, followed_sums]),
         summed["answers"],
         values,
         found,
@@ -152,7 +160,7 @@ def measure(
         summed["recent"],
         summed["disowned"],
         summed["unmatched"],
-        pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
+        pl.concat([summed["behind"], of_cases.behind]).unique(maintain_order=True),
         summed["moves"],
         summed["told"],
         summed["lived"],
@@ -199,9 +207,38 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
     )
 
 
-def _no_cases() -> pl.DataFrame:
+@dataclass(frozen=True)
+class _OfCases:
+    """`SUMS` of every metric over cases but quantiles, and `BEHIND`."""
+
+    sums: pl.DataFrame
+    behind: pl.DataFrame
+
+
+def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewed) -> _OfCases:
+    """What adds up over cases: of those made long before it is remembered, but for metrics that look ahead."""
+    metrics, now = workspace.atlas.metrics, workspace.now
+    asked = json.dumps([m.model_dump(mode="json") if m.of == "cases" else None for m in metrics])
+    coded = json.dumps(sorted(name for name in cases.old.columns if codebook.is_coded(name)))
+    made_of = hash_of([code_hash(), asked, coded])
+
+    def summed(rows: pl.DataFrame) -> pl.DataFrame:
+        alone = measure_cases(rows.lazy(), metrics, codebook, now, lambda one: not looks_ahead(one))
+        return alone.group_by(CELL).agg(pl.exclude(CELL).sum()).collect()
+
+    together = measure_cases(cases.rows.lazy(), metrics, codebook, now, looks_ahead).collect()
+    fed = cases.summed(
+        f"behind-{made_of}",
+        lambda rows: cases_by_feed(rows.lazy(), metrics, codebook).collect(),
+        list(BEHIND),
+    )
+    sums = cases.summed(f"sums-{made_of}", summed, CELL).select(list(SUMS))
+    return _OfCases(pl.concat([sums, together]), fed.select(list(BEHIND)))
+
+
+def _no_cases() -> Renewed:
     slot_columns = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
-    return pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns})
+    return Renewed.whole(pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns}))
 
 
 def pass_partitions(state: State) -> Iterator[list[str]]:
