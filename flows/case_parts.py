@@ -13,7 +13,7 @@ from typing import cast
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of
 from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import (
@@ -247,11 +247,11 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
     if any(tables is None for tables in gone):
         return None
-    came = [_whole(_told(asked, one)) for one in keys if one.facts not in was]
+    came = [_whole(part_of(asked, one, TOLD)) for one in keys if one.facts not in was]
     touched = _differing([_whole(tables) for tables in gone if tables], came)
     if touched.height > _ANEW * made.old[CASES].height:
         return None
-    told = [_of_subjects(_told(asked, one), touched) for one in keys]
+    told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
     anew = _summed_up(asked, pl.concat(told))
     return replace(
         made,
@@ -292,11 +292,6 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: by_subject(found), HANDOFFS: by_subject(handed)}
 
 
-def _told(asked: Pass, one: PackKeys) -> Frames:
-    # Swept or damaged since the keys were looked at: it is in the file still.
-    return asked.kept.find(TOLD, one.facts) or told_of(asked, one)
-
-
 def _whole(tables: Frames) -> pl.DataFrame:
     return tables[TOLD].cast(dict(tables[TYPES].schema))
 
@@ -310,13 +305,13 @@ def _bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame
     """Subjects with which all buckets but the first begin: of the same packs the same ones, wherever."""
     if buckets == 1:
         return _NO_SUBJECT
-    drawn = [_told(asked, one)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
+    drawn = [part_of(asked, one, TOLD)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
     return bounds_of(pl.concat(drawn), buckets)
 
 
 def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
     """All that is told of one bucket's subjects, each of them whole."""
-    return pl.concat(_bucket_of(_told(asked, one), bucket, bounds) for one in keys)
+    return pl.concat(_bucket_of(part_of(asked, one, TOLD), bucket, bounds) for one in keys)
 
 
 def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:

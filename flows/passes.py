@@ -14,10 +14,12 @@ import polars as pl
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
 from flows.case_parts import cases_of
+from flows.lately import Lately, lately_of
 from flows.parts import (
+    BY_STAKES,
     FACTS,
+    MISSED,
     PARTITION_ROWS,
-    STAKES,
     PackKeys,
     Pass,
     code_hash,
@@ -58,9 +60,8 @@ class Measured:
         values: Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
         made: Cases with slots, as codes, and how they come from those made long before.
         handoffs: Handoffs, as codes.
-        recent: touchpoint, rule, customer, n: events of the last 28 days.
+        told_lately: What is told of single customers, by code of touchpoint.
         disowned: tenure, customer, n: events while nobody was accountable.
-        unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
         moves: `MOVES`: events that make or end a customer.
         told: Who was asked and who answered, see `transforms.sampling`.
@@ -78,9 +79,8 @@ class Measured:
     values: pl.DataFrame
     made: Renewed
     handoffs: pl.DataFrame
-    recent: pl.DataFrame
+    told_lately: Lately
     disowned: pl.DataFrame
-    unmatched: pl.DataFrame
     behind: pl.DataFrame
     moves: pl.DataFrame
     told: pl.DataFrame
@@ -96,8 +96,7 @@ class Measured:
     @cached_property
     def lately(self) -> Lived:
         """Who lived through the last 28 days, by touchpoint."""
-        codes, customers, n = (self.recent[name].to_numpy() for name in ("touchpoint", "customer", "n"))
-        return Lived.of(self.matcher.names, codes, customers, n)
+        return self.told_lately.lived.named({str(c): name for c, name in enumerate(self.matcher.names)})
 
     @property
     def slots(self) -> Slots:
@@ -157,9 +156,8 @@ def measure(
         values,
         found,
         handed,
-        summed["recent"],
+        lately_of(asked, keys),
         summed["disowned"],
-        summed["unmatched"],
         pl.concat([summed["behind"], of_cases.behind]).unique(maintain_order=True),
         summed["moves"],
         summed["told"],
@@ -172,7 +170,8 @@ def measure(
 def _bring(asked: Pass, keys: Sequence[PackKeys]) -> None:
     """Fetch at once what is about to be read, one after the other, where it is not here: parts, and files without."""
     if asked.kept.mirror is not None:
-        found = [(FACTS, one.facts) for one in keys] + [(STAKES, one.stakes) for one in keys if one.stakes]
+        found = [(kind, one.under(kind)) for kind in (FACTS, MISSED) for one in keys]
+        found += [(kind, one.under(kind)) for kind in BY_STAKES for one in keys if one.stakes]
         asked.kept.bring(found)
         files = [file for lack in lacking(asked, keys) for file in lack.keys.files]
         asked.kept.mirror.bring([asked.state.folder / file.path for file in files])
