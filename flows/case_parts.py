@@ -72,7 +72,7 @@ class _Cases:
 
 def cases_of(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
-) -> tuple[Renewed, pl.DataFrame]:
+) -> tuple[Renewed, Renewed]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
@@ -137,14 +137,14 @@ def _until(made: Frames) -> int:
     return max((cast("int", end) for end in ends if end is not None), default=0)
 
 
-def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, pl.DataFrame]:
+def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
-    merged = asked.state.merged()
     remember = _remembering(asked, hash_of([key, asked.state.identity.get("aliases", "")]))
+    merged = asked.state.merged()
     if not made.touched.height:
-        cases = old[CASES].with_columns(merged)
-        return replace(Renewed.whole(cases), remember=remember), old[HANDOFFS]
+        cases, handed = Renewed.whole(old[CASES].with_columns(merged)), Renewed.whole(old[HANDOFFS])
+        return replace(cases, remember=remember), replace(handed, remember=remember)
     changes = made.changes(_with_places(asked, made.anew))
     kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
     found = [asked.kept.replaced(*one, changes) for one in kept]
@@ -152,10 +152,14 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, pl.DataFrame]:
         now = {name: with_others(old[name], change) for name, change in changes.items()}
     else:
         now = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
-    gone, came = changes[CASES].gone, changes[CASES].rows.select(old[CASES].columns)
-    cases = (one.with_columns(merged) for one in (now[CASES], old[CASES], came))
-    rows, before, after = cases
-    return Renewed(rows, before, gone, after, remember), now[HANDOFFS]
+    cases, handed = (_renewed(now[name], old[name], changes[name], remember) for name in (CASES, HANDOFFS))
+    of_today = (one.with_columns(merged) for one in (cases.rows, cases.old, cases.came))
+    rows, before, came = of_today
+    return replace(cases, rows=rows, old=before, came=came), handed
+
+
+def _renewed(now: pl.DataFrame, old: pl.DataFrame, change: Change, remember: Remember) -> Renewed:
+    return Renewed(now, old, change.gone, change.rows.select(old.columns), remember)
 
 
 def _remembering(asked: Pass, key: str) -> Remember:

@@ -59,7 +59,7 @@ class Measured:
         answers: slot, touchpoint, metric, score, n.
         values: Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
         made: Cases with slots, as codes, and how they come from those made long before.
-        handoffs: Handoffs, as codes.
+        handed: Handoffs, as codes, likewise.
         told_lately: What is told of single customers, by code of touchpoint.
         disowned: tenure, customer, n: events while nobody was accountable.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
@@ -78,7 +78,7 @@ class Measured:
     answers: pl.DataFrame
     values: pl.DataFrame
     made: Renewed
-    handoffs: pl.DataFrame
+    handed: Renewed
     told_lately: Lately
     disowned: pl.DataFrame
     behind: pl.DataFrame
@@ -92,6 +92,11 @@ class Measured:
     def cases(self) -> pl.DataFrame:
         """Cases with slots, as codes."""
         return self.made.rows
+
+    @property
+    def handoffs(self) -> pl.DataFrame:
+        """Handoffs, as codes."""
+        return self.handed.rows
 
     @cached_property
     def lately(self) -> Lived:
@@ -136,7 +141,7 @@ def measure(
     _bring(asked, keys)
     summed = put_together(asked, parts_of(asked, keys, tell))
     told_of_cases = workspace.atlas.cases and keys
-    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
+    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
     metrics = workspace.atlas.metrics
     of_cases = _sums_of_cases(workspace, codebook, found)
     followed_sums, values = pl.collect_all(
@@ -233,6 +238,9 @@ def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewe
     )
     sums = cases.summed(f"sums-{made_of}", summed, CELL).select(list(SUMS))
     return _OfCases(pl.concat([sums, together]), fed.select(list(BEHIND)))
+
+
+_NO_HANDOFFS = Renewed.whole(pl.DataFrame())
 
 
 def _no_cases() -> Renewed:

@@ -19,7 +19,7 @@ from flows.sampling import published_doubts
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings
 from transforms.behind import BEHIND, feeds_of_cases, feeds_of_events
-from transforms.case_tables import fact_handoff, with_slots
+from transforms.case_tables import fact_handoff, passed_on, with_slots
 from transforms.cases import cases, handoffs
 from transforms.consequences import (
     Found,
@@ -364,7 +364,8 @@ def _recent_handoffs(cube: Cube, comparison: Comparison, name: str) -> pl.DataFr
         return FactHandoff.empty()
     handed = cube.handoffs[name].lazy().with_columns(cube.pairs.touchpoint(name))
     since = comparison.window.today - timedelta(days=HANDOFF_DAYS)
-    made = fact_handoff(handed, comparison.sides[name].scoring, comparison.codebook)
+    scoring = comparison.sides[name].scoring
+    made = fact_handoff(passed_on(handed, scoring), scoring.atlas, comparison.codebook)
     return made.filter(pl.col("week_start") > since).collect()
 
 

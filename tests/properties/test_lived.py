@@ -59,7 +59,9 @@ def test_more_rows_among_those_told_already_are_all_of_them_at_once(
         whole = Lived.of(NAMES, *columns(told + more))
     assert found.stake(asked) == whole.stake(asked)
     assert dict(found.stakes) == dict(whole.stakes)
-    assert {name: before.stake([name]) for name in before.events} == kept, "what is told already stays as it is"
+    assert {name: before.stake([name]) for name in before.events} == kept, (
+        "what is told already stays as it is"
+    )
 
 
 def columns(rows: list[tuple[int, int, int]]) -> list[np.ndarray]:
