@@ -26,13 +26,13 @@ from contracts.tables import (
     ScoreDistribution,
     Table,
 )
-from flows.kept_ranks import keep_ranks, known_ranks
+from flows.kept_ranks import keep_ages, keep_ranks, known_ages, known_ranks
 from flows.landing import FeedLanding
 from flows.named_cases import NamedCases
-from flows.parts import code_hash
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.attribution import change_parts, fact_attribution
+from transforms.backlog import Span
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts
 from transforms.case_tables import PASSED, attribute_columns, fact_handoff, fact_issue_flow, passed_on
@@ -189,9 +189,12 @@ def _case_plans(
     zone = workspace.settings.zone
     first = cast("datetime", measured.cases["opened_at"].min()).astimezone(zone).date()
     last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
+    known = known_ages(measured.kept)
+    flow = fact_issue_flow(measured.made, scoring.touchpoints, Span(first, last_event, zone), known)
+    keep_ages(measured.kept, known)
     return {
         FactHandoff: fact_handoff(_passed(measured, scoring).lazy(), workspace.atlas, measured.codebook),
-        FactIssueFlow: fact_issue_flow(measured.cases, scoring.touchpoints, first, last_event, zone).lazy(),
+        FactIssueFlow: flow.lazy(),
     }
 
 
@@ -201,7 +204,7 @@ def _passed(measured: Measured, scoring: Scoring) -> pl.DataFrame:
     def count(handoffs: pl.DataFrame) -> pl.DataFrame:
         return passed_on(handoffs.lazy(), scoring).collect()
 
-    return measured.handed.summed(f"passed-{code_hash()}", count, PASSED)
+    return measured.handed.summed("passed", count, PASSED)
 
 
 def named_cases(workspace: LoadedWorkspace, measured: Measured, state: State) -> NamedCases:

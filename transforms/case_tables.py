@@ -1,18 +1,19 @@
 """Cases and handoffs with names for codes, as BI tools read them."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Cases
-from contracts.events import ATTRIBUTE, INSTANT, NUMBERS, Codebook
+from contracts.events import ATTRIBUTE, NUMBERS, Codebook
 from contracts.tables import Column, FactHandoff
-from transforms.backlog import issue_flow
+from transforms.ages import KnownAges
+from transforms.backlog import Span, issue_flow
 from transforms.credit import Credit, named
 from transforms.durations import HOUR, in_units
+from transforms.renewed import Renewed
 from transforms.slots import Slots
 
 ALL = "all"
@@ -124,21 +125,10 @@ def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFram
 
 
 def fact_issue_flow(
-    cases: pl.DataFrame, names: Sequence[str], first: date, last: date, zone: ZoneInfo
+    cases: Renewed, names: Sequence[str], span: Span, known: KnownAges | None = None
 ) -> pl.DataFrame:
-    """FactIssueFlow's rows: every touchpoint and `all` of them together.
-
-    Args:
-        cases: touchpoint (number), opened_at, resolved_at, closed_at.
-        names: What touchpoints are called, by number.
-        first: First day to report.
-        last: Last day to report.
-        zone: Where days end.
-    """
-    days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
-    midnights = pl.Series([datetime.combine(d, time(), zone).astimezone(UTC) for d in days], dtype=INSTANT)
-    calendar = pl.DataFrame({"date": days[:-1], "starts_at": midnights[:-1], "ends_at": midnights[1:]})
-    return issue_flow(cases, calendar, names, ALL)
+    """FactIssueFlow's rows: every touchpoint and `all` of them together; as of `issue_flow`."""
+    return issue_flow(cases, span, names, ALL, known)
 
 
 def _group(column: str, codebook: Codebook) -> pl.Expr:
