@@ -83,12 +83,14 @@ class Lives:
 
     Attributes:
         edges: When the first day begins, and when every day ends.
+        wanted: Which of the days are looked at: the cases need only be those that are open at their ends.
         touchpoint: Whose they are, numbers.
         opened: When they were opened.
         closed: When they were closed; later than every day where they have not been.
     """
 
     edges: np.ndarray
+    wanted: slice
     touchpoint: np.ndarray
     opened: np.ndarray
     closed: np.ndarray
@@ -123,7 +125,9 @@ class Lives:
         return order_of(self.touchpoint[self._order], int(self.touchpoint.max(initial=0)) + 1)
 
     def _at(self, places: np.ndarray) -> "_Opened":
-        return _Opened(self.edges, self.opened[places], self._opened_on[places], self._ended_on[places])
+        return _Opened(
+            self.edges, self.wanted, self.opened[places], self._opened_on[places], self._ended_on[places]
+        )
 
 
 def _upto(counts: np.ndarray) -> np.ndarray:
@@ -137,18 +141,20 @@ class _Opened:
 
     Attributes:
         edges: When the first day begins, and when every day ends.
+        wanted: Which of the days are looked at.
         opened: When they were opened: instants.
         opened_on: Days of opening, ascending.
         ended_on: Days on which they are open no more.
     """
 
     edges: np.ndarray
+    wanted: slice
     opened: np.ndarray
     opened_on: np.ndarray
     ended_on: np.ndarray
 
     def ages(self) -> np.ndarray:
-        """Quantiles of the ages of open cases at every day's end, in days; NaN where none is open."""
+        """Quantiles of the ages of open cases at every wanted day's end, in days; NaN where none is open."""
         width = len(self.edges) + 1
         came, went = (_upto(np.bincount(days, minlength=width)) for days in (self.opened_on, self.ended_on))
         there = came - went
@@ -156,11 +162,11 @@ class _Opened:
         places = np.outer(there - 1, [1 - quantile for quantile in QUANTILES.values()])
         below = np.maximum(places.astype(np.int64), 0)
         above = np.minimum(below + 1, np.maximum(there - 1, 0)[:, None])
-        look_up = _of_few if there.mean() <= MANY else _of_many
+        look_up = _of_few if there[self.wanted].mean() <= MANY else _of_many
         low, high = np.hsplit(look_up(self, there, np.hstack([below, above])), 2)
         ages = (self.edges[1:, None] - (low + (high - low) * (places - below))) / DAY
         ages[there == 0] = np.nan
-        return ages
+        return ages[self.wanted]
 
 
 def _of_few(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
@@ -184,7 +190,10 @@ def _of_few(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 
 
 def _of_many(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """As `_of_few`: how many are open is known by day of opening, and only a day's cases are looked at one by one."""
+    """As `_of_few`: how many are open is known by day of opening, and only a day's cases are looked at one by one.
+
+    Only of wanted days; of all others it is anything.
+    """
     every_day = np.arange(len(cases.edges) + 2)
     begins = np.searchsorted(cases.opened_on, every_day).tolist()
     order = order_of(cases.ended_on, len(every_day))
@@ -192,10 +201,10 @@ def _of_many(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray
     gone = cases.opened_on[order]
     open_by_day = np.zeros(len(every_day), dtype=np.int64)
     found = np.zeros(ranks.shape, dtype=np.int64)
-    for day in range(len(cases.edges)):
+    for day in range(cases.wanted.stop + 1):
         open_by_day[day] += begins[day + 1] - begins[day]
         open_by_day[: day + 1] -= np.bincount(gone[ends[day] : ends[day + 1]], minlength=day + 1)
-        if not day or not there[day - 1]:
+        if day <= cases.wanted.start or not there[day - 1]:
             continue
         upto = np.cumsum(open_by_day[: day + 1])
         opened_on = np.searchsorted(upto, ranks[day - 1], side="right")

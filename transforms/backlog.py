@@ -209,15 +209,16 @@ class _Flow:
 
     def _looked_at(self, cases: pl.DataFrame, lacking: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
         """Ages that lack, with some that do not: row, first day, and those from then on."""
-        wanted = np.flatnonzero(lacking.any(axis=0))
-        if not wanted.size:
+        days = np.flatnonzero(lacking.any(axis=0))
+        if not days.size:
             return
-        first, last = int(wanted[0]), int(wanted[-1])
-        edges = self.span.edges[first : last + 2]
+        first, last = int(days[0]), int(days[-1])
+        edges = self.span.edges
         opened, closed = (_instants(cases[f"{name}_at"]) for name in ("opened", "closed"))
         # Who was gone by then or came later is open at none of these days' ends.
-        some = np.flatnonzero((opened < edges[-1]) & (closed >= edges[1]))
-        lives = Lives(edges, cases["touchpoint"].to_numpy()[some], opened[some], closed[some])
+        some = np.flatnonzero((opened < edges[last + 1]) & (closed >= edges[first + 1]))
+        wanted = slice(first, last + 1)
+        lives = Lives(edges, wanted, cases["touchpoint"].to_numpy()[some], opened[some], closed[some])
         rows = np.flatnonzero(lacking.any(axis=1)).tolist()
         is_one = len(self.touchpoints) == 1
         own = [row for row in rows if row < len(self.touchpoints) and not (is_one and self.all_row)]
