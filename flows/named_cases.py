@@ -133,21 +133,19 @@ class NamedCases:
 
         So many rows at a time: hashes take eight bytes each. Who is accountable is not in them: of that there are few.
         """
-        meant, found = self._meanings(), []
-        keys = [pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1]
+        none = dict.fromkeys(_SUMMED, pl.Int64)
+        found = [pl.DataFrame(schema={"month": pl.Int32, **{n: cases.schema[n] for n in _BY[1:]}, **none})]
+        meant = self._meanings() if cases.height else []
+        month = pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1
         for begin in range(0, cases.height, HASHED_ROWS):
             some = cases[begin : begin + HASHED_ROWS]
             hashes = some.select(meant).hash_rows().to_numpy()
             mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
-            told = some.select(keys[0].alias("month"), "touchpoint", "slot_opened").with_columns(
+            told = some.select(month.alias("month"), "touchpoint", "slot_opened").with_columns(
                 count=pl.lit(1, pl.Int64), hashes=hashes.view(np.int64), mixed=mixed.view(np.int64)
             )
             found.append(told.group_by(_BY).agg(pl.col(_SUMMED).sum()))
-        none = dict.fromkeys(_SUMMED, pl.Int64)
-        empty = pl.DataFrame(
-            schema={"month": pl.Int32, **{name: cases.schema[name] for name in _BY[1:]}, **none}
-        )
-        return pl.concat([empty, *found]).group_by(_BY).agg(pl.col(_SUMMED).sum())
+        return pl.concat(found).group_by(_BY).agg(pl.col(_SUMMED).sum())
 
     @property
     def _told(self) -> list[str]:
