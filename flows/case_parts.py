@@ -28,11 +28,11 @@ from transforms.renewed import Remember, Renewed
 from warehouse.mapped import Change, with_others
 
 CASES, HANDOFFS, BUCKET, PLACED, COUNTED = "cases", "handoffs", "bucket", "placed", "counted"
-MADE_OF, TOUCHED, OLD, UNTIL = "made_of", "touched", "old", "until"
+MADE_OF, TOUCHED, OLD, UNTIL, BEEN = "made_of", "touched", "old", "until", "been"
 _MENDED = "mended"
-_ANEW = 1 / 3
+ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
-_BESIDE = 1 / 64
+BESIDE = 1 / 64
 """Up to this share of all cases is kept beside them: all that is there is read and put among them every time."""
 _DRAWN = 4096
 """Of so many rows that are told one says where buckets of subjects begin."""
@@ -50,6 +50,8 @@ class _Cases:
         touched: Subjects of which something else is told since.
         anew: Theirs.
         made_of: Keys of the facts that all of it was made of.
+        been: What all of it was kept under since the old ones were made, these first: whatever has changed since
+            any of these is of touched subjects.
     """
 
     key: str
@@ -58,10 +60,11 @@ class _Cases:
     touched: pl.DataFrame
     anew: Frames
     made_of: Sequence[str]
+    been: Sequence[str]
 
     def beside(self) -> Frames:
         """What is kept of it besides the old ones."""
-        texts = {MADE_OF: self.made_of, OLD: [self.key]}
+        texts = {MADE_OF: self.made_of, OLD: [self.key], BEEN: self.been}
         named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
         return {**self.anew, TOUCHED: self.touched, UNTIL: pl.DataFrame({"until": [self.until]}), **named}
 
@@ -103,23 +106,26 @@ def _find(asked: Pass, key: str) -> _Cases | None:
     old = asked.kept.find(_kind(asked, CASES), old_key)
     if old is None:
         return None
-    until, made_of = beside[UNTIL]["until"].item(), beside[MADE_OF]["key"].to_list()
-    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of)
+    until, made_of, been = (
+        beside[UNTIL]["until"].item(),
+        *(beside[name]["key"].to_list() for name in (MADE_OF, BEEN)),
+    )
+    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of, been)
 
 
 def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Cases:
     """Keep cases, under the key of what they were made of: what is not much beside the old ones."""
     told = [one.facts for one in keys]
     key = hash_of(told)
-    if isinstance(made, _Cases) and made.touched.height <= _BESIDE * made.old[CASES].height:
-        kept = replace(made, made_of=told)
+    if isinstance(made, _Cases) and made.touched.height <= BESIDE * made.old[CASES].height:
+        kept = replace(made, made_of=told, been=[*made.been, key])
     else:
         old = _put_among(made) if isinstance(made, _Cases) else made
         asked.kept.put(_kind(asked, CASES), key, old, as_in_memory=True)
         # From here on where they are kept: what they were made in is let go.
         old = made = asked.kept.find(_kind(asked, CASES), key) or old
         empty = {name: frame.clear() for name, frame in old.items()}
-        kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told)
+        kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told, [key])
     asked.kept.put(_kind(asked, _MENDED), key, kept.beside())
     return kept
 
@@ -140,11 +146,13 @@ def _until(made: Frames) -> int:
 def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
-    remember = _remembering(asked, hash_of([key, asked.state.identity.get("aliases", "")]))
-    merged = asked.state.merged()
+    aliases, merged = asked.state.identity.get("aliases", ""), asked.state.merged()
+    remember = _remembering(asked, hash_of([key, aliases]))
+    been = [hash_of([one, aliases]) for one in made.been]
     if not made.touched.height:
         cases, handed = Renewed.whole(old[CASES].with_columns(merged)), Renewed.whole(old[HANDOFFS])
-        return replace(cases, remember=remember), replace(handed, remember=remember)
+        cases = replace(cases, touched=made.touched, been=been, remember=remember)
+        return cases, replace(handed, remember=remember)
     changes = made.changes(_with_places(asked, made.anew))
     kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
     found = [asked.kept.replaced(*one, changes) for one in kept]
@@ -152,14 +160,20 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
         now = {name: with_others(old[name], change) for name, change in changes.items()}
     else:
         now = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
-    cases, handed = (_renewed(now[name], old[name], changes[name], remember) for name in (CASES, HANDOFFS))
-    of_today = (one.with_columns(merged) for one in (cases.rows, cases.old, cases.came))
-    rows, before, came = of_today
-    return replace(cases, rows=rows, old=before, came=came), handed
-
-
-def _renewed(now: pl.DataFrame, old: pl.DataFrame, change: Change, remember: Remember) -> Renewed:
-    return Renewed(now, old, change.gone, change.rows.select(old.columns), remember)
+    cases, handed = (
+        Renewed(
+            now[name],
+            old[name],
+            change.gone,
+            change.rows.select(old[name].columns),
+            made.touched,
+            been,
+            remember,
+        )
+        for name, change in changes.items()
+    )
+    of_today = {name: getattr(cases, name).with_columns(merged) for name in ("rows", "old", "came")}
+    return replace(cases, **of_today), handed
 
 
 def _remembering(asked: Pass, key: str) -> Remember:
@@ -253,7 +267,7 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
         return None
     came = [_whole(part_of(asked, one, TOLD)) for one in keys if one.facts not in was]
     touched = _differing([_whole(tables) for tables in gone if tables], came)
-    if touched.height > _ANEW * made.old[CASES].height:
+    if touched.height > ANEW * made.old[CASES].height:
         return None
     told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
     anew = _summed_up(asked, pl.concat(told))

@@ -19,6 +19,7 @@ from contracts.tables import FactCase
 from transforms.case_tables import fact_case
 from transforms.credit import Credit
 from transforms.renewed import Renewed
+from transforms.slots import microseconds
 
 ONE_FILE_ROWS = 200_000
 """Up to so many cases are published as one; more of them by the month in which they were opened."""
@@ -42,13 +43,23 @@ class CaseBlock:
 
     Attributes:
         month: In which they were opened (UTC), `2026-05`; empty when these are all cases.
-        places: Which they are among all cases; None for all of them.
         key: A hash of all that their rows are made of.
+        count: How many they are.
+        within: First instant of the month, and the first after it; None for all cases.
     """
 
     month: str
-    places: pl.Expr | None
     key: str
+    count: int
+    within: tuple[datetime, datetime] | None = None
+
+    @property
+    def places(self) -> pl.Expr | None:
+        """Which they are among all cases: a condition; None for all of them."""
+        if self.within is None:
+            return None
+        opened, (first, end) = pl.col("opened_at"), self.within
+        return (opened >= first) & (opened < end)
 
 
 @dataclass(frozen=True)
@@ -100,12 +111,71 @@ class NamedCases:
             salt: What else their files are made of: it goes into every key.
         """
         if self.cases.is_empty():
-            return [CaseBlock("", None, _key(salt, "", pl.DataFrame()))]
+            return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         sums = self._credited(self.made.summed(f"hashes-{self._told_by(salt)}", self._hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
-            return [CaseBlock("", None, _key(salt, "", sums.drop("month")))]
+            return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
         months = sums.partition_by("month", as_dict=True, include_key=False)
         return [_block(month, salt, told) for (month,), told in sorted(months.items())]
+
+    def states(self, block: CaseBlock, salt: str) -> list[str]:
+        """States that a block's rows have been in: whatever differs between any of them and now is of touched subjects.
+
+        Args:
+            block: The block.
+            salt: As of `blocks`.
+
+        Returns:
+            The state of now is the last one; none when it is not known what has changed.
+        """
+        by = f"{self._told_by(salt)} {self._accountable(block)}"
+        return [hashlib.sha256(f"{one} {by}".encode()).hexdigest()[:24] for one in self.made.been]
+
+    def _accountable(self, block: CaseBlock) -> str:
+        """A hash of who was accountable for what, and when, while the cases of a block were opened."""
+        slots = self.credit.slots
+        low, high = 0, slots.starts.size
+        if block.within is not None:
+            first, end = (microseconds(moment) for moment in block.within)
+            found = np.maximum(np.searchsorted(slots.starts, [first, end - 1], side="right"), 1)
+            low, high = int(found[0]) - 1, int(found[1])
+        by_tenure = slots.owners()
+        names = [
+            by_tenure[name].hash().to_numpy()[slots.tenure_of[:, low:high]]
+            for name in ("owner_id", "team_id")
+        ]
+        told = hashlib.sha256(json.dumps(self.credit.touchpoints).encode())
+        # When the first of them began is before the block, and may be told otherwise.
+        for part in (slots.starts[low + 1 : high], *names):
+            told.update(part.tobytes())
+        return told.hexdigest()
+
+    def mended(self, block: CaseBlock, before: pl.DataFrame) -> pl.DataFrame | None:
+        """A block's rows, of those that were published at a state before: what was touched since is replaced.
+
+        Args:
+            block: The block.
+            before: FactCase's rows and the attributes' columns.
+
+        Returns:
+            The rows; None when they are not as many as there should be.
+        """
+        came = self._came if block.places is None else self._came.filter(block.places)
+        left = before.join(self._touched, on=("feed", "case_id"), how="anti")
+        rows = pl.concat([left, came.select(before.columns).cast(dict(before.schema))])
+        return rows if rows.height == block.count else None
+
+    @cached_property
+    def _touched(self) -> pl.DataFrame:
+        """feed, case_id: names of the subjects that were touched."""
+        names = [self.codebook.decoded("feed"), self.codebook.decoded("subject_id").alias("case_id")]
+        return self.made.touched.select(names)
+
+    @cached_property
+    def _came(self) -> pl.DataFrame:
+        """FactCase's rows of touched subjects."""
+        came = self.made.came.lazy()
+        return fact_case(came, self.credit, self.codebook, lambda: self.keys).collect()
 
     def _told_by(self, salt: str) -> str:
         """What rows' hashes are made of besides the rows."""
@@ -168,10 +238,9 @@ class NamedCases:
 def _block(month: int, salt: str, sums: pl.DataFrame) -> CaseBlock:
     """The cases of one month, by its number since the year 0."""
     (year, place), (next_year, next_place) = divmod(month, 12), divmod(month + 1, 12)
-    first = datetime(year, place + 1, 1, tzinfo=UTC)
-    end = datetime(next_year, next_place + 1, 1, tzinfo=UTC)
-    opened, name = pl.col("opened_at"), f"{year:04}-{place + 1:02}"
-    return CaseBlock(name, (opened >= first) & (opened < end), _key(salt, name, sums))
+    within = datetime(year, place + 1, 1, tzinfo=UTC), datetime(next_year, next_place + 1, 1, tzinfo=UTC)
+    name = f"{year:04}-{place + 1:02}"
+    return CaseBlock(name, _key(salt, name, sums), sums.select(pl.col("count").sum()).item(), within)
 
 
 def _is_each_once(cases: pl.DataFrame) -> bool:

@@ -5,7 +5,7 @@ are added, to the last bit: sums are of whole numbers. Whoever counts says of ho
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,9 @@ class Renewed:
         old: Those before, in the order of their subjects.
         gone: Numbers of the old rows that are no more, ascending: all of the subjects that were touched.
         came: Rows of these subjects, and of new ones.
+        touched: All subjects that were touched: feed, subject_id.
+        been: States that the rows have been in, from the old ones to those of now: whatever differs between any of
+            them and now is of touched subjects. Empty when that is not known.
         remember: Remembers what is made of the old rows, and of nothing else but what its name says.
     """
 
@@ -32,6 +35,8 @@ class Renewed:
     old: pl.DataFrame
     gone: np.ndarray
     came: pl.DataFrame
+    touched: pl.DataFrame = field(default_factory=pl.DataFrame)
+    been: Sequence[str] = ()
     remember: Remember = lambda _, make: make()
 
     @classmethod
