@@ -47,6 +47,8 @@ Beside = Callable[[Path, Mapping[str, Any]], Mapping[str, str]]
 
 LATEST = "latest.json"
 _KEPT_MIN = 2
+_LEVEL = 1
+"""Of zstd: at 3 files are half a percent smaller and take a third longer to write."""
 _LOST = "Delete it if it is there, then run again: the next release has it whole."
 
 
@@ -89,7 +91,12 @@ class Releases:
 
         def write(path: Path) -> None:
             plan.sink_parquet(
-                path, compression="zstd", metadata=metadata, arrow_schema=schema, engine="streaming"
+                path,
+                compression="zstd",
+                compression_level=_LEVEL,
+                metadata=metadata,
+                arrow_schema=schema,
+                engine="streaming",
             )
 
         prefix = f"{name}-{part.name}" if part.name else name
