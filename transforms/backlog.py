@@ -134,8 +134,8 @@ class _Lives:
         opened = self._counted(self.opened_on)
         upto = _upto(opened)
         resolved_on = days_of(self.resolved, self.edges)
-        # Who closes without resolving has stopped waiting all the same.
-        waiting_until = self._counted(np.minimum(resolved_on, self.ended_on))
+        # Who closes without resolving has stopped waiting all the same, and nobody stops before they began.
+        waiting_until = self._counted(np.clip(resolved_on, self.opened_on, self.ended_on))
         aged_on = days_of(self.opened + _LONG, self.edges)
         old_until = self._counted(np.maximum(self.ended_on, aged_on))
         return {

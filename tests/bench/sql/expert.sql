@@ -176,7 +176,8 @@ FROM (
   UNION ALL SELECT touchpoint, resolved_on, 0, count(*), 0, 0, 0, 0 FROM lives GROUP BY ALL
   UNION ALL SELECT touchpoint, closed_on, 0, 0, count(*), 0, 0, 0 FROM lives GROUP BY ALL
   UNION ALL SELECT touchpoint, ended_on, 0, 0, 0, -count(*), 0, 0 FROM lives GROUP BY ALL
-  UNION ALL SELECT touchpoint, least(resolved_on, ended_on), 0, 0, 0, 0, -count(*), 0 FROM lives GROUP BY ALL
+  UNION ALL SELECT touchpoint, greatest(least(resolved_on, ended_on), opened_on), 0, 0, 0, 0, -count(*), 0
+  FROM lives GROUP BY ALL
   UNION ALL SELECT touchpoint, aged_on, 0, 0, 0, 0, 0, count(*) FROM lives GROUP BY ALL
   UNION ALL SELECT touchpoint, greatest(ended_on, aged_on), 0, 0, 0, 0, 0, -count(*) FROM lives GROUP BY ALL)
 GROUP BY GROUPING SETS ((touchpoint, date), (date));
