@@ -37,15 +37,21 @@ SELECT s.*, coalesce(r.touchpoint, 'unmatched') AS touchpoint, coalesce(t.owner,
   coalesce(t.team, 'nobody') AS team
 FROM sums s LEFT JOIN rules r USING (rule) LEFT JOIN tenures t USING (tenure);
 
--- What groups held a case: windows over the rows that name a group alone, and over those where it changes. Files are
--- in order of time, so an event's place in them is one number to sort by.
+-- What groups held a case: windows over the rows that name a group alone, and of these over cases that several held.
+-- Files are in order of time, so an event's place in them is one number to sort by.
+CREATE TEMP TABLE held_by AS
+SELECT feed, subject_id, place, occurred_at, actor_team
+FROM events WHERE subject_type = 'ticket' AND subject_id IS NOT NULL AND actor_team IS NOT NULL;
+
+CREATE TEMP TABLE holders AS
+SELECT feed, subject_id, min(actor_team) AS one, max(actor_team) AS other FROM held_by GROUP BY feed, subject_id;
+
 CREATE TEMP TABLE holdings AS
 SELECT feed, subject_id, place, occurred_at, actor_team,
   row_number() OVER (PARTITION BY feed, subject_id, actor_team ORDER BY place) > 1 AS is_return,
   lag(actor_team) OVER one AS from_group, lag(actor_team, 2) OVER one AS before_it, lag(occurred_at) OVER one AS since
 FROM (
-  SELECT feed, subject_id, place, occurred_at, actor_team
-  FROM events WHERE subject_type = 'ticket' AND subject_id IS NOT NULL AND actor_team IS NOT NULL
+  SELECT * FROM held_by SEMI JOIN (SELECT * FROM holders WHERE one <> other) USING (feed, subject_id)
   QUALIFY lag(actor_team) OVER (PARTITION BY feed, subject_id ORDER BY place) IS DISTINCT FROM actor_team)
 WINDOW one AS (PARTITION BY feed, subject_id ORDER BY place);
 
@@ -53,7 +59,9 @@ CREATE TEMP TABLE passages AS
 SELECT feed, subject_id, count(*) FILTER (NOT is_return) AS group_count, count(*) - 1 AS handoff_count,
   bool_or(is_return) AS is_ping_pong, coalesce(bool_or(before_it = actor_team), false) AS is_direct_ping_pong,
   arg_min(actor_team, place) AS first_group, arg_max(actor_team, place) AS last_group
-FROM holdings GROUP BY feed, subject_id;
+FROM holdings GROUP BY feed, subject_id
+UNION ALL
+SELECT feed, subject_id, 1, 0, false, false, one, one FROM holders WHERE one = other;
 
 -- A case in one pass over its events, without a table of them in between.
 CREATE TEMP TABLE lived AS
