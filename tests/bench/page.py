@@ -152,7 +152,7 @@ def _table(point: Point) -> list[str]:
 
 def _said(point: Point) -> list[str]:
     lines = [*_ratios(point), *_equality(point)]
-    for job in ("anew", "run", "owners", "batch"):
+    for job in ("first", "anew", "run", "owners", "batch"):
         if best := _best(point, job):
             peaks = ", ".join(f"{name} {mb}" for name, mb in best["said"]["peak_mb_by_stage"].items())
             lines.append(f"- CPU seconds of `{job}` by stage: {_by_stage(best['said'])}. Peak MB: {peaks}.")

@@ -108,6 +108,19 @@ count(*) FILTER (scale='nps' AND score BETWEEN 0 AND 10) AS nps_n,
 count(*) FILTER (scale='nps' AND score BETWEEN 9 AND 10) AS promoters,
 count(*) FILTER (scale='nps' AND score BETWEEN 0 AND 6) AS detractors
 """
+_OF_SCORES = """
+sum(n) AS events_n,
+sum(amount_n) FILTER (is_crm) AS amount_n,
+sum(amount_cents) FILTER (is_crm) AS amount_cents,
+sum(n) FILTER (scale='csat' AND score BETWEEN 1 AND 5) AS csat_n,
+sum(n) FILTER (scale='csat' AND score BETWEEN 4 AND 5) AS csat_good,
+sum(n) FILTER (scale='ces' AND score BETWEEN 1 AND 7) AS ces_n,
+sum(n) FILTER (scale='ces' AND score BETWEEN 5 AND 7) AS ces_good,
+sum(n) FILTER (scale='nps' AND score BETWEEN 0 AND 10) AS nps_n,
+sum(n) FILTER (scale='nps' AND score BETWEEN 9 AND 10) AS promoters,
+sum(n) FILTER (scale='nps' AND score BETWEEN 0 AND 6) AS detractors
+"""
+"""The same of rows that stand for several events each, of one score."""
 _SUMS = (
     "events_n", "amount_n", "amount_cents", "csat_n", "csat_good", "ces_n", "ces_good", "nps_n", "promoters",
     "detractors",
@@ -183,7 +196,7 @@ def expert(db: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, s
       FROM events m JOIN decided d ON {SAME_COMBINATION}
       LEFT JOIN held h ON h.touchpoint = d.touchpoint AND h.date = m.date AND m.occurred_at >= h.since
         AND m.occurred_at < h.until GROUP BY ALL""")
-    db.execute(f"""CREATE TEMP VIEW daily AS SELECT date, touchpoint, owner, {_added_up(_only_matched(_OF_EVENTS))}
+    db.execute(f"""CREATE TEMP VIEW daily AS SELECT date, touchpoint, owner, {_only_matched(_OF_SCORES)}
       FROM sums GROUP BY ALL""")
     tickets = f"""(SELECT m.*, d.touchpoint FROM events m JOIN decided d ON {SAME_COMBINATION}
       WHERE m.subject_type='ticket')"""
@@ -194,19 +207,6 @@ def expert(db: duckdb.DuckDBPyConnection, folder: Path) -> Iterator[tuple[str, s
     ).replace("SELECT touchpoint, owner", "SELECT touchpoint, coalesce(owner, 'nobody') AS owner"))  # fmt: skip
     db.execute("CREATE TEMP VIEW dated AS SELECT *, opened_at::DATE AS date FROM cases")
     yield from _periods("daily", "dated")
-
-
-def _added_up(sums: str) -> str:
-    """The same of rows that stand for several events each, of one score."""
-    return (
-        sums.replace(
-            "count(*) FILTER (touchpoint <> 'unmatched' AND feed='crm' AND amount IS NOT NULL)",
-            "sum(amount_n) FILTER (touchpoint <> 'unmatched' AND is_crm)",
-        )
-        .replace("sum(round(amount * 100)::BIGINT)", "sum(amount_cents)")
-        .replace("feed='crm'", "is_crm")
-        .replace("count(*)", "sum(n)")
-    )
 
 
 def _only_matched(sums: str) -> str:
