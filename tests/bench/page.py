@@ -50,7 +50,7 @@ _WHOLE_JOB = (
     "passage through groups); `fact_handoff`; `fact_issue_flow` (opened, resolved, closed, backlog and ages every day); `score_distribution`; "
     "`rule_hit`; `fact_event_unmatched`, `accountability_ladder` and `person_load` with distinct customers; `unmatched_share`; "
     "`observed_accountability`. Every cell of every row in the columns that it makes is held against ours; its SQL stands in `tests/bench/sql`. "
-    "Ours does more in the same time, which DuckDB is not asked for: 95 % intervals and their bounds, verdicts against goals, breaches and "
+    "Ours does more in its time, which DuckDB is not asked for: 95 % intervals and their bounds, verdicts against goals, breaches and "
     "whether they are inherited, answers still needed; scorecards of teams, stages and the company; why values changed; goals on their way, "
     "process behaviour, windows as wide as they have to be; the gap audit, trust in every value; alerts and their ledger; dimensions; all "
     "rows in order, every promise of {tables} tables checked, and one release of all or none. Customers lost after silence are in neither: the "
