@@ -13,7 +13,7 @@ from typing import cast
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of
 from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import (
@@ -24,9 +24,10 @@ from transforms.cases import (
     in_order,
     rows_of,
 )
+from transforms.renewed import Remember, Renewed
 from warehouse.mapped import Change, with_others
 
-CASES, HANDOFFS, BUCKET, PLACED = "cases", "handoffs", "bucket", "placed"
+CASES, HANDOFFS, BUCKET, PLACED, COUNTED = "cases", "handoffs", "bucket", "placed", "counted"
 MADE_OF, TOUCHED, OLD, UNTIL = "made_of", "touched", "old", "until"
 _MENDED = "mended"
 _ANEW = 1 / 3
@@ -71,7 +72,7 @@ class _Cases:
 
 def cases_of(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[Renewed, Renewed]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
@@ -136,18 +137,43 @@ def _until(made: Frames) -> int:
     return max((cast("int", end) for end in ends if end is not None), default=0)
 
 
-def _as_of_today(asked: Pass, made: _Cases) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
-    if made.touched.height:
-        changes = made.changes(_with_places(asked, made.anew))
-        kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
-        found = [asked.kept.replaced(*one, changes) for one in kept]
-        if None in found:  # gone since, and in memory still
-            old = {name: with_others(old[name], change) for name, change in changes.items()}
-        else:
-            old = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
-    return old[CASES].with_columns(asked.state.merged()), old[HANDOFFS]
+    remember = _remembering(asked, hash_of([key, asked.state.identity.get("aliases", "")]))
+    merged = asked.state.merged()
+    if not made.touched.height:
+        cases, handed = Renewed.whole(old[CASES].with_columns(merged)), Renewed.whole(old[HANDOFFS])
+        return replace(cases, remember=remember), replace(handed, remember=remember)
+    changes = made.changes(_with_places(asked, made.anew))
+    kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
+    found = [asked.kept.replaced(*one, changes) for one in kept]
+    if None in found:  # gone since, and in memory still
+        now = {name: with_others(old[name], change) for name, change in changes.items()}
+    else:
+        now = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
+    cases, handed = (_renewed(now[name], old[name], changes[name], remember) for name in (CASES, HANDOFFS))
+    of_today = (one.with_columns(merged) for one in (cases.rows, cases.old, cases.came))
+    rows, before, came = of_today
+    return replace(cases, rows=rows, old=before, came=came), handed
+
+
+def _renewed(now: pl.DataFrame, old: pl.DataFrame, change: Change, remember: Remember) -> Renewed:
+    return Renewed(now, old, change.gone, change.rows.select(old.columns), remember)
+
+
+def _remembering(asked: Pass, key: str) -> Remember:
+    """Keeps what is made of old cases, under what these are known by."""
+
+    def remember(name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        told = hash_of([key, name])
+        found = asked.kept.find(_kind(asked, COUNTED), told)
+        if found is None:
+            found = {COUNTED: make()}
+            asked.kept.put(_kind(asked, COUNTED), told, found)
+        return found[COUNTED]
+
+    return remember
 
 
 def _with_places(asked: Pass, made: Frames, wanted: pl.Expr | None = None) -> dict[str, pl.DataFrame]:
@@ -225,11 +251,11 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
     if any(tables is None for tables in gone):
         return None
-    came = [_whole(_told(asked, one)) for one in keys if one.facts not in was]
+    came = [_whole(part_of(asked, one, TOLD)) for one in keys if one.facts not in was]
     touched = _differing([_whole(tables) for tables in gone if tables], came)
     if touched.height > _ANEW * made.old[CASES].height:
         return None
-    told = [_of_subjects(_told(asked, one), touched) for one in keys]
+    told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
     anew = _summed_up(asked, pl.concat(told))
     return replace(
         made,
@@ -270,11 +296,6 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: by_subject(found), HANDOFFS: by_subject(handed)}
 
 
-def _told(asked: Pass, one: PackKeys) -> Frames:
-    # Swept or damaged since the keys were looked at: it is in the file still.
-    return asked.kept.find(TOLD, one.facts) or told_of(asked, one)
-
-
 def _whole(tables: Frames) -> pl.DataFrame:
     return tables[TOLD].cast(dict(tables[TYPES].schema))
 
@@ -288,13 +309,13 @@ def _bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame
     """Subjects with which all buckets but the first begin: of the same packs the same ones, wherever."""
     if buckets == 1:
         return _NO_SUBJECT
-    drawn = [_told(asked, one)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
+    drawn = [part_of(asked, one, TOLD)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
     return bounds_of(pl.concat(drawn), buckets)
 
 
 def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
     """All that is told of one bucket's subjects, each of them whole."""
-    return pl.concat(_bucket_of(_told(asked, one), bucket, bounds) for one in keys)
+    return pl.concat(_bucket_of(part_of(asked, one, TOLD), bucket, bounds) for one in keys)
 
 
 def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:

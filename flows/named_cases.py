@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,7 @@ from contracts.events import Codebook
 from contracts.tables import FactCase
 from transforms.case_tables import fact_case
 from transforms.credit import Credit
+from transforms.renewed import Renewed
 
 ONE_FILE_ROWS = 200_000
 """Up to so many cases are published as one; more of them by the month in which they were opened."""
@@ -27,7 +29,7 @@ PLACES_PER_CASE = 16
 """Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
 
 _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
-_DAY = 86_400_000_000
+_BY, _SUMMED = ("month", "touchpoint", "slot_opened"), ("count", "hashes", "mixed")
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
 Fingerprints = Callable[[str], np.ndarray]
@@ -40,12 +42,12 @@ class CaseBlock:
 
     Attributes:
         month: In which they were opened (UTC), `2026-05`; empty when these are all cases.
-        places: Their places among all cases; None for all of them.
+        places: Which they are among all cases; None for all of them.
         key: A hash of all that their rows are made of.
     """
 
     month: str
-    places: np.ndarray | None
+    places: pl.Expr | None
     key: str
 
 
@@ -54,33 +56,36 @@ class NamedCases:
     """Cases, and the names that their codes stand for.
 
     Attributes:
-        cases: Cases with slots, as codes.
+        made: Cases with slots, as codes, and how they come from those made long before.
         credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
         customers: customer, customer_key; asked for when names are.
         fingerprints: Hashes of what codes stand for.
     """
 
-    cases: pl.DataFrame
+    made: Renewed
     credit: Credit
     codebook: Codebook
     customers: Callable[[], pl.DataFrame]
     fingerprints: Fingerprints
 
-    def rows(
-        self, places: np.ndarray | pl.Expr | None = None, columns: Sequence[str] | None = None
-    ) -> pl.DataFrame:
+    @property
+    def cases(self) -> pl.DataFrame:
+        """Cases with slots, as codes."""
+        return self.made.rows
+
+    def rows(self, places: pl.Expr | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """FactCase's rows and the attributes' columns, unsorted.
 
         Args:
-            places: Of which cases: their places, or a condition on their columns; all of them when absent.
+            places: Of which cases: a condition on their columns; all of them when absent.
             columns: Only these columns: no other names are looked up.
         """
         some = self.cases
         if some.is_empty():
             return FactCase.empty() if columns is None else FactCase.empty().select(columns)
         if places is not None:
-            some = some.filter(places) if isinstance(places, pl.Expr) else some[places]
+            some = some.filter(places)
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
 
     @cached_property
@@ -94,64 +99,97 @@ class NamedCases:
         Args:
             salt: What else their files are made of: it goes into every key.
         """
-        hashes = self._hashes() if self.cases.height else np.empty(0, dtype=np.uint64)
+        if self.cases.is_empty():
+            return [CaseBlock("", None, _key(salt, "", pl.DataFrame()))]
+        sums = self._credited(self.made.summed(f"hashes-{self._told_by(salt)}", self._hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
-            return [CaseBlock("", None, _key(salt, "", hashes))]
-        months = self._months()
-        order = np.argsort((months - months.min()).astype(np.uint16), kind="stable")
-        hashes, ends = hashes[order], np.cumsum(np.bincount(months - months.min()))
-        made = []
-        for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), start=int(months.min())):
-            if begin < end:
-                month = f"{1970 + number // 12:04}-{number % 12 + 1:02}"
-                made.append(CaseBlock(month, order[begin:end], _key(salt, month, hashes[begin:end])))
-        return made
+            return [CaseBlock("", None, _key(salt, "", sums.drop("month")))]
+        months = sums.partition_by("month", as_dict=True, include_key=False)
+        return [_block(month, salt, told) for (month,), told in sorted(months.items())]
 
-    def _months(self) -> np.ndarray:
-        """In which month (UTC) every case was opened, months since 1970: looked up by day, of which there are few."""
-        days = self.cases["opened_at"].to_physical().to_numpy() // _DAY
-        first = int(days.min())
-        every = np.arange(first, int(days.max()) + 1).astype("datetime64[D]").astype("datetime64[M]")
-        return every.astype(np.int64)[days - first]
+    def _told_by(self, salt: str) -> str:
+        """What rows' hashes are made of besides the rows."""
+        coded = [name for name in self.cases.columns if self.codebook.is_coded(_GROUPS.get(name, name))]
+        return hashlib.sha256(json.dumps([pl.__version__, salt, self._told, coded]).encode()).hexdigest()[:24]
+
+    def _credited(self, sums: pl.DataFrame) -> pl.DataFrame:
+        """Sums by month and by who they are credited to, whatever the numbers of these are."""
+        credit = self.credit
+        named = {"touchpoint": credit.touchpoints, "owner": credit.owners, "team": credit.teams}
+        names = [
+            pl.lit(pl.Series(of, dtype=pl.String)).gather(name).alias(name) for name, of in named.items()
+        ]
+        told = credit.credited(sums.lazy().rename({"slot_opened": "slot"})).with_columns(names)
+        return told.group_by("month", *named).agg(pl.col(_SUMMED).sum()).sort("month", *named).collect()
 
     def _is_each_once(self) -> bool:
         """Whether no case is told of twice: a table keeps that promise as a whole, not month by month."""
-        feed, subject = (self.cases[name].to_numpy() for name in ("feed", "subject_id"))
-        width = int(subject.max()) + 1
-        place = feed.astype(np.int64) * width + subject
-        if int(feed.max()) * width > PLACES_PER_CASE * place.size:
-            return pl.Series(place).n_unique() == place.size
-        seen = np.zeros((int(feed.max()) + 1) * width, dtype=np.bool_)
-        seen[place] = True
-        return int(np.count_nonzero(seen)) == place.size
+        # Those that came are all that there is of their subjects.
+        old = self.made.remember("once", lambda: pl.DataFrame({"is_once": [_is_each_once(self.made.old)]}))
+        return old["is_once"].item() and _is_each_once(self.made.came)
 
-    def _hashes(self) -> np.ndarray:
-        """A hash of every case's row, whatever its codes are; so many cases at a time, for hashes take eight bytes each."""
-        meant = self._meanings()
-        found = np.empty(self.cases.height, dtype=np.uint64)
-        for begin in range(0, self.cases.height, HASHED_ROWS):
-            some = self.cases[begin : begin + HASHED_ROWS]
-            owned = self.credit.credited(some.lazy().with_columns(slot="slot_opened"))
-            found[begin : begin + some.height] = owned.select(meant).collect().hash_rows().to_numpy()
-        return found
+    def _hashed(self, cases: pl.DataFrame) -> pl.DataFrame:
+        """Sums over hashes of rows, whatever codes are: two, that no two rows make up for each other.
+
+        So many rows at a time: hashes take eight bytes each. Who is accountable is not in them: of that there are few.
+        """
+        meant, found = self._meanings(), []
+        keys = [pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1]
+        for begin in range(0, cases.height, HASHED_ROWS):
+            some = cases[begin : begin + HASHED_ROWS]
+            hashes = some.select(meant).hash_rows().to_numpy()
+            mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
+            told = some.select(keys[0].alias("month"), "touchpoint", "slot_opened").with_columns(
+                count=pl.lit(1, pl.Int64), hashes=hashes.view(np.int64), mixed=mixed.view(np.int64)
+            )
+            found.append(told.group_by(_BY).agg(pl.col(_SUMMED).sum()))
+        none = dict.fromkeys(_SUMMED, pl.Int64)
+        empty = pl.DataFrame(
+            schema={"month": pl.Int32, **{name: cases.schema[name] for name in _BY[1:]}, **none}
+        )
+        return pl.concat([empty, *found]).group_by(_BY).agg(pl.col(_SUMMED).sum())
+
+    @property
+    def _told(self) -> list[str]:
+        """Columns that rows are made of, besides who they are credited to."""
+        others = {"touchpoint", *_MADE_OF_OTHERS}
+        return [name for name in self.cases.columns if not name.startswith("slot_") and name not in others]
 
     def _meanings(self) -> list[pl.Expr]:
         """What rows are made of: columns as they are, or hashes of what their codes stand for."""
-        credit = self.credit
-        named = {"touchpoint": credit.touchpoints, "owner": credit.owners, "team": credit.teams}
-        hashes = {name: pl.Series(texts, dtype=pl.String).hash() for name, texts in named.items()}
-        told = [name for name in self.cases.columns if not name.startswith("slot_")]
-        for name in told:
+        hashes = {}
+        for name in self._told:
             column = _GROUPS.get(name, name)
-            if name not in named and (column == "customer" or self.codebook.is_coded(column)):
+            if column == "customer" or self.codebook.is_coded(column):
                 hashes[name] = pl.Series(self.fingerprints(column))
-        plain = [name for name in told if name not in hashes and name not in _MADE_OF_OTHERS]
+        plain = [name for name in self._told if name not in hashes]
         coded = [pl.lit(of).gather(pl.col(name).fill_null(0)).alias(name) for name, of in hashes.items()]
         return [*map(pl.col, plain), *coded]
 
 
-def _key(salt: str, month: str, hashes: np.ndarray) -> str:
-    """A hash of rows in any order: two sums, that no two rows make up for each other."""
-    mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
-    said = [pl.__version__, salt, month, hashes.size, int(hashes.sum()), int(mixed.sum())]
+def _block(month: int, salt: str, sums: pl.DataFrame) -> CaseBlock:
+    """The cases of one month, by its number since the year 0."""
+    (year, place), (next_year, next_place) = divmod(month, 12), divmod(month + 1, 12)
+    first = datetime(year, place + 1, 1, tzinfo=UTC)
+    end = datetime(next_year, next_place + 1, 1, tzinfo=UTC)
+    opened, name = pl.col("opened_at"), f"{year:04}-{place + 1:02}"
+    return CaseBlock(name, (opened >= first) & (opened < end), _key(salt, name, sums))
+
+
+def _is_each_once(cases: pl.DataFrame) -> bool:
+    if cases.is_empty():
+        return True
+    feed, subject = (cases[name].to_numpy() for name in ("feed", "subject_id"))
+    width = int(subject.max()) + 1
+    place = feed.astype(np.int64) * width + subject
+    if int(feed.max()) * width > PLACES_PER_CASE * place.size:
+        return pl.Series(place).n_unique() == place.size
+    seen = np.zeros((int(feed.max()) + 1) * width, dtype=np.bool_)
+    seen[place] = True
+    return int(np.count_nonzero(seen)) == place.size
+
+
+def _key(salt: str, month: str, sums: pl.DataFrame) -> str:
+    """A hash of sums over rows, which may have been in any order."""
+    said = [pl.__version__, salt, month, sums.rows()]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]

@@ -21,7 +21,7 @@ import polars as pl
 
 import transforms
 from contracts.accountability import AccountabilityMap
-from contracts.events import INSTANT, Codebook
+from contracts.events import Codebook
 from flows.packs import Pack, packs, turns_of
 from flows.progress import Tell
 from transforms.behind import BEHIND
@@ -40,6 +40,12 @@ from warehouse.store import State
 
 PARTITION_ROWS = 2_000_000
 FACTS, TOLD, TYPES, STAKES = "facts", "told", "types", "stakes"
+MISSED, RECENT = "missed", "recent"
+"""What is told of single customers, a row for each: events that no rule matched, and those of the last 28 days."""
+BY_STAKES = (STAKES, RECENT)
+"""What hangs on owners and the day; all else is kept under the key of the facts."""
+_AS_IN_MEMORY = (TOLD, MISSED, RECENT)
+"""Of these mostly little or nothing is asked for later: it is looked up where it lies."""
 _ALWAYS = ("feed", "kind", "channel", "customer")
 _STAKES_COLUMNS = ("customer",)
 _UNMEASURED = {"id", "name", "unit", "direction", "independence"}
@@ -49,16 +55,13 @@ Frames = Mapping[str, pl.DataFrame]
 
 _PLACE = {"slot": pl.UInt32(), "touchpoint": pl.UInt16()}
 _N = {"n": pl.Int64()}
-_SIGNATURE = {"feed": pl.UInt16(), "kind": pl.UInt16(), "channel": pl.UInt16()}
 _SUMMED: Mapping[str, Mapping[str, Any]] = {
     "counted": {"slot": pl.UInt32(), "rule": pl.UInt16(), "touchpoint": pl.UInt16(), **_N},
     "sums": SUMS,
     "answers": {**_PLACE, "metric": pl.UInt16(), "score": pl.Int64(), **_N},
-    "unmatched": {**_SIGNATURE, "customer": pl.UInt32(), **_N, "first_at": INSTANT, "last_at": INSTANT},
     "behind": BEHIND,
     "moves": MOVES,
     "ahead": FOLLOWED,
-    "recent": {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), "customer": pl.UInt32(), **_N},
     "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
 }
 """What the files' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
@@ -188,6 +191,10 @@ class PackKeys:
         """How many events it has."""
         return sum(file.rows for file in self.files)
 
+    def under(self, kind: str) -> str:
+        """Under which key it is kept."""
+        return str(self.stakes) if kind in BY_STAKES else self.facts
+
 
 def keys_of(asked: Pass) -> list[PackKeys]:
     """The keys of every pack of files, the oldest first."""
@@ -245,8 +252,8 @@ def lacking(asked: Pass, keys: Sequence[PackKeys]) -> list[Lacking]:
     """What there is to do, by pack: what is not kept of those that have anything."""
     found = []
     for one in keys:
-        facts = not asked.kept.has(FACTS, one.facts) or not _has_told(asked, one)
-        stakes = one.stakes is not None and (facts or not asked.kept.has(STAKES, one.stakes))
+        facts = not _has(asked, one.facts, FACTS, MISSED, *([TOLD] if asked.atlas.cases else []))
+        stakes = one.stakes is not None and (facts or not _has(asked, one.stakes, *BY_STAKES))
         if facts or stakes:
             found.append(Lacking(one, facts, stakes))
     return found
@@ -257,9 +264,7 @@ def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
     one = lack.keys
     made = _computed(asked, one, stakes=lack.stakes, facts=lack.facts)
     for kind, tables in made.items():
-        key = one.stakes if kind == STAKES else one.facts
-        # Of what is told a few subjects are asked for later: it is looked up where it lies.
-        asked.kept.put(kind, str(key), tables, as_in_memory=kind == TOLD)
+        asked.kept.put(kind, one.under(kind), tables, as_in_memory=kind in _AS_IN_MEMORY)
     return made
 
 
@@ -278,8 +283,8 @@ def parts_of(asked: Pass, keys: Sequence[PackKeys], tell: Tell) -> list[Frames]:
     return [frames for found in (facts, stakes) for frames in found.values() if frames]
 
 
-def _has_told(asked: Pass, one: PackKeys) -> bool:
-    return not asked.atlas.cases or asked.kept.has(TOLD, one.facts)
+def _has(asked: Pass, key: str, *kinds: str) -> bool:
+    return all(asked.kept.has(kind, key) for kind in kinds)
 
 
 def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
@@ -317,11 +322,10 @@ def _made_of(
     plans: dict[str, dict[str, pl.LazyFrame]] = {}
     if facts:
         plans[FACTS] = _facts(asked, matched)
+        plans[MISSED] = {MISSED: unmatched_events(matched.lazy())}
     if stakes:
-        plans[STAKES] = {
-            "recent": recent_events(matched.lazy(), asked.matcher.slots, asked.calendar),
-            "ownerless": ownerless_events(matched.lazy(), asked.matcher.slots),
-        }
+        plans[STAKES] = {"ownerless": ownerless_events(matched.lazy(), asked.matcher.slots)}
+        plans[RECENT] = {RECENT: recent_events(matched.lazy(), asked.matcher.slots, asked.calendar)}
     made_of_few = [plan for tables in plans.values() for plan in tables.values()]
     found = iter(pl.collect_all(made_of_few, engine="in-memory"))
     starts = pl.lit(pl.Series(asked.matcher.slots.starts))
@@ -343,15 +347,19 @@ def _facts(asked: Pass, matched: pl.DataFrame) -> dict[str, pl.LazyFrame]:
         "sums": pl.concat([tallies["sums"], measure_rates(rows, metrics, codebook, matcher.touchpoints)]),
         "told": told,
         "lived": lived,
-        "unmatched": unmatched_events(rows),
         "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
         "ahead": followed_events(rows, metrics, codebook),
     }
 
 
-def told_of(asked: Pass, one: PackKeys) -> Frames:
-    """A pack's events about subjects: what is told, and the types that its columns have."""
-    return _computed(asked, one, stakes=False, facts=True)[TOLD]
+def part_of(asked: Pass, one: PackKeys, kind: str) -> Frames:
+    """What is kept of a pack under a kind; made again where that was swept or damaged since the keys were looked at.
+
+    Of `TOLD` it is what is told, and the types that its columns have.
+    """
+    by_stakes = kind in BY_STAKES
+    found = asked.kept.find(kind, one.under(kind))
+    return found or _computed(asked, one, stakes=by_stakes, facts=not by_stakes)[kind]
 
 
 def _told(events: pl.DataFrame) -> Frames:

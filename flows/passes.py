@@ -4,6 +4,7 @@ Memory is bounded by a file or a partition of months, not by the history; sums o
 of the whole.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +14,16 @@ import polars as pl
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
 from flows.case_parts import cases_of
+from flows.lately import Lately, lately_of
 from flows.parts import (
+    BY_STAKES,
     FACTS,
+    MISSED,
     PARTITION_ROWS,
-    STAKES,
     PackKeys,
     Pass,
+    code_hash,
+    hash_of,
     keys_of,
     lacking,
     parts_of,
@@ -27,13 +32,14 @@ from flows.parts import (
 from flows.progress import Tell, silent
 from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
-from transforms.behind import feeds_of_cases
+from transforms.behind import BEHIND, cases_by_feed
 from transforms.credit import named
 from transforms.followed import measure_followed
 from transforms.lived import Lived
 from transforms.match import Matcher, match
-from transforms.measure import case_values, measure_cases, volume
+from transforms.measure import CELL, SUMS, case_values, looks_ahead, measure_cases, volume
 from transforms.periods import Calendar
+from transforms.renewed import Renewed
 from transforms.slots import Slots
 from warehouse.executors import Executor
 from warehouse.kept import Kept
@@ -52,11 +58,10 @@ class Measured:
         sums: `SUMS` of every metric, volume included.
         answers: slot, touchpoint, metric, score, n.
         values: Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
-        cases: Cases with slots, as codes.
-        handoffs: Handoffs, as codes.
-        recent: touchpoint, rule, customer, n: events of the last 28 days.
+        made: Cases with slots, as codes, and how they come from those made long before.
+        handed: Handoffs, as codes, likewise.
+        told_lately: What is told of single customers, by code of touchpoint.
         disowned: tenure, customer, n: events while nobody was accountable.
-        unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
         moves: `MOVES`: events that make or end a customer.
         told: Who was asked and who answered, see `transforms.sampling`.
@@ -72,11 +77,10 @@ class Measured:
     sums: pl.DataFrame
     answers: pl.DataFrame
     values: pl.DataFrame
-    cases: pl.DataFrame
-    handoffs: pl.DataFrame
-    recent: pl.DataFrame
+    made: Renewed
+    handed: Renewed
+    told_lately: Lately
     disowned: pl.DataFrame
-    unmatched: pl.DataFrame
     behind: pl.DataFrame
     moves: pl.DataFrame
     told: pl.DataFrame
@@ -84,11 +88,20 @@ class Measured:
     kept: Kept
     read: int = 0
 
+    @property
+    def cases(self) -> pl.DataFrame:
+        """Cases with slots, as codes."""
+        return self.made.rows
+
+    @property
+    def handoffs(self) -> pl.DataFrame:
+        """Handoffs, as codes."""
+        return self.handed.rows
+
     @cached_property
     def lately(self) -> Lived:
         """Who lived through the last 28 days, by touchpoint."""
-        codes, customers, n = (self.recent[name].to_numpy() for name in ("touchpoint", "customer", "n"))
-        return Lived.of(self.matcher.names, codes, customers, n)
+        return self.told_lately.lived.named({str(c): name for c, name in enumerate(self.matcher.names)})
 
     @property
     def slots(self) -> Slots:
@@ -128,14 +141,13 @@ def measure(
     _bring(asked, keys)
     summed = put_together(asked, parts_of(asked, keys, tell))
     told_of_cases = workspace.atlas.cases and keys
-    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
+    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
     metrics = workspace.atlas.metrics
-    case_sums, followed_sums, values, behind_cases = pl.collect_all(
+    of_cases = _sums_of_cases(workspace, codebook, found)
+    followed_sums, values = pl.collect_all(
         [
-            measure_cases(found.lazy(), metrics, codebook, workspace.now),
             measure_followed(summed["ahead"].lazy(), metrics, workspace.now),
-            case_values(found.lazy(), metrics, codebook, workspace.now),
-            feeds_of_cases(found.lazy(), metrics, codebook),
+            case_values(found.rows.lazy(), metrics, codebook, workspace.now),
         ]
     )
     volumes = volume(summed["counted"].lazy()).collect()
@@ -144,15 +156,14 @@ def measure(
         calendar,
         matcher,
         summed["counted"],
-        pl.concat([volumes, summed["sums"], case_sums, followed_sums]),
+        pl.concat([volumes, summed["sums"], of_cases.sums, followed_sums]),
         summed["answers"],
         values,
         found,
         handed,
-        summed["recent"],
+        lately_of(asked, keys),
         summed["disowned"],
-        summed["unmatched"],
-        pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
+        pl.concat([summed["behind"], of_cases.behind]).unique(maintain_order=True),
         summed["moves"],
         summed["told"],
         summed["lived"],
@@ -164,7 +175,8 @@ def measure(
 def _bring(asked: Pass, keys: Sequence[PackKeys]) -> None:
     """Fetch at once what is about to be read, one after the other, where it is not here: parts, and files without."""
     if asked.kept.mirror is not None:
-        found = [(FACTS, one.facts) for one in keys] + [(STAKES, one.stakes) for one in keys if one.stakes]
+        found = [(kind, one.under(kind)) for kind in (FACTS, MISSED) for one in keys]
+        found += [(kind, one.under(kind)) for kind in BY_STAKES for one in keys if one.stakes]
         asked.kept.bring(found)
         files = [file for lack in lacking(asked, keys) for file in lack.keys.files]
         asked.kept.mirror.bring([asked.state.folder / file.path for file in files])
@@ -199,9 +211,41 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
     )
 
 
-def _no_cases() -> pl.DataFrame:
+@dataclass(frozen=True)
+class _OfCases:
+    """`SUMS` of every metric over cases but quantiles, and `BEHIND`."""
+
+    sums: pl.DataFrame
+    behind: pl.DataFrame
+
+
+def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewed) -> _OfCases:
+    """What adds up over cases: of those made long before it is remembered, but for metrics that look ahead."""
+    metrics, now = workspace.atlas.metrics, workspace.now
+    asked = json.dumps([m.model_dump(mode="json") if m.of == "cases" else None for m in metrics])
+    coded = json.dumps(sorted(name for name in cases.old.columns if codebook.is_coded(name)))
+    made_of = hash_of([code_hash(), asked, coded])
+
+    def summed(rows: pl.DataFrame) -> pl.DataFrame:
+        alone = measure_cases(rows.lazy(), metrics, codebook, now, lambda one: not looks_ahead(one))
+        return alone.group_by(CELL).agg(pl.exclude(CELL).sum()).collect()
+
+    together = measure_cases(cases.rows.lazy(), metrics, codebook, now, looks_ahead).collect()
+    fed = cases.summed(
+        f"behind-{made_of}",
+        lambda rows: cases_by_feed(rows.lazy(), metrics, codebook).collect(),
+        list(BEHIND),
+    )
+    sums = cases.summed(f"sums-{made_of}", summed, CELL).select(list(SUMS))
+    return _OfCases(pl.concat([sums, together]), fed.select(list(BEHIND)))
+
+
+_NO_HANDOFFS = Renewed.whole(pl.DataFrame())
+
+
+def _no_cases() -> Renewed:
     slot_columns = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
-    return pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns})
+    return Renewed.whole(pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns}))
 
 
 def pass_partitions(state: State) -> Iterator[list[str]]:

@@ -29,12 +29,13 @@ from contracts.tables import (
 from flows.kept_ranks import keep_ranks, known_ranks
 from flows.landing import FeedLanding
 from flows.named_cases import NamedCases
+from flows.parts import code_hash
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.attribution import change_parts, fact_attribution
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts
-from transforms.case_tables import attribute_columns, fact_handoff, fact_issue_flow
+from transforms.case_tables import PASSED, attribute_columns, fact_handoff, fact_issue_flow, passed_on
 from transforms.credit import Credit, Scoring, credited_daily
 from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
@@ -189,15 +190,24 @@ def _case_plans(
     first = cast("datetime", measured.cases["opened_at"].min()).astimezone(zone).date()
     last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
     return {
-        FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
+        FactHandoff: fact_handoff(_passed(measured, scoring).lazy(), workspace.atlas, measured.codebook),
         FactIssueFlow: fact_issue_flow(measured.cases, scoring.touchpoints, first, last_event, zone).lazy(),
     }
+
+
+def _passed(measured: Measured, scoring: Scoring) -> pl.DataFrame:
+    """What handoffs come to; of those of long ago it is remembered."""
+
+    def count(handoffs: pl.DataFrame) -> pl.DataFrame:
+        return passed_on(handoffs.lazy(), scoring).collect()
+
+    return measured.handed.summed(f"passed-{code_hash()}", count, PASSED)
 
 
 def named_cases(workspace: LoadedWorkspace, measured: Measured, state: State) -> NamedCases:
     """The cases under the names that FactCase has."""
     credit = Credit(workspace.atlas, measured.slots)
-    return NamedCases(measured.cases, credit, measured.codebook, lambda: state.customers, state.hashes)
+    return NamedCases(measured.made, credit, measured.codebook, lambda: state.customers, state.hashes)
 
 
 def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:

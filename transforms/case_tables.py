@@ -11,7 +11,7 @@ from contracts.accountability import AccountabilityMap, Cases
 from contracts.events import ATTRIBUTE, INSTANT, NUMBERS, Codebook
 from contracts.tables import Column, FactHandoff
 from transforms.backlog import issue_flow
-from transforms.credit import Credit, Scoring, named
+from transforms.credit import Credit, named
 from transforms.durations import HOUR, in_units
 from transforms.slots import Slots
 
@@ -77,20 +77,32 @@ def fact_case(
     return every if columns is None else every.select(columns)
 
 
-def fact_handoff(handoffs: pl.LazyFrame, scoring: Scoring, codebook: Codebook) -> pl.LazyFrame:
-    """FactHandoff's rows, unsorted: handoffs added up by week and pair of groups."""
-    dated = scoring.credited(handoffs).with_columns(week_start=pl.col("date").dt.truncate("1w"))
-    counted = dated.group_by("week_start", "from_group", "to_group").agg(
+PASSED = ("date", "from_group", "to_group")
+"""Keys of what `passed_on` counts."""
+
+
+def passed_on(handoffs: pl.LazyFrame, credit: Credit) -> pl.LazyFrame:
+    """Handoffs added up: date (Monday of the week), from_group, to_group, how many, of how many cases, returns, held.
+
+    Cases add up as well, as long as all of a case's handoffs are among them.
+    """
+    dated = credit.credited(handoffs).with_columns(pl.col("date").dt.truncate("1w"))
+    return dated.group_by(PASSED).agg(
         handoff_count=pl.len().cast(pl.Int64),
         case_count=pl.struct("feed", "subject_id").n_unique().cast(pl.Int64),
         return_count=pl.col("is_return").sum().cast(pl.Int64),
-        # Whole microseconds add up the same in any order.
-        held_hours=in_units(pl.col("held_microseconds").sum(), HOUR),
+        held=pl.col("held_microseconds").sum(),
     )
+
+
+def fact_handoff(passed: pl.LazyFrame, atlas: AccountabilityMap, codebook: Codebook) -> pl.LazyFrame:
+    """FactHandoff's rows, unsorted: what `passed_on` counted, under names."""
+    # Whole microseconds add up the same in any order.
+    counted = passed.rename({"date": "week_start"}).with_columns(held_hours=in_units(pl.col("held"), HOUR))
     named_groups = counted.with_columns(
         from_group=_group("from_group", codebook), to_group=_group("to_group", codebook)
     )
-    return _with_teams(named_groups, scoring.atlas).select(FactHandoff.column_names())
+    return _with_teams(named_groups, atlas).select(FactHandoff.column_names())
 
 
 def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFrame:

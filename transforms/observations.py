@@ -9,10 +9,9 @@ import polars as pl
 
 from transforms.credit import PARTS, Scoring
 from transforms.groups import grouped, numbered, order_of
+from transforms.measure import CELL
 from transforms.periods import PERIOD_COLUMNS
 from transforms.ranked import Ranked, marks_of
-
-_CELL = ("slot", "touchpoint", "metric", "dimension", "segment")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def observed(
         scoring: What they are credited by.
         ranked: What is known of sets of values by rank; nothing when absent.
     """
-    found = grouped({name: values[name].to_numpy() for name in _CELL})
+    found = grouped({name: values[name].to_numpy() for name in CELL})
     told = pl.DataFrame(dict(found.keys)).with_columns(scoring.slots.credited())
     cells = told.with_columns(**scoring.credit())
     part, parts = numbered(cells.select(PARTS))

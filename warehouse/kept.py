@@ -123,6 +123,14 @@ class Kept:
             with suppress(FileNotFoundError):
                 _used(path)
 
+    def _drop_damaged(self, name: str) -> None:
+        """Make room for a table whose file is damaged and has not been asked for since."""
+        if (path := self._paths.get(name)) is not None:
+            try:
+                intact(path, _DAMAGED)
+            except StoreError:
+                self._drop(name)
+
     def _drop(self, name: str) -> None:
         self._paths.pop(name).unlink(missing_ok=True)
 
@@ -143,6 +151,7 @@ class Kept:
             self._held[f"{kind}-{key}"] = tables
             return
         name = f"{kind}-{key}"
+        self._drop_damaged(name)
         is_mapped = as_in_memory and mapped.is_mappable(tables)
         suffix, write = (_MAPPED, mapped.write) if is_mapped else (_ZIP, _write)
         path = keep(self.folder, name, suffix, lambda to: write(to, tables), durable=False).path

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 
 from contracts.tables import FactCase
-from flows import named_cases, stages
+from flows import lately, named_cases, stages
 from flows.passes import Measured, measure
 from flows.stages import score
 from flows.workspace import LoadedWorkspace
 from tests.properties.drawn_history import History
+from transforms.found import events_unmatched
 from warehouse import months
 from warehouse.state import State
 
@@ -23,7 +24,6 @@ _KEYS = {
     "counted": ["slot", "rule", "touchpoint"],
     "sums": ["slot", "touchpoint", "metric", "dimension", "segment"],
     "answers": ["slot", "touchpoint", "metric", "score"],
-    "recent": ["touchpoint", "rule", "customer"],
     "disowned": ["tenure", "customer"],
 }
 
@@ -34,12 +34,12 @@ def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
     for name, keys in _KEYS.items():
         frame: pl.DataFrame = getattr(measured, name)
         made[name] = frame.group_by(keys).agg(pl.exclude(keys).sum()).sort(keys)
-    unmatched = ["feed", "kind", "channel", "customer"]
-    made["unmatched"] = (
-        measured.unmatched.group_by(unmatched)
-        .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
-        .sort(unmatched)
-    )
+    told = measured.told_lately
+    made["hits"] = told.hits.group_by("rule").agg(pl.col("n").sum()).sort("rule")
+    made["unmatched"] = events_unmatched(told.unmatched, measured.codebook).sort("feed", "kind", "channel")
+    stakes = [(name, *stake) for name, stake in sorted(measured.lately.stakes.items())]
+    together = ("", *measured.lately.stake(measured.matcher.names))
+    made["lately"] = pl.DataFrame([*stakes, together], schema=["name", "events", "customers"], orient="row")
     for name in ("values", "cases", "handoffs", "behind", "moves"):
         frame = getattr(measured, name)
         made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
@@ -59,6 +59,7 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     # As it is, as if months were large, and as if they were put together all the time.
     monkeypatch.setattr(months, "DELTAS_SHARE", (months.DELTAS_SHARE, 1e9, 0.05)[sequence % 3])
     monkeypatch.setattr(months, "DELTAS_MAX", (months.DELTAS_MAX, 3)[sequence % 2])
+    monkeypatch.setattr(lately, "PACK_ROWS", (lately.PACK_ROWS, 8, 0)[sequence % 3])
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
     history = History(tmp_path, random.Random(SEED + sequence))
     published: dict[str, pl.DataFrame] = {}
