@@ -118,8 +118,8 @@ def _counted(cases: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
 
     days = {"opened": day(opened), "resolved": day(resolved), "closed": day(closed)}
     days["ended"] = np.maximum(days["closed"], days["opened"])
-    # Who closes without resolving has stopped waiting all the same.
-    days["waited"] = np.minimum(days["resolved"], days["ended"])
+    # Who closes without resolving has stopped waiting all the same, and nobody stops before they began.
+    days["waited"] = np.clip(days["resolved"], days["opened"], days["ended"])
     days["aged"] = day(opened + _LONG_DAYS * DAY)
     days["old"] = np.maximum(days["ended"], days["aged"])
     touchpoint, marks = cases["touchpoint"].to_numpy(), mixed(opened.view(np.uint64)).view(np.int64)

@@ -52,6 +52,13 @@ def test_closing_without_resolving_ends_the_wait():
     assert flow(("02 10:00", None, "03 09:00"))["unresolved_count"].to_list() == [1, 0, 0, 0, 0]
 
 
+def test_a_case_that_was_resolved_before_it_was_opened_never_waits():
+    """Clocks of two systems may differ."""
+    found = flow(("05 10:00", "03 09:00", None))
+    assert found["unresolved_count"].to_list() == [0, 0, 0, 0, 0]
+    assert found["backlog_count"].to_list() == [0, 0, 0, 1, 1]
+
+
 def test_ages_are_those_of_the_open_cases_when_the_day_ends():
     found = flow(("02 00:00", None, None), ("02 12:00", None, None), ("03 12:00", None, None))
     assert found["age_p50_days"].to_list()[:2] == pytest.approx([0.75, 1.5])
@@ -62,8 +69,8 @@ def test_nobody_waits_has_no_age():
     assert flow(("03 00:00", None, "03 01:00"))["age_p50_days"].to_list() == [None] * 5
 
 
-moments = st.integers(0, 40 * 24)
-lives = st.lists(st.tuples(moments, st.none() | moments, st.none() | moments), min_size=1, max_size=40)
+later = st.none() | st.integers(-5 * 24, 40 * 24)
+lives = st.lists(st.tuples(st.integers(0, 40 * 24), later, later), min_size=1, max_size=40)
 
 
 @pytest.mark.parametrize("many", [0, ages_module.MANY], ids=["by day of opening", "by pair of case and day"])
@@ -76,7 +83,7 @@ def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int,
     cases = [
         (
             start + opened * hour,
-            *(start + (opened + later) * hour if later is not None else None for later in rest),
+            *(start + max(opened + later, 0) * hour if later is not None else None for later in rest),
         )
         for opened, *rest in drawn
     ]
