@@ -34,6 +34,8 @@ ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
 BESIDE = 1 / 64
 """Up to this share of all cases is kept beside them: all that is there is read and put among them every time."""
+LARGE = 1 << 20
+"""What is remembered of the old ones and has more bytes is looked up where it lies."""
 _DRAWN = 4096
 """Of so many rows that are told one says where buckets of subjects begin."""
 _NO_SUBJECT = pl.DataFrame(schema={"feed": pl.UInt16, "subject_id": pl.UInt32})
@@ -183,8 +185,10 @@ def _remembering(asked: Pass, key: str) -> Remember:
         told = hash_of([key, name])
         found = asked.kept.find(_kind(asked, COUNTED), told)
         if found is None:
-            found = {COUNTED: make()}
-            asked.kept.put(_kind(asked, COUNTED), told, found)
+            made = make()
+            found = {COUNTED: made}
+            is_large = made.estimated_size() > LARGE
+            asked.kept.put(_kind(asked, COUNTED), told, found, as_in_memory=is_large)
         return found[COUNTED]
 
     return remember

@@ -38,8 +38,10 @@ from transforms.lived import Lived
 from transforms.match import Matcher, match
 from transforms.measure import CELL, SUMS, case_values, looks_ahead, measure_cases, volume
 from transforms.periods import Calendar
+from transforms.quantiles import is_censored
 from transforms.renewed import Renewed
 from transforms.slots import Slots
+from transforms.valued import Values
 from warehouse.executors import Executor
 from warehouse.kept import Kept
 from warehouse.store import State
@@ -56,7 +58,7 @@ class Measured:
         counted: slot, rule, touchpoint, n: every event.
         sums: `SUMS` of every metric, volume included.
         answers: slot, touchpoint, metric, score, n.
-        values: Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
+        values: Observations of quantiles.
         made: Cases with slots, as codes, and how they come from those made long before.
         handed: Handoffs, as codes, likewise.
         told_lately: What is told of single customers, by code of touchpoint.
@@ -75,7 +77,7 @@ class Measured:
     counted: pl.DataFrame
     sums: pl.DataFrame
     answers: pl.DataFrame
-    values: pl.DataFrame
+    values: Values
     made: Renewed
     handed: Renewed
     told_lately: Lately
@@ -143,12 +145,7 @@ def measure(
     found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
     metrics = workspace.atlas.metrics
     of_cases = _sums_of_cases(workspace, codebook, found)
-    followed_sums, values = pl.collect_all(
-        [
-            measure_followed(summed["ahead"].lazy(), metrics, workspace.now),
-            case_values(found.rows.lazy(), metrics, codebook, workspace.now),
-        ]
-    )
+    followed_sums = measure_followed(summed["ahead"].lazy(), metrics, workspace.now).collect()
     volumes = volume(summed["counted"].lazy()).collect()
     return Measured(
         codebook,
@@ -157,7 +154,7 @@ def measure(
         summed["counted"],
         pl.concat([volumes, summed["sums"], of_cases.sums, followed_sums]),
         summed["answers"],
-        values,
+        of_cases.values,
         found,
         handed,
         lately_of(asked, keys),
@@ -212,9 +209,10 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _OfCases:
-    """`SUMS` of every metric over cases but quantiles, and `BEHIND`."""
+    """`SUMS` of every metric over cases but quantiles, observations of these, and `BEHIND`."""
 
     sums: pl.DataFrame
+    values: Values
     behind: pl.DataFrame
 
 
@@ -236,7 +234,13 @@ def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewe
         list(BEHIND),
     )
     sums = cases.summed(f"sums-{made_of}", summed, CELL).select(list(SUMS))
-    return _OfCases(pl.concat([sums, together]), fed.select(list(BEHIND)))
+    values = Values.following(
+        cases,
+        lambda rows: case_values(rows.lazy(), metrics, codebook, now).collect(),
+        made_of,
+        waits=any(is_censored(one) for one in metrics),
+    )
+    return _OfCases(pl.concat([sums, together]), values, fed.select(list(BEHIND)))
 
 
 _NO_HANDOFFS = Renewed.whole(pl.DataFrame())

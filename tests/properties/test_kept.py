@@ -4,6 +4,7 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -15,6 +16,8 @@ from flows.stages import score
 from flows.workspace import LoadedWorkspace
 from tests.properties.drawn_history import History
 from transforms.found import events_unmatched
+from transforms.measure import CELL
+from transforms.valued import Values
 from warehouse import months
 from warehouse.state import State
 
@@ -41,10 +44,28 @@ def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
     stakes = [(name, *stake) for name, stake in sorted(measured.lately.stakes.items())]
     together = ("", *measured.lately.stake(measured.matcher.names))
     made["lately"] = pl.DataFrame([*stakes, together], schema=["name", "events", "customers"], orient="row")
-    for name in ("values", "cases", "handoffs", "behind", "moves"):
+    made["values"] = values_of(measured.values)
+    for name in ("cases", "handoffs", "behind", "moves"):
         frame = getattr(measured, name)
         made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
     return made
+
+
+def values_of(values: Values) -> pl.DataFrame:
+    """Observations cell by cell, those of a cell in order."""
+    every = np.arange(values.cells.height)
+    events, still = (
+        [sorted(side.of(every[place : place + 1]).tolist()) for place in every]
+        for side in (values.events, values.open)
+    )
+    told = values.cells.with_columns(
+        excluded=pl.Series(values.excluded),
+        events=pl.Series(events, dtype=pl.List(pl.Float64)),
+        open=pl.Series(still, dtype=pl.List(pl.Float64)),
+        mark=pl.Series(values.events.marks),
+    )
+    is_told = (pl.col("excluded") > 0) | (pl.col("events").list.len() > 0) | (pl.col("open").list.len() > 0)
+    return told.filter(is_told).sort(CELL)
 
 
 def differing(one: Measured, other: Measured) -> list[str]:
