@@ -235,7 +235,9 @@ def make(way: str, folder: Path, out: Path) -> None:
         db.execute("SET TimeZone='UTC'; SET threads=2; SET preserve_insertion_order=false")
         db.execute(f"SET memory_limit='{MEMORY}'; SET temp_directory='{spilled}'")
         for name, query in WAYS[way](db, folder):
-            db.execute(f"COPY ({query}) TO '{out}/{name}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+            db.execute(
+                f"COPY ({query}) TO '{out}/{name}.parquet' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+            )
 
 
 def main() -> None:
