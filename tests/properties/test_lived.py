@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lived import Lived
@@ -13,6 +13,7 @@ NAMES = ["unmatched", "a", "b", "c"]
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 130), st.integers(1, 10**9)), max_size=60)
 
 
+@settings(deadline=None)
 @given(ROWS, st.lists(st.sampled_from([*NAMES, "nowhere"]), max_size=6), st.sampled_from([1, 8, 64, 10**6]))
 def test_a_union_of_sets_is_what_rows_say(rows: list[tuple[int, int, int]], asked: list[str], sparse: int):
     with patch("transforms.lived.SPARSE", sparse):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.renewed import Renewed
@@ -24,6 +24,7 @@ def count(some: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@settings(deadline=None)
 @given(rows, rows, st.sets(st.integers(0, 11)))
 def test_sums_after_a_change_are_those_of_all_rows(old: list, came: list, gone: set[int]):
     numbers = np.array(sorted(one for one in gone if one < len(old)), dtype=np.int64)
@@ -33,7 +34,7 @@ def test_sums_after_a_change_are_those_of_all_rows(old: list, came: list, gone: 
     def remember(name: str, make):
         return asked.setdefault(name, make())
 
-    changed = Renewed(frame(left + came), frame(old), numbers, frame(came), remember)
+    changed = Renewed(frame(left + came), frame(old), numbers, frame(came), remember=remember)
     for _ in range(2):
         found = changed.summed("some", count, ["key"])
         wanted = count(changed.rows)
@@ -52,6 +53,8 @@ def test_what_is_remembered_is_not_counted_again():
         return count(some)
 
     known = count(frame([(1, 5), (2, 7)]))
-    changed = Renewed(frame([(1, 5)]), frame([(1, 5), (2, 7)]), np.array([1]), frame([]), lambda *_: known)
+    changed = Renewed(
+        frame([(1, 5)]), frame([(1, 5), (2, 7)]), np.array([1]), frame([]), remember=lambda *_: known
+    )
     assert changed.summed("some", counting, ["key"]).rows() == [(1, 1, 5, 5)]
     assert sorted(counted) == [0, 1]
