@@ -5,21 +5,25 @@ of the whole.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import polars as pl
 
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
-from flows.case_parts import cases_of
+from flows.case_parts import CASES, cases_of, make_bucket
+from flows.interpreter import give_back
 from flows.lately import Lately, lately_of
 from flows.parts import (
     BY_STAKES,
     FACTS,
     MISSED,
     PARTITION_ROWS,
+    TOLD,
+    Frames,
     PackKeys,
     Pass,
     hash_of,
@@ -29,6 +33,7 @@ from flows.parts import (
     put_together,
 )
 from flows.progress import Tell, silent
+from flows.side_by_side import side_by_side
 from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
 from transforms.behind import BEHIND, cases_by_feed
@@ -45,6 +50,16 @@ from transforms.valued import Values
 from warehouse.executors import Executor
 from warehouse.kept import Kept
 from warehouse.store import State
+
+
+class _ForNow(Kept):
+    """What is kept of a pass that keeps nothing: in memory, and the events that cases are made of only until they are."""
+
+    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:
+        """Keep tables under a key."""
+        if kind.startswith(CASES):
+            self.drop(TOLD)
+        super().put(kind, key, tables, as_in_memory=as_in_memory)
 
 
 @dataclass(frozen=True)
@@ -134,15 +149,19 @@ def measure(
         at_once: How many events may be read at once; a file's when absent.
     """
     brief = brief_of(workspace)
-    asked = brief.asked_of(state, Kept() if kept is None else kept, at_once)
+    asked = brief.asked_of(state, _ForNow() if kept is None else kept, at_once)
     matcher, codebook, calendar = asked.matcher, asked.codebook, asked.calendar
     keys = keys_of(asked)
     team = Team(brief, asked, keys, executor, tell)
     team.make_parts()
     _bring(asked, keys)
     summed = put_together(asked, parts_of(asked, keys, tell))
+    give_back()
     told_of_cases = workspace.atlas.cases and keys
-    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
+    make = team.make_cases if executor else partial(_make_cases, asked, keys)
+    found, handed = cases_of(asked, keys, make) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
+    if kept is None:
+        asked.kept.drop(CASES)  # they are as they are today by now
     metrics = workspace.atlas.metrics
     of_cases = _sums_of_cases(workspace, codebook, found)
     followed_sums = measure_followed(summed["ahead"].lazy(), metrics, workspace.now).collect()
@@ -166,6 +185,31 @@ def measure(
         asked.kept,
         asked.read.rows,
     )
+
+
+class _Lending(Kept):
+    """Finds what is kept, and lends what is made to the one who puts it together."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def find(self, kind: str, key: str, names: Collection[str] | None = None) -> Frames | None:
+        """As `Kept.find`."""
+        return self._kept.find(kind, key, names)
+
+    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:  # noqa: ARG002
+        """Lend tables."""
+        self._kept.lend(kind, key, tables)
+
+
+def _make_cases(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> None:
+    """Make so many buckets of cases, as many at the same time as packs are read."""
+    lending = replace(asked, kept=_Lending(asked.kept))
+    made = side_by_side(
+        lambda bucket: make_bucket(lending, keys, bucket, buckets), range(buckets), asked.packs_at_once
+    )
+    deque(made, maxlen=0)
 
 
 def _bring(asked: Pass, keys: Sequence[PackKeys]) -> None:
