@@ -40,11 +40,11 @@ class Some:
     rows: np.ndarray
 
     @classmethod
-    def all(cls, events: pl.DataFrame) -> Self:
-        """All rows of a frame."""
+    def all(cls, events: pl.DataFrame, keys: np.ndarray | None = None) -> Self:
+        """All rows of a frame; with what its ids are found by, where that is known."""
         fixed = [column.head(1) for column in events.get_columns() if _is_fixed(column)]
         whole = events.drop(column.name for column in fixed).rechunk()
-        keys = keys_of(whole["event_id"])
+        keys = keys_of(whole["event_id"]) if keys is None else keys
         return cls(whole, fixed, events.columns, keys, np.arange(whole.height))
 
     @property
@@ -70,11 +70,11 @@ def _is_fixed(column: pl.Series) -> bool:
     return column[0] == column[-1] and column.min() == column.max()
 
 
-def by_month(events: pl.DataFrame) -> dict[str, Some]:
-    """Events by the month (UTC) that they are of."""
+def by_month(events: pl.DataFrame, keys: np.ndarray | None = None) -> dict[str, Some]:
+    """Events by the month (UTC) that they are of; with what their ids are found by, where that is known."""
     if not events.height:
         return {}
-    every = Some.all(events)
+    every = Some.all(events, keys)
     day = every.events["occurred_at"].to_physical().to_numpy() // _DAY
     first = int(day.min())
     day -= first

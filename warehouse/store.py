@@ -203,7 +203,8 @@ class EventStore:
         )
         stays = known.join(goes, on="event_id", how="anti")
         fresh = coded.join(stays, on="event_id", how="anti") if stays.height else coded
-        months, removed = self._months(grown, fresh, goes, dropped, coder.counts())
+        came = by_month(fresh, None if stays.height else wanted.sought.hashes)
+        months, removed = self._months(grown, came, goes, dropped, coder.counts())
         after = replace(
             grown,
             months=months,
@@ -230,15 +231,13 @@ class EventStore:
     def _months(
         self,
         state: State,
-        fresh: pl.DataFrame,
+        came: Mapping[str, Some],
         goes: pl.DataFrame,
         dropped: pl.Series,
         codes: Mapping[str, int],
     ) -> tuple[dict[str, Month], int]:
         """The months after, and how many events were taken out; what nothing touches stays as it is."""
         months, removed = dict(state.months), 0
-        columns = list(stored_schema(state.attributes))
-        came = by_month(fresh.select(columns))
         gone = {path: events["event_id"] for path, events in _by(goes, _FILE)}
         for name in sorted({*months, *came}):
             files = months[name].files if name in months else ()
