@@ -79,6 +79,12 @@ def hashed(path: Path, column: str) -> np.ndarray:
     return tables[column][column].to_numpy()
 
 
+def files_of_many(folder: Path, files: Mapping[str, Sequence[str]]) -> list[Path]:
+    """Files of codes that are looked up by their indexes: those of columns of many values."""
+    of_each = [[folder / path for path in paths] for paths in files.values()]
+    return [path for paths in of_each if sum(map(height_of, paths)) > FEW for path in paths]
+
+
 class Coder:
     """Turns texts into codes, giving new texts new codes.
 

@@ -27,7 +27,7 @@ from contracts.events import stored_schema
 from contracts.identity import Resolution
 from warehouse import accounts
 from warehouse.arranged import Some, by_month
-from warehouse.coder import Coder
+from warehouse.coder import Coder, files_of_many
 from warehouse.event_ids import Wanted, index_of
 from warehouse.files import at_hand, intact, keep, sweep
 from warehouse.kept import Kept
@@ -102,7 +102,8 @@ class EventStore:
             state = self.at(number)
             codes = [self.folder / one for one in chain.from_iterable(state.codes.values())]
             identity = [self.folder / one for one in state.identity.values()]
-            self.mirror.bring([*codes, *map(index_of, codes), *identity], tell)
+            self.mirror.bring([*codes, *identity], tell)
+            self.mirror.bring([index_of(path) for path in files_of_many(self.folder, state.codes)])
 
     @property
     def kept(self) -> Kept:
