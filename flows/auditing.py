@@ -148,11 +148,11 @@ def _matching(workspace: LoadedWorkspace, measured: Measured, scored: Tables) ->
     decision, goal = measured.matcher.decision, workspace.settings.limits.unmatched_share
     hits, share = pl.collect_all(
         [
-            rule_hits(measured.counted.lazy(), measured.recent.lazy(), decision, workspace.atlas),
+            rule_hits(measured.counted.lazy(), measured.told_lately.hits.lazy(), decision, workspace.atlas),
             unmatched_share(scored[ScorecardTouchpoint].lazy(), scored[ScorecardCompany].lazy(), goal),
         ]
     )
-    unmatched = events_unmatched(measured.unmatched, measured.codebook)
+    unmatched = events_unmatched(measured.told_lately.unmatched, measured.codebook)
     return {RuleHit: hits, FactEventUnmatched: unmatched, UnmatchedShare: share}
 
 

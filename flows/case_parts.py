@@ -13,7 +13,7 @@ from typing import cast
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, told_of
+from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of
 from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import (
@@ -24,15 +24,18 @@ from transforms.cases import (
     in_order,
     rows_of,
 )
+from transforms.renewed import Remember, Renewed
 from warehouse.mapped import Change, with_others
 
-CASES, HANDOFFS, BUCKET, PLACED = "cases", "handoffs", "bucket", "placed"
-MADE_OF, TOUCHED, OLD, UNTIL = "made_of", "touched", "old", "until"
+CASES, HANDOFFS, BUCKET, PLACED, COUNTED = "cases", "handoffs", "bucket", "placed", "counted"
+MADE_OF, TOUCHED, OLD, UNTIL, BEEN = "made_of", "touched", "old", "until", "been"
 _MENDED = "mended"
-_ANEW = 1 / 3
+ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
-_BESIDE = 1 / 64
+BESIDE = 1 / 64
 """Up to this share of all cases is kept beside them: all that is there is read and put among them every time."""
+LARGE = 1 << 20
+"""What is remembered of the old ones and has more bytes is looked up where it lies."""
 _DRAWN = 4096
 """Of so many rows that are told one says where buckets of subjects begin."""
 _NO_SUBJECT = pl.DataFrame(schema={"feed": pl.UInt16, "subject_id": pl.UInt32})
@@ -49,6 +52,8 @@ class _Cases:
         touched: Subjects of which something else is told since.
         anew: Theirs.
         made_of: Keys of the facts that all of it was made of.
+        been: What all of it was kept under since the old ones were made, these first: whatever has changed since
+            any of these is of touched subjects.
     """
 
     key: str
@@ -57,10 +62,11 @@ class _Cases:
     touched: pl.DataFrame
     anew: Frames
     made_of: Sequence[str]
+    been: Sequence[str]
 
     def beside(self) -> Frames:
         """What is kept of it besides the old ones."""
-        texts = {MADE_OF: self.made_of, OLD: [self.key]}
+        texts = {MADE_OF: self.made_of, OLD: [self.key], BEEN: self.been}
         named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
         return {**self.anew, TOUCHED: self.touched, UNTIL: pl.DataFrame({"until": [self.until]}), **named}
 
@@ -71,7 +77,7 @@ class _Cases:
 
 def cases_of(
     asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> tuple[Renewed, Renewed]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
@@ -102,23 +108,26 @@ def _find(asked: Pass, key: str) -> _Cases | None:
     old = asked.kept.find(_kind(asked, CASES), old_key)
     if old is None:
         return None
-    until, made_of = beside[UNTIL]["until"].item(), beside[MADE_OF]["key"].to_list()
-    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of)
+    until, made_of, been = (
+        beside[UNTIL]["until"].item(),
+        *(beside[name]["key"].to_list() for name in (MADE_OF, BEEN)),
+    )
+    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of, been)
 
 
 def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Cases:
     """Keep cases, under the key of what they were made of: what is not much beside the old ones."""
     told = [one.facts for one in keys]
     key = hash_of(told)
-    if isinstance(made, _Cases) and made.touched.height <= _BESIDE * made.old[CASES].height:
-        kept = replace(made, made_of=told)
+    if isinstance(made, _Cases) and made.touched.height <= BESIDE * made.old[CASES].height:
+        kept = replace(made, made_of=told, been=[*made.been, key])
     else:
         old = _put_among(made) if isinstance(made, _Cases) else made
         asked.kept.put(_kind(asked, CASES), key, old, as_in_memory=True)
         # From here on where they are kept: what they were made in is let go.
         old = made = asked.kept.find(_kind(asked, CASES), key) or old
         empty = {name: frame.clear() for name, frame in old.items()}
-        kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told)
+        kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told, [key])
     asked.kept.put(_kind(asked, _MENDED), key, kept.beside())
     return kept
 
@@ -136,18 +145,53 @@ def _until(made: Frames) -> int:
     return max((cast("int", end) for end in ends if end is not None), default=0)
 
 
-def _as_of_today(asked: Pass, made: _Cases) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
-    if made.touched.height:
-        changes = made.changes(_with_places(asked, made.anew))
-        kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
-        found = [asked.kept.replaced(*one, changes) for one in kept]
-        if None in found:  # gone since, and in memory still
-            old = {name: with_others(old[name], change) for name, change in changes.items()}
-        else:
-            old = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
-    return old[CASES].with_columns(asked.state.merged()), old[HANDOFFS]
+    aliases, merged = asked.state.identity.get("aliases", ""), asked.state.merged()
+    remember = _remembering(asked, hash_of([key, aliases]))
+    been = [hash_of([one, aliases]) for one in made.been]
+    if not made.touched.height:
+        cases, handed = Renewed.whole(old[CASES].with_columns(merged)), Renewed.whole(old[HANDOFFS])
+        cases = replace(cases, touched=made.touched, been=been, remember=remember)
+        return cases, replace(handed, remember=remember)
+    changes = made.changes(_with_places(asked, made.anew))
+    kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
+    found = [asked.kept.replaced(*one, changes) for one in kept]
+    if None in found:  # gone since, and in memory still
+        now = {name: with_others(old[name], change) for name, change in changes.items()}
+    else:
+        now = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
+    cases, handed = (
+        Renewed(
+            now[name],
+            old[name],
+            change.gone,
+            change.rows.select(old[name].columns),
+            made.touched,
+            been,
+            remember,
+        )
+        for name, change in changes.items()
+    )
+    of_today = {name: getattr(cases, name).with_columns(merged) for name in ("rows", "old", "came")}
+    return replace(cases, **of_today), handed
+
+
+def _remembering(asked: Pass, key: str) -> Remember:
+    """Keeps what is made of old cases, under what these are known by."""
+
+    def remember(name: str, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        told = hash_of([key, name])
+        found = asked.kept.find(_kind(asked, COUNTED), told)
+        if found is None:
+            made = make()
+            found = {COUNTED: made}
+            is_large = made.estimated_size() > LARGE
+            asked.kept.put(_kind(asked, COUNTED), told, found, as_in_memory=is_large)
+        return found[COUNTED]
+
+    return remember
 
 
 def _with_places(asked: Pass, made: Frames, wanted: pl.Expr | None = None) -> dict[str, pl.DataFrame]:
@@ -225,11 +269,11 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
     if any(tables is None for tables in gone):
         return None
-    came = [_whole(_told(asked, one)) for one in keys if one.facts not in was]
+    came = [_whole(part_of(asked, one, TOLD)) for one in keys if one.facts not in was]
     touched = _differing([_whole(tables) for tables in gone if tables], came)
-    if touched.height > _ANEW * made.old[CASES].height:
+    if touched.height > ANEW * made.old[CASES].height:
         return None
-    told = [_of_subjects(_told(asked, one), touched) for one in keys]
+    told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
     anew = _summed_up(asked, pl.concat(told))
     return replace(
         made,
@@ -270,11 +314,6 @@ def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     return {CASES: by_subject(found), HANDOFFS: by_subject(handed)}
 
 
-def _told(asked: Pass, one: PackKeys) -> Frames:
-    # Swept or damaged since the keys were looked at: it is in the file still.
-    return asked.kept.find(TOLD, one.facts) or told_of(asked, one)
-
-
 def _whole(tables: Frames) -> pl.DataFrame:
     return tables[TOLD].cast(dict(tables[TYPES].schema))
 
@@ -288,13 +327,13 @@ def _bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame
     """Subjects with which all buckets but the first begin: of the same packs the same ones, wherever."""
     if buckets == 1:
         return _NO_SUBJECT
-    drawn = [_told(asked, one)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
+    drawn = [part_of(asked, one, TOLD)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
     return bounds_of(pl.concat(drawn), buckets)
 
 
 def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
     """All that is told of one bucket's subjects, each of them whole."""
-    return pl.concat(_bucket_of(_told(asked, one), bucket, bounds) for one in keys)
+    return pl.concat(_bucket_of(part_of(asked, one, TOLD), bucket, bounds) for one in keys)
 
 
 def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:

@@ -1,20 +1,34 @@
-"""What is known of large sets of values by rank, from one run to the next: most of them are as they were."""
+"""What is known of large sets, by rank and of ages, from one run to the next: most of them are as they were."""
 
 from pathlib import Path
+from types import ModuleType
+from typing import Protocol
+
+import polars as pl
 
 from flows.parts import hash_of
-from transforms import ranked
+from transforms import ages, ranked
+from transforms.ages import KnownAges
 from transforms.ranked import Ranked
 from warehouse.kept import Kept
 
-RANKED = "ranked"
+RANKED, AGED = "ranked", "aged"
+
+
+class _Known(Protocol):
+    has_learnt: bool
+
+    def used(self) -> pl.DataFrame: ...
 
 
 def known_ranks(kept: Kept) -> Ranked:
-    """What the last run asked for."""
-    key = next(iter(kept.keys(_kind())), None)
-    found = kept.find(_kind(), key) if key is not None else None
-    return Ranked(found[RANKED] if found else None)
+    """What the last run asked for of values by rank."""
+    return Ranked(_found(kept, RANKED, ranked))
+
+
+def known_ages(kept: Kept) -> KnownAges:
+    """What the last run asked for of the ages of open cases."""
+    return KnownAges(_found(kept, AGED, ages))
 
 
 def keep_ranks(kept: Kept, known: Ranked) -> None:
@@ -23,11 +37,32 @@ def keep_ranks(kept: Kept, known: Ranked) -> None:
     Raises:
         StoreError: It cannot be written.
     """
+    _keep(kept, RANKED, ranked, known)
+
+
+def keep_ages(kept: Kept, known: KnownAges) -> None:
+    """As `keep_ranks`, of the ages of open cases.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    _keep(kept, AGED, ages, known)
+
+
+def _found(kept: Kept, what: str, made_by: ModuleType) -> pl.DataFrame | None:
+    kind = _kind(what, made_by)
+    key = next(iter(kept.keys(kind)), None)
+    found = kept.find(kind, key) if key is not None else None
+    return found[what] if found else None
+
+
+def _keep(kept: Kept, what: str, made_by: ModuleType, known: _Known) -> None:
     if known.has_learnt:
         used = known.used()
-        kept.put(_kind(), hash_of([str(used.hash_rows().sum()), str(used.height)]), {RANKED: used})
+        key = hash_of([str(used.hash_rows().sum()), str(used.height)])
+        kept.put(_kind(what, made_by), key, {what: used})
 
 
-def _kind() -> str:
-    """With the code that marks sets: whoever changes it asks for other ones."""
-    return f"{RANKED}-{hash_of([Path(ranked.__file__).read_text()])[:8]}"
+def _kind(what: str, made_by: ModuleType) -> str:
+    """With the code that looks at sets: whoever changes it asks anew."""
+    return f"{what}-{hash_of([Path(str(made_by.__file__)).read_text()])[:8]}"

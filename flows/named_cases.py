@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +18,8 @@ from contracts.events import Codebook
 from contracts.tables import FactCase
 from transforms.case_tables import fact_case
 from transforms.credit import Credit
+from transforms.renewed import Renewed
+from transforms.slots import microseconds
 
 ONE_FILE_ROWS = 200_000
 """Up to so many cases are published as one; more of them by the month in which they were opened."""
@@ -27,7 +30,7 @@ PLACES_PER_CASE = 16
 """Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
 
 _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
-_DAY = 86_400_000_000
+_BY, _SUMMED = ("month", "touchpoint", "slot_opened"), ("count", "hashes", "mixed")
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
 Fingerprints = Callable[[str], np.ndarray]
@@ -40,13 +43,23 @@ class CaseBlock:
 
     Attributes:
         month: In which they were opened (UTC), `2026-05`; empty when these are all cases.
-        places: Their places among all cases; None for all of them.
         key: A hash of all that their rows are made of.
+        count: How many they are.
+        within: First instant of the month, and the first after it; None for all cases.
     """
 
     month: str
-    places: np.ndarray | None
     key: str
+    count: int
+    within: tuple[datetime, datetime] | None = None
+
+    @property
+    def places(self) -> pl.Expr | None:
+        """Which they are among all cases: a condition; None for all of them."""
+        if self.within is None:
+            return None
+        opened, (first, end) = pl.col("opened_at"), self.within
+        return (opened >= first) & (opened < end)
 
 
 @dataclass(frozen=True)
@@ -54,33 +67,36 @@ class NamedCases:
     """Cases, and the names that their codes stand for.
 
     Attributes:
-        cases: Cases with slots, as codes.
+        made: Cases with slots, as codes, and how they come from those made long before.
         credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
         customers: customer, customer_key; asked for when names are.
         fingerprints: Hashes of what codes stand for.
     """
 
-    cases: pl.DataFrame
+    made: Renewed
     credit: Credit
     codebook: Codebook
     customers: Callable[[], pl.DataFrame]
     fingerprints: Fingerprints
 
-    def rows(
-        self, places: np.ndarray | pl.Expr | None = None, columns: Sequence[str] | None = None
-    ) -> pl.DataFrame:
+    @property
+    def cases(self) -> pl.DataFrame:
+        """Cases with slots, as codes."""
+        return self.made.rows
+
+    def rows(self, places: pl.Expr | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """FactCase's rows and the attributes' columns, unsorted.
 
         Args:
-            places: Of which cases: their places, or a condition on their columns; all of them when absent.
+            places: Of which cases: a condition on their columns; all of them when absent.
             columns: Only these columns: no other names are looked up.
         """
         some = self.cases
         if some.is_empty():
             return FactCase.empty() if columns is None else FactCase.empty().select(columns)
         if places is not None:
-            some = some.filter(places) if isinstance(places, pl.Expr) else some[places]
+            some = some.filter(places)
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
 
     @cached_property
@@ -94,64 +110,153 @@ class NamedCases:
         Args:
             salt: What else their files are made of: it goes into every key.
         """
-        hashes = self._hashes() if self.cases.height else np.empty(0, dtype=np.uint64)
+        if self.cases.is_empty():
+            return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
+        sums = self._credited(self.made.summed(f"hashes-{self._told_by(salt)}", self._hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
-            return [CaseBlock("", None, _key(salt, "", hashes))]
-        months = self._months()
-        order = np.argsort((months - months.min()).astype(np.uint16), kind="stable")
-        hashes, ends = hashes[order], np.cumsum(np.bincount(months - months.min()))
-        made = []
-        for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False), start=int(months.min())):
-            if begin < end:
-                month = f"{1970 + number // 12:04}-{number % 12 + 1:02}"
-                made.append(CaseBlock(month, order[begin:end], _key(salt, month, hashes[begin:end])))
-        return made
+            return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
+        months = sums.partition_by("month", as_dict=True, include_key=False)
+        return [_block(month, salt, told) for (month,), told in sorted(months.items())]
 
-    def _months(self) -> np.ndarray:
-        """In which month (UTC) every case was opened, months since 1970: looked up by day, of which there are few."""
-        days = self.cases["opened_at"].to_physical().to_numpy() // _DAY
-        first = int(days.min())
-        every = np.arange(first, int(days.max()) + 1).astype("datetime64[D]").astype("datetime64[M]")
-        return every.astype(np.int64)[days - first]
+    def states(self, block: CaseBlock, salt: str) -> list[str]:
+        """States that a block's rows have been in: whatever differs between any of them and now is of touched subjects.
+
+        Args:
+            block: The block.
+            salt: As of `blocks`.
+
+        Returns:
+            The state of now is the last one; none when it is not known what has changed.
+        """
+        by = f"{self._told_by(salt)} {self._accountable(block)}"
+        return [hashlib.sha256(f"{one} {by}".encode()).hexdigest()[:24] for one in self.made.been]
+
+    def _accountable(self, block: CaseBlock) -> str:
+        """A hash of who was accountable for what, and when, while the cases of a block were opened."""
+        slots = self.credit.slots
+        low, high = 0, slots.starts.size
+        if block.within is not None:
+            first, end = (microseconds(moment) for moment in block.within)
+            found = np.maximum(np.searchsorted(slots.starts, [first, end - 1], side="right"), 1)
+            low, high = int(found[0]) - 1, int(found[1])
+        by_tenure = slots.owners()
+        names = [
+            by_tenure[name].hash().to_numpy()[slots.tenure_of[:, low:high]]
+            for name in ("owner_id", "team_id")
+        ]
+        told = hashlib.sha256(json.dumps(self.credit.touchpoints).encode())
+        # When the first of them began is before the block, and may be told otherwise.
+        for part in (slots.starts[low + 1 : high], *names):
+            told.update(part.tobytes())
+        return told.hexdigest()
+
+    def mended(self, block: CaseBlock, before: pl.DataFrame) -> pl.DataFrame | None:
+        """A block's rows, of those that were published at a state before: what was touched since is replaced.
+
+        Args:
+            block: The block.
+            before: FactCase's rows and the attributes' columns.
+
+        Returns:
+            The rows; None when they are not as many as there should be.
+        """
+        came = self._came if block.places is None else self._came.filter(block.places)
+        left = before.join(self._touched, on=("feed", "case_id"), how="anti")
+        rows = pl.concat([left, came.select(before.columns).cast(dict(before.schema))])
+        return rows if rows.height == block.count else None
+
+    @cached_property
+    def _touched(self) -> pl.DataFrame:
+        """feed, case_id: names of the subjects that were touched."""
+        names = [self.codebook.decoded("feed"), self.codebook.decoded("subject_id").alias("case_id")]
+        return self.made.touched.select(names)
+
+    @cached_property
+    def _came(self) -> pl.DataFrame:
+        """FactCase's rows of touched subjects."""
+        came = self.made.came.lazy()
+        return fact_case(came, self.credit, self.codebook, lambda: self.keys).collect()
+
+    def _told_by(self, salt: str) -> str:
+        """What rows' hashes are made of besides the rows."""
+        coded = [name for name in self.cases.columns if self.codebook.is_coded(_GROUPS.get(name, name))]
+        return hashlib.sha256(json.dumps([pl.__version__, salt, self._told, coded]).encode()).hexdigest()[:24]
+
+    def _credited(self, sums: pl.DataFrame) -> pl.DataFrame:
+        """Sums by month and by who they are credited to, whatever the numbers of these are."""
+        credit = self.credit
+        named = {"touchpoint": credit.touchpoints, "owner": credit.owners, "team": credit.teams}
+        names = [
+            pl.lit(pl.Series(of, dtype=pl.String)).gather(name).alias(name) for name, of in named.items()
+        ]
+        told = credit.credited(sums.lazy().rename({"slot_opened": "slot"})).with_columns(names)
+        return told.group_by("month", *named).agg(pl.col(_SUMMED).sum()).sort("month", *named).collect()
 
     def _is_each_once(self) -> bool:
         """Whether no case is told of twice: a table keeps that promise as a whole, not month by month."""
-        feed, subject = (self.cases[name].to_numpy() for name in ("feed", "subject_id"))
-        width = int(subject.max()) + 1
-        place = feed.astype(np.int64) * width + subject
-        if int(feed.max()) * width > PLACES_PER_CASE * place.size:
-            return pl.Series(place).n_unique() == place.size
-        seen = np.zeros((int(feed.max()) + 1) * width, dtype=np.bool_)
-        seen[place] = True
-        return int(np.count_nonzero(seen)) == place.size
+        # Those that came are all that there is of their subjects.
+        old = self.made.remember("once", lambda: pl.DataFrame({"is_once": [_is_each_once(self.made.old)]}))
+        return old["is_once"].item() and _is_each_once(self.made.came)
 
-    def _hashes(self) -> np.ndarray:
-        """A hash of every case's row, whatever its codes are; so many cases at a time, for hashes take eight bytes each."""
-        meant = self._meanings()
-        found = np.empty(self.cases.height, dtype=np.uint64)
-        for begin in range(0, self.cases.height, HASHED_ROWS):
-            some = self.cases[begin : begin + HASHED_ROWS]
-            owned = self.credit.credited(some.lazy().with_columns(slot="slot_opened"))
-            found[begin : begin + some.height] = owned.select(meant).collect().hash_rows().to_numpy()
-        return found
+    def _hashed(self, cases: pl.DataFrame) -> pl.DataFrame:
+        """Sums over hashes of rows, whatever codes are: two, that no two rows make up for each other.
+
+        So many rows at a time: hashes take eight bytes each. Who is accountable is not in them: of that there are few.
+        """
+        none = dict.fromkeys(_SUMMED, pl.Int64)
+        found = [pl.DataFrame(schema={"month": pl.Int32, **{n: cases.schema[n] for n in _BY[1:]}, **none})]
+        meant = self._meanings() if cases.height else []
+        month = pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1
+        for begin in range(0, cases.height, HASHED_ROWS):
+            some = cases[begin : begin + HASHED_ROWS]
+            hashes = some.select(meant).hash_rows().to_numpy()
+            mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
+            told = some.select(month.alias("month"), "touchpoint", "slot_opened").with_columns(
+                count=pl.lit(1, pl.Int64), hashes=hashes.view(np.int64), mixed=mixed.view(np.int64)
+            )
+            found.append(told.group_by(_BY).agg(pl.col(_SUMMED).sum()))
+        return pl.concat(found).group_by(_BY).agg(pl.col(_SUMMED).sum())
+
+    @property
+    def _told(self) -> list[str]:
+        """Columns that rows are made of, besides who they are credited to."""
+        others = {"touchpoint", *_MADE_OF_OTHERS}
+        return [name for name in self.cases.columns if not name.startswith("slot_") and name not in others]
 
     def _meanings(self) -> list[pl.Expr]:
         """What rows are made of: columns as they are, or hashes of what their codes stand for."""
-        credit = self.credit
-        named = {"touchpoint": credit.touchpoints, "owner": credit.owners, "team": credit.teams}
-        hashes = {name: pl.Series(texts, dtype=pl.String).hash() for name, texts in named.items()}
-        told = [name for name in self.cases.columns if not name.startswith("slot_")]
-        for name in told:
+        hashes = {}
+        for name in self._told:
             column = _GROUPS.get(name, name)
-            if name not in named and (column == "customer" or self.codebook.is_coded(column)):
+            if column == "customer" or self.codebook.is_coded(column):
                 hashes[name] = pl.Series(self.fingerprints(column))
-        plain = [name for name in told if name not in hashes and name not in _MADE_OF_OTHERS]
+        plain = [name for name in self._told if name not in hashes]
         coded = [pl.lit(of).gather(pl.col(name).fill_null(0)).alias(name) for name, of in hashes.items()]
         return [*map(pl.col, plain), *coded]
 
 
-def _key(salt: str, month: str, hashes: np.ndarray) -> str:
-    """A hash of rows in any order: two sums, that no two rows make up for each other."""
-    mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
-    said = [pl.__version__, salt, month, hashes.size, int(hashes.sum()), int(mixed.sum())]
+def _block(month: int, salt: str, sums: pl.DataFrame) -> CaseBlock:
+    """The cases of one month, by its number since the year 0."""
+    (year, place), (next_year, next_place) = divmod(month, 12), divmod(month + 1, 12)
+    within = datetime(year, place + 1, 1, tzinfo=UTC), datetime(next_year, next_place + 1, 1, tzinfo=UTC)
+    name = f"{year:04}-{place + 1:02}"
+    return CaseBlock(name, _key(salt, name, sums), sums.select(pl.col("count").sum()).item(), within)
+
+
+def _is_each_once(cases: pl.DataFrame) -> bool:
+    if cases.is_empty():
+        return True
+    feed, subject = (cases[name].to_numpy() for name in ("feed", "subject_id"))
+    width = int(subject.max()) + 1
+    place = feed.astype(np.int64) * width + subject
+    if int(feed.max()) * width > PLACES_PER_CASE * place.size:
+        return pl.Series(place).n_unique() == place.size
+    seen = np.zeros((int(feed.max()) + 1) * width, dtype=np.bool_)
+    seen[place] = True
+    return int(np.count_nonzero(seen)) == place.size
+
+
+def _key(salt: str, month: str, sums: pl.DataFrame) -> str:
+    """A hash of sums over rows, which may have been in any order."""
+    said = [pl.__version__, salt, month, sums.rows()]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]

@@ -6,14 +6,14 @@ arrived: a file that changes has only its own pack computed anew. The newest mon
 most; what came in at one time, a small file for each of its months, is one pack.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from warehouse.months import EventFile, Month
 
 PACK_ROWS = 262_144
-TURN_ROWS = 1_000_000
+TURN_ROWS = 262_144
 """Events of a large file that are measured at once: with more of them columns no longer stay in the processor's caches."""
 _SPLITS = (12, 6, 3, 1)
 """Months of a pack, from the longest."""
@@ -72,3 +72,8 @@ def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[tuple[int, i
     if len(pack) == 1:
         return pack[0].turns(folder, min(at_once or TURN_ROWS, TURN_ROWS))
     return [(0, sum(file.rows for file in pack))]
+
+
+def least_at_once(files: Iterable[EventFile], folder: Path) -> int:
+    """How many events have to be read at once, at least: those of the largest bucket, or of a pack of small files."""
+    return max((max(file.buckets(folder)) for file in files if file.rows > PACK_ROWS), default=PACK_ROWS)

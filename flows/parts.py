@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,54 +22,50 @@ import polars as pl
 
 import transforms
 from contracts.accountability import AccountabilityMap
-from contracts.events import INSTANT, Codebook
-from flows.packs import Pack, packs, turns_of
+from contracts.events import Codebook
+from flows.packs import Pack, least_at_once, packs, turns_of
 from flows.progress import Tell
+from flows.side_by_side import side_by_side
+from flows.turn_parts import FACTS, MISSED, RECENT, STAKES, TOLD, TYPES, Frames, Turns, Wanted
 from transforms.behind import BEHIND
-from transforms.cases import SUBJECT, by_subject, case_columns
-from transforms.customers import MOVES, customer_moves, moves_columns
-from transforms.followed import FOLLOWED, followed_events
-from transforms.match import Matcher, match
-from transforms.measure import SUMS, measure_rates
+from transforms.cases import case_columns
+from transforms.customers import MOVES, moves_columns
+from transforms.followed import FOLLOWED
+from transforms.match import Matcher
+from transforms.measure import SUMS
 from transforms.periods import ROLLING_DAYS, Calendar
-from transforms.sampling import asked_and_answered, sample_columns, sample_schemas
+from transforms.sampling import sample_columns, sample_schemas
 from transforms.slots import microseconds
-from transforms.stakes import disowned_events, ownerless_events, recent_events, unmatched_events
-from transforms.tallies import Tallies
+from transforms.stakes import disowned_events
 from warehouse.kept import Kept
 from warehouse.store import State
 
+__all__ = ["FACTS", "MISSED", "RECENT", "STAKES", "TOLD", "TYPES", "Frames"]
+
 PARTITION_ROWS = 2_000_000
-FACTS, TOLD, TYPES, STAKES = "facts", "told", "types", "stakes"
+PACKS_MAX = 8
+"""So many packs are read at the same time at most: with more of them it is memory that one waits for."""
+BY_STAKES = (STAKES, RECENT)
+"""What hangs on owners and the day; all else is kept under the key of the facts."""
+_AS_IN_MEMORY = (TOLD, MISSED, RECENT)
+"""Of these mostly little or nothing is asked for later: it is looked up where it lies."""
 _ALWAYS = ("feed", "kind", "channel", "customer")
 _STAKES_COLUMNS = ("customer",)
 _UNMEASURED = {"id", "name", "unit", "direction", "independence"}
 """What a metric says besides how it is measured."""
 
-Frames = Mapping[str, pl.DataFrame]
-
 _PLACE = {"slot": pl.UInt32(), "touchpoint": pl.UInt16()}
 _N = {"n": pl.Int64()}
-_SIGNATURE = {"feed": pl.UInt16(), "kind": pl.UInt16(), "channel": pl.UInt16()}
 _SUMMED: Mapping[str, Mapping[str, Any]] = {
     "counted": {"slot": pl.UInt32(), "rule": pl.UInt16(), "touchpoint": pl.UInt16(), **_N},
     "sums": SUMS,
     "answers": {**_PLACE, "metric": pl.UInt16(), "score": pl.Int64(), **_N},
-    "unmatched": {**_SIGNATURE, "customer": pl.UInt32(), **_N, "first_at": INSTANT, "last_at": INSTANT},
     "behind": BEHIND,
     "moves": MOVES,
     "ahead": FOLLOWED,
-    "recent": {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), "customer": pl.UInt32(), **_N},
     "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
 }
 """What the files' parts are as a whole; in a part `cut`, where the slot begins, stands in place of `slot`."""
-
-_ADDED_UP: Mapping[str, Sequence[str]] = {
-    "counted": ("cut", "rule", "touchpoint"),
-    "sums": ("cut", "touchpoint", "metric", "dimension", "segment"),
-    "answers": ("cut", "touchpoint", "metric", "score"),
-}
-"""What several turns tell of alike, and by what it is added up; all else is of single customers."""
 
 
 @dataclass
@@ -76,6 +73,12 @@ class Read:
     """How many events were read."""
 
     rows: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def add(self, rows: int) -> None:
+        """So many more; told by several at the same time."""
+        with self._lock:
+            self.rows += rows
 
 
 @dataclass(frozen=True)
@@ -108,17 +111,22 @@ class Pass:
         return pass_columns(self.atlas, self.matcher, self.codebook)
 
     @cached_property
-    def tallies(self) -> Tallies:
-        """What is counted and added up."""
-        return Tallies(self.matcher, self.atlas.metrics, self.codebook)
+    def wanted(self) -> Wanted:
+        """What is made of them."""
+        return Wanted(self.atlas, self.matcher, self.codebook, self.calendar)
 
     @cached_property
-    def told_columns(self) -> list[str]:
-        """Columns of the events that cases are made of."""
-        wanted = {"touchpoint"}
-        for spec in self.atlas.cases:
-            wanted |= set(case_columns(spec, self.codebook))
-        return sorted(wanted)
+    def packs_at_once(self) -> int:
+        """How many packs may be read at the same time: one by each core, as far as memory goes."""
+        cores = min(pl.thread_pool_size(), PACKS_MAX)
+        if self.at_once is None:
+            return cores
+        return max(1, min(cores, self.at_once // least_at_once(self.state.event_files, self.state.folder)))
+
+    @property
+    def in_one_turn(self) -> int | None:
+        """How many events may be read at once of each of them."""
+        return None if self.at_once is None else self.at_once // self.packs_at_once
 
     @cached_property
     def asked(self) -> str:
@@ -188,6 +196,10 @@ class PackKeys:
         """How many events it has."""
         return sum(file.rows for file in self.files)
 
+    def under(self, kind: str) -> str:
+        """Under which key it is kept."""
+        return str(self.stakes) if kind in BY_STAKES else self.facts
+
 
 def keys_of(asked: Pass) -> list[PackKeys]:
     """The keys of every pack of files, the oldest first."""
@@ -245,8 +257,8 @@ def lacking(asked: Pass, keys: Sequence[PackKeys]) -> list[Lacking]:
     """What there is to do, by pack: what is not kept of those that have anything."""
     found = []
     for one in keys:
-        facts = not asked.kept.has(FACTS, one.facts) or not _has_told(asked, one)
-        stakes = one.stakes is not None and (facts or not asked.kept.has(STAKES, one.stakes))
+        facts = not _has(asked, one.facts, FACTS, MISSED, *([TOLD] if asked.atlas.cases else []))
+        stakes = one.stakes is not None and (facts or not _has(asked, one.stakes, *BY_STAKES))
         if facts or stakes:
             found.append(Lacking(one, facts, stakes))
     return found
@@ -254,12 +266,16 @@ def lacking(asked: Pass, keys: Sequence[PackKeys]) -> list[Lacking]:
 
 def make_part(asked: Pass, lack: Lacking) -> dict[str, Frames]:
     """Compute what lacks of a pack, and keep it."""
-    one = lack.keys
-    made = _computed(asked, one, stakes=lack.stakes, facts=lack.facts)
+    return _keep(asked, lack, _lacking_of(asked, lack))
+
+
+def _lacking_of(asked: Pass, lack: Lacking) -> dict[str, Frames]:
+    return _computed(asked, lack.keys, stakes=lack.stakes, facts=lack.facts)
+
+
+def _keep(asked: Pass, lack: Lacking, made: dict[str, Frames]) -> dict[str, Frames]:
     for kind, tables in made.items():
-        key = one.stakes if kind == STAKES else one.facts
-        # Of what is told a few subjects are asked for later: it is looked up where it lies.
-        asked.kept.put(kind, str(key), tables, as_in_memory=kind == TOLD)
+        asked.kept.put(kind, lack.keys.under(kind), tables, as_in_memory=kind in _AS_IN_MEMORY)
     return made
 
 
@@ -269,8 +285,9 @@ def parts_of(asked: Pass, keys: Sequence[PackKeys], tell: Tell) -> list[Frames]:
     facts = {one.facts: asked.kept.find(FACTS, one.facts) for one in keys}
     stakes = {one.facts: asked.kept.find(STAKES, one.stakes) for one in keys if one.stakes}
     waiting = lacking(asked, keys)
-    for done, lack in enumerate(waiting, start=1):
-        made = make_part(asked, lack)
+    computed = side_by_side(partial(_lacking_of, asked), waiting, asked.packs_at_once)
+    for done, (lack, result) in enumerate(zip(waiting, computed, strict=True), start=1):
+        made = _keep(asked, lack, result)
         for kind, found in ((FACTS, facts), (STAKES, stakes)):
             if kind in made:
                 found[lack.keys.facts] = made[kind]
@@ -278,95 +295,31 @@ def parts_of(asked: Pass, keys: Sequence[PackKeys], tell: Tell) -> list[Frames]:
     return [frames for found in (facts, stakes) for frames in found.values() if frames]
 
 
-def _has_told(asked: Pass, one: PackKeys) -> bool:
-    return not asked.atlas.cases or asked.kept.has(TOLD, one.facts)
+def _has(asked: Pass, key: str, *kinds: str) -> bool:
+    return all(asked.kept.has(kind, key) for kind in kinds)
 
 
 def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
-    """One pack's parts, by kind: those of one large file are made in turns, so many events at once as may be."""
-    turns = turns_of(one.files, asked.state.folder, asked.at_once)
-    made = [_made_of(asked, one, turn, stakes=stakes, facts=facts) for turn in turns]
-    whole: dict[str, Frames] = {kind: _joined([turn[kind] for turn in made]) for kind in made[0]}
-    if TOLD in whole:
-        whole[TOLD] = _told(whole[TOLD][TOLD])
-    return whole
-
-
-def _joined(turns: Sequence[Frames]) -> Frames:
-    """What several turns gave, as one: all of a customer's events are in one turn, so it only adds up."""
-    if len(turns) == 1:
-        return turns[0]
-    joined = {name: pl.concat([turn[name] for turn in turns]).lazy() for name in turns[0]}
-    for name, keys in _ADDED_UP.items():
-        if name in joined:
-            added_up = joined[name].group_by(keys).agg(pl.exclude(keys).sum())
-            joined[name] = added_up.select(turns[0][name].columns)  # as a part that is made at once has them
-    return dict(zip(joined, pl.collect_all(list(joined.values())), strict=True))
-
-
-def _made_of(
-    asked: Pass, one: PackKeys, turn: tuple[int, int], *, stakes: bool, facts: bool
-) -> dict[str, Frames]:
-    """What some of a pack's events give, by kind."""
+    """One pack's parts, by kind: a large file is read in turns, so many events at once as may be."""
     columns = asked.columns if facts else sorted({*asked.matcher.columns, *_STAKES_COLUMNS})
-    scanned = asked.state.scan_files(one.files, columns, as_stored=True).slice(*turn)
-    # All are wanted at once, and each column in one piece: many pieces cost every step below more than one costs here.
-    events = scanned.collect(engine="in-memory").rechunk()
-    matched = match(events.lazy(), asked.matcher).collect(engine="in-memory")
-    asked.read.rows += matched.height
-    plans: dict[str, dict[str, pl.LazyFrame]] = {}
-    if facts:
-        plans[FACTS] = _facts(asked, matched)
-    if stakes:
-        plans[STAKES] = {
-            "recent": recent_events(matched.lazy(), asked.matcher.slots, asked.calendar),
-            "ownerless": ownerless_events(matched.lazy(), asked.matcher.slots),
-        }
-    made_of_few = [plan for tables in plans.values() for plan in tables.values()]
-    found = iter(pl.collect_all(made_of_few, engine="in-memory"))
-    starts = pl.lit(pl.Series(asked.matcher.slots.starts))
-    made: dict[str, Frames] = {
-        kind: {name: _cut(next(found), starts) for name in tables} for kind, tables in plans.items()
-    }
-    if facts and asked.atlas.cases:
-        made[TOLD] = {TOLD: matched.select(asked.told_columns).filter(pl.col("subject_id") > 0)}
-    return made
+    scanned = asked.state.scan_files(one.files, columns, as_stored=True)
+    nothing = pl.DataFrame(schema=scanned.collect_schema())
+    made = Turns(asked.wanted, nothing, facts=facts, stakes=stakes)
+    for turn in turns_of(one.files, asked.state.folder, asked.in_one_turn):
+        # Left as it is read, piece by piece: to put pieces together is to copy all of it.
+        made.add(scanned.slice(*turn).collect(engine="in-memory"))
+    asked.read.add(one.rows)
+    return made.parts()
 
 
-def _facts(asked: Pass, matched: pl.DataFrame) -> dict[str, pl.LazyFrame]:
-    """What is additive: by kernel what is made of all events, by query what is made of few."""
-    matcher, codebook, metrics, rows = asked.matcher, asked.codebook, asked.atlas.metrics, matched.lazy()
-    tallies = {name: tally.lazy() for name, tally in asked.tallies.of(matched).items()}
-    told, lived = asked_and_answered(rows, metrics, codebook)
-    return {
-        **tallies,
-        "sums": pl.concat([tallies["sums"], measure_rates(rows, metrics, codebook, matcher.touchpoints)]),
-        "told": told,
-        "lived": lived,
-        "unmatched": unmatched_events(rows),
-        "moves": customer_moves(rows, asked.atlas.customers, matcher.slots, codebook),
-        "ahead": followed_events(rows, metrics, codebook),
-    }
+def part_of(asked: Pass, one: PackKeys, kind: str) -> Frames:
+    """What is kept of a pack under a kind; made again where that was swept or damaged since the keys were looked at.
 
-
-def told_of(asked: Pass, one: PackKeys) -> Frames:
-    """A pack's events about subjects: what is told, and the types that its columns have."""
-    return _computed(asked, one, stakes=False, facts=True)[TOLD]
-
-
-def _told(events: pl.DataFrame) -> Frames:
-    """Events about subjects in order of subject, every column as narrow as its numbers, and the types they have."""
-    rows = by_subject(events)
-    # Subjects are looked up among each other by halves, which takes one type for all.
-    narrow = [one.shrink_dtype() for one in rows if one.dtype.is_integer() and one.name not in SUBJECT]
-    return {TOLD: rows.with_columns(narrow), TYPES: events.clear()}
-
-
-def _cut(frame: pl.DataFrame, starts: pl.Expr) -> pl.DataFrame:
-    """Rows with the instant at which their slot begins: slots are numbered anew whenever owners change."""
-    if "slot" not in frame.columns:
-        return frame
-    return frame.with_columns(cut=starts.gather(pl.col("slot"))).drop("slot")
+    Of `TOLD` it is what is told, and the types that its columns have.
+    """
+    by_stakes = kind in BY_STAKES
+    found = asked.kept.find(kind, one.under(kind))
+    return found or _computed(asked, one, stakes=by_stakes, facts=not by_stakes)[kind]
 
 
 def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame]:

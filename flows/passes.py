@@ -4,40 +4,62 @@ Memory is bounded by a file or a partition of months, not by the history; sums o
 of the whole.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import json
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import polars as pl
 
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
-from flows.case_parts import cases_of
+from flows.case_parts import CASES, cases_of, make_bucket
+from flows.interpreter import give_back
+from flows.lately import Lately, lately_of
 from flows.parts import (
+    BY_STAKES,
     FACTS,
+    MISSED,
     PARTITION_ROWS,
-    STAKES,
+    TOLD,
+    Frames,
     PackKeys,
     Pass,
+    hash_of,
     keys_of,
     lacking,
     parts_of,
     put_together,
 )
 from flows.progress import Tell, silent
+from flows.side_by_side import side_by_side
 from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
-from transforms.behind import feeds_of_cases
+from transforms.behind import BEHIND, cases_by_feed
 from transforms.credit import named
 from transforms.followed import measure_followed
 from transforms.lived import Lived
 from transforms.match import Matcher, match
-from transforms.measure import case_values, measure_cases, volume
+from transforms.measure import CELL, SUMS, case_values, looks_ahead, measure_cases, volume
 from transforms.periods import Calendar
+from transforms.quantiles import is_censored
+from transforms.renewed import Renewed
 from transforms.slots import Slots
+from transforms.valued import Values
 from warehouse.executors import Executor
 from warehouse.kept import Kept
 from warehouse.store import State
+
+
+class _ForNow(Kept):
+    """What is kept of a pass that keeps nothing: in memory, and the events that cases are made of only until they are."""
+
+    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:
+        """Keep tables under a key."""
+        if kind.startswith(CASES):
+            self.drop(TOLD)
+        super().put(kind, key, tables, as_in_memory=as_in_memory)
 
 
 @dataclass(frozen=True)
@@ -51,12 +73,11 @@ class Measured:
         counted: slot, rule, touchpoint, n: every event.
         sums: `SUMS` of every metric, volume included.
         answers: slot, touchpoint, metric, score, n.
-        values: Observations of quantiles: slot, touchpoint, metric, dimension, segment, value.
-        cases: Cases with slots, as codes.
-        handoffs: Handoffs, as codes.
-        recent: touchpoint, rule, customer, n: events of the last 28 days.
+        values: Observations of quantiles.
+        made: Cases with slots, as codes, and how they come from those made long before.
+        handed: Handoffs, as codes, likewise.
+        told_lately: What is told of single customers, by code of touchpoint.
         disowned: tenure, customer, n: events while nobody was accountable.
-        unmatched: feed, kind, channel, customer, n, first_at, last_at.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
         moves: `MOVES`: events that make or end a customer.
         told: Who was asked and who answered, see `transforms.sampling`.
@@ -71,12 +92,11 @@ class Measured:
     counted: pl.DataFrame
     sums: pl.DataFrame
     answers: pl.DataFrame
-    values: pl.DataFrame
-    cases: pl.DataFrame
-    handoffs: pl.DataFrame
-    recent: pl.DataFrame
+    values: Values
+    made: Renewed
+    handed: Renewed
+    told_lately: Lately
     disowned: pl.DataFrame
-    unmatched: pl.DataFrame
     behind: pl.DataFrame
     moves: pl.DataFrame
     told: pl.DataFrame
@@ -84,11 +104,20 @@ class Measured:
     kept: Kept
     read: int = 0
 
+    @property
+    def cases(self) -> pl.DataFrame:
+        """Cases with slots, as codes."""
+        return self.made.rows
+
+    @property
+    def handoffs(self) -> pl.DataFrame:
+        """Handoffs, as codes."""
+        return self.handed.rows
+
     @cached_property
     def lately(self) -> Lived:
         """Who lived through the last 28 days, by touchpoint."""
-        codes, customers, n = (self.recent[name].to_numpy() for name in ("touchpoint", "customer", "n"))
-        return Lived.of(self.matcher.names, codes, customers, n)
+        return self.told_lately.lived.named({str(c): name for c, name in enumerate(self.matcher.names)})
 
     @property
     def slots(self) -> Slots:
@@ -120,39 +149,36 @@ def measure(
         at_once: How many events may be read at once; a file's when absent.
     """
     brief = brief_of(workspace)
-    asked = brief.asked_of(state, Kept() if kept is None else kept, at_once)
+    asked = brief.asked_of(state, _ForNow() if kept is None else kept, at_once)
     matcher, codebook, calendar = asked.matcher, asked.codebook, asked.calendar
     keys = keys_of(asked)
     team = Team(brief, asked, keys, executor, tell)
     team.make_parts()
     _bring(asked, keys)
     summed = put_together(asked, parts_of(asked, keys, tell))
+    give_back()
     told_of_cases = workspace.atlas.cases and keys
-    found, handed = cases_of(asked, keys, team.make_cases) if told_of_cases else (_no_cases(), pl.DataFrame())
+    make = team.make_cases if executor else partial(_make_cases, asked, keys)
+    found, handed = cases_of(asked, keys, make) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
+    if kept is None:
+        asked.kept.drop(CASES)  # they are as they are today by now
     metrics = workspace.atlas.metrics
-    case_sums, followed_sums, values, behind_cases = pl.collect_all(
-        [
-            measure_cases(found.lazy(), metrics, codebook, workspace.now),
-            measure_followed(summed["ahead"].lazy(), metrics, workspace.now),
-            case_values(found.lazy(), metrics, codebook, workspace.now),
-            feeds_of_cases(found.lazy(), metrics, codebook),
-        ]
-    )
+    of_cases = _sums_of_cases(workspace, codebook, found)
+    followed_sums = measure_followed(summed["ahead"].lazy(), metrics, workspace.now).collect()
     volumes = volume(summed["counted"].lazy()).collect()
     return Measured(
         codebook,
         calendar,
         matcher,
         summed["counted"],
-        pl.concat([volumes, summed["sums"], case_sums, followed_sums]),
+        pl.concat([volumes, summed["sums"], of_cases.sums, followed_sums]),
         summed["answers"],
-        values,
+        of_cases.values,
         found,
         handed,
-        summed["recent"],
+        lately_of(asked, keys),
         summed["disowned"],
-        summed["unmatched"],
-        pl.concat([summed["behind"], behind_cases]).unique(maintain_order=True),
+        pl.concat([summed["behind"], of_cases.behind]).unique(maintain_order=True),
         summed["moves"],
         summed["told"],
         summed["lived"],
@@ -161,10 +187,36 @@ def measure(
     )
 
 
+class _Lending(Kept):
+    """Finds what is kept, and lends what is made to the one who puts it together."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def find(self, kind: str, key: str, names: Collection[str] | None = None) -> Frames | None:
+        """As `Kept.find`."""
+        return self._kept.find(kind, key, names)
+
+    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:  # noqa: ARG002
+        """Lend tables."""
+        self._kept.lend(kind, key, tables)
+
+
+def _make_cases(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> None:
+    """Make so many buckets of cases, as many at the same time as packs are read."""
+    lending = replace(asked, kept=_Lending(asked.kept))
+    made = side_by_side(
+        lambda bucket: make_bucket(lending, keys, bucket, buckets), range(buckets), asked.packs_at_once
+    )
+    deque(made, maxlen=0)
+
+
 def _bring(asked: Pass, keys: Sequence[PackKeys]) -> None:
     """Fetch at once what is about to be read, one after the other, where it is not here: parts, and files without."""
     if asked.kept.mirror is not None:
-        found = [(FACTS, one.facts) for one in keys] + [(STAKES, one.stakes) for one in keys if one.stakes]
+        found = [(kind, one.under(kind)) for kind in (FACTS, MISSED) for one in keys]
+        found += [(kind, one.under(kind)) for kind in BY_STAKES for one in keys if one.stakes]
         asked.kept.bring(found)
         files = [file for lack in lacking(asked, keys) for file in lack.keys.files]
         asked.kept.mirror.bring([asked.state.folder / file.path for file in files])
@@ -199,9 +251,48 @@ def credited_events(workspace: LoadedWorkspace, state: State) -> pl.DataFrame:
     )
 
 
-def _no_cases() -> pl.DataFrame:
+@dataclass(frozen=True)
+class _OfCases:
+    """`SUMS` of every metric over cases but quantiles, observations of these, and `BEHIND`."""
+
+    sums: pl.DataFrame
+    values: Values
+    behind: pl.DataFrame
+
+
+def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewed) -> _OfCases:
+    """What adds up over cases: of those made long before it is remembered, but for metrics that look ahead."""
+    metrics, now = workspace.atlas.metrics, workspace.now
+    asked = json.dumps([m.model_dump(mode="json") if m.of == "cases" else None for m in metrics])
+    coded = json.dumps(sorted(name for name in cases.old.columns if codebook.is_coded(name)))
+    made_of = hash_of([asked, coded])
+
+    def summed(rows: pl.DataFrame) -> pl.DataFrame:
+        alone = measure_cases(rows.lazy(), metrics, codebook, now, lambda one: not looks_ahead(one))
+        return alone.group_by(CELL).agg(pl.exclude(CELL).sum()).collect()
+
+    together = measure_cases(cases.rows.lazy(), metrics, codebook, now, looks_ahead).collect()
+    fed = cases.summed(
+        f"behind-{made_of}",
+        lambda rows: cases_by_feed(rows.lazy(), metrics, codebook).collect(),
+        list(BEHIND),
+    )
+    sums = cases.summed(f"sums-{made_of}", summed, CELL).select(list(SUMS))
+    values = Values.following(
+        cases,
+        lambda rows: case_values(rows.lazy(), metrics, codebook, now).collect(),
+        made_of,
+        waits=any(is_censored(one) for one in metrics),
+    )
+    return _OfCases(pl.concat([sums, together]), values, fed.select(list(BEHIND)))
+
+
+_NO_HANDOFFS = Renewed.whole(pl.DataFrame())
+
+
+def _no_cases() -> Renewed:
     slot_columns = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
-    return pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns})
+    return Renewed.whole(pl.DataFrame(schema={"touchpoint": pl.UInt16, "feed": pl.UInt16, **slot_columns}))
 
 
 def pass_partitions(state: State) -> Iterator[list[str]]:

@@ -26,15 +26,16 @@ from contracts.tables import (
     ScoreDistribution,
     Table,
 )
-from flows.kept_ranks import keep_ranks, known_ranks
+from flows.kept_ranks import keep_ages, keep_ranks, known_ages, known_ranks
 from flows.landing import FeedLanding
 from flows.named_cases import NamedCases
 from flows.passes import Measured
 from flows.workspace import LoadedWorkspace
 from transforms.attribution import change_parts, fact_attribution
+from transforms.backlog import Span
 from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts
-from transforms.case_tables import attribute_columns, fact_handoff, fact_issue_flow
+from transforms.case_tables import PASSED, attribute_columns, fact_handoff, fact_issue_flow, passed_on
 from transforms.credit import Credit, Scoring, credited_daily
 from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
@@ -188,16 +189,28 @@ def _case_plans(
     zone = workspace.settings.zone
     first = cast("datetime", measured.cases["opened_at"].min()).astimezone(zone).date()
     last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
+    known = known_ages(measured.kept)
+    flow = fact_issue_flow(measured.made, scoring.touchpoints, Span(first, last_event, zone), known)
+    keep_ages(measured.kept, known)
     return {
-        FactHandoff: fact_handoff(measured.handoffs.lazy(), scoring, measured.codebook),
-        FactIssueFlow: fact_issue_flow(measured.cases, scoring.touchpoints, first, last_event, zone).lazy(),
+        FactHandoff: fact_handoff(_passed(measured, scoring).lazy(), workspace.atlas, measured.codebook),
+        FactIssueFlow: flow.lazy(),
     }
+
+
+def _passed(measured: Measured, scoring: Scoring) -> pl.DataFrame:
+    """What handoffs come to; of those of long ago it is remembered."""
+
+    def count(handoffs: pl.DataFrame) -> pl.DataFrame:
+        return passed_on(handoffs.lazy(), scoring).collect()
+
+    return measured.handed.summed("passed", count, PASSED)
 
 
 def named_cases(workspace: LoadedWorkspace, measured: Measured, state: State) -> NamedCases:
     """The cases under the names that FactCase has."""
     credit = Credit(workspace.atlas, measured.slots)
-    return NamedCases(measured.cases, credit, measured.codebook, lambda: state.customers, state.hashes)
+    return NamedCases(measured.made, credit, measured.codebook, lambda: state.customers, state.hashes)
 
 
 def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:

@@ -19,7 +19,7 @@ from flows.sampling import published_doubts
 from flows.workspace import LoadedWorkspace
 from transforms.audit import HANDOFF_DAYS, RULES, AuditRule, Evidence, audit, open_findings
 from transforms.behind import BEHIND, feeds_of_cases, feeds_of_events
-from transforms.case_tables import fact_handoff, with_slots
+from transforms.case_tables import fact_handoff, passed_on, with_slots
 from transforms.cases import cases, handoffs
 from transforms.consequences import (
     Found,
@@ -33,7 +33,7 @@ from transforms.consequences import (
     verdicts,
 )
 from transforms.credit import named
-from transforms.found import events_unmatched
+from transforms.found import Unmatched, events_unmatched
 from transforms.goal_history import goal_history
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
@@ -283,7 +283,7 @@ def _evidence(
             side.touchpoints[code]: (events, customers) for code, events, customers in recent.iter_rows()
         },
         disowned={index: (events, customers) for index, events, customers in disowned.iter_rows()},
-        unmatched=events_unmatched(cube.unmatched[name], comparison.codebook),
+        unmatched=events_unmatched(Unmatched.of(cube.unmatched[name]), comparison.codebook),
         shadowed_by=side.matcher.decision.shadowed_by,
         hits={rules[number] or "": count for number, count in hit.iter_rows() if number},
         handoffs=_recent_handoffs(cube, comparison, name),
@@ -364,7 +364,8 @@ def _recent_handoffs(cube: Cube, comparison: Comparison, name: str) -> pl.DataFr
         return FactHandoff.empty()
     handed = cube.handoffs[name].lazy().with_columns(cube.pairs.touchpoint(name))
     since = comparison.window.today - timedelta(days=HANDOFF_DAYS)
-    made = fact_handoff(handed, comparison.sides[name].scoring, comparison.codebook)
+    scoring = comparison.sides[name].scoring
+    made = fact_handoff(passed_on(handed, scoring), scoring.atlas, comparison.codebook)
     return made.filter(pl.col("week_start") > since).collect()
 
 

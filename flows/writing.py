@@ -10,7 +10,7 @@ import polars as pl
 
 from contracts.dictionary import arrow_schema, parquet_metadata
 from contracts.tables import TABLES, Column, FactCase, Table
-from flows.named_cases import NamedCases
+from flows.named_cases import CaseBlock, NamedCases
 from flows.parts import code_hash, hash_of
 from flows.stages import Tables
 from warehouse.release import Part, TableFile
@@ -55,8 +55,8 @@ class Writers:
         """
 
         def write() -> list[TableFile]:
-            blocks = cases.blocks(_made_by(extra))
-            parts = [Part(one.month, one.key, partial(cases.rows, one.places)) for one in blocks]
+            salt = _made_by(extra)
+            parts = [_part(cases, block, salt) for block in cases.blocks(salt)]
             return self._releases.put_parts(FactCase, parts, extra)
 
         self._parts[FactCase] = self._pool.submit(write)
@@ -78,6 +78,12 @@ class Writers:
             parts = self._parts.get(table)
             files += parts.result() if parts is not None else [self._begun[table][1].result()]
         return tuple(files)
+
+
+def _part(cases: NamedCases, block: CaseBlock, salt: str) -> Part:
+    states, rows = cases.states(block, salt), partial(cases.rows, block.places)
+    state = states[-1] if states else ""
+    return Part(block.month, block.key, rows, state, frozenset(states), partial(cases.mended, block))
 
 
 def _made_by(extra: Mapping[str, Column]) -> str:

@@ -1,261 +1,237 @@
 """Cases opened, resolved, closed and open, day by day, and how old the open ones are.
 
 A case is open at an instant when it was opened before it and not closed before it. Every moment falls into a day,
-by its number; counts are histograms of these numbers, and the earlier of two moments has the lower one. Ages come
-from the open cases themselves, of which only those of the day that an age falls on are looked at one by one.
+by its number; counts are histograms of these numbers, and the earlier of two moments has the lower one. Histograms
+add up, so of cases made long before they are remembered. Ages come from the open cases themselves, see `transforms.ages`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
 from contracts.tables import FactIssueFlow
-from transforms.groups import order_of
+from transforms.ages import DAY, QUANTILES, KnownAges, Lives, days_of
+from transforms.groups import grouped
+from transforms.ranked import mixed
+from transforms.renewed import Renewed
+from transforms.slots import microseconds
 
-DAY = 86_400_000_000
 _NEVER = np.iinfo(np.int64).max // 2
-_LONG = 30 * DAY
-_DAY = np.uint16
-"""Days of 170 years; what is sorted by 16 bits is looked at once."""
-_MILESTONES = ("opened", "resolved", "closed")
-QUANTILES = {"age_p50_days": 0.5, "age_p90_days": 0.9, "age_max_days": 1.0}
-MANY = 1_000
-"""Beyond so many open at the end of a day it is quicker to find the day of opening first."""
-AT_ONCE = 1 << 16
-"""Of so many moments at once the days are found: they stay in the processor's cache."""
+_NEVER_DAY = np.iinfo(np.int32).max
+_LONG_DAYS = 30
+_EPOCH = date(1970, 1, 1)
+_COUNTED = ("opened", "ended", "resolved", "closed", "waited", "aged", "old")
+"""Days that are counted: of opening, of being open no more, resolving, closing, of waiting no more; from which on a case is
+old while it is open, and on which it is open no more once it is."""
+_BY = ("touchpoint", "counted", "day")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Days that follow each other.
+
+    Attributes:
+        first: The first one.
+        last: The last one.
+        zone: Where they begin.
+    """
+
+    first: date
+    last: date
+    zone: ZoneInfo
+
+    @cached_property
+    def days(self) -> list[date]:
+        """All of them."""
+        return [self.first + timedelta(days=day) for day in range((self.last - self.first).days + 1)]
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """When the first one begins, and when each of them ends: microseconds since 1970."""
+        every = [*self.days, self.last + timedelta(days=1)]
+        midnights = (datetime.combine(day, time(), self.zone).astimezone(UTC) for day in every)
+        return np.array([microseconds(midnight) for midnight in midnights])
+
+    @property
+    def before(self) -> int:
+        """The day before, days since 1970."""
+        return (self.first - _EPOCH).days - 1
 
 
 def issue_flow(
-    cases: pl.DataFrame, days: pl.DataFrame, names: Sequence[str], together: str | None = None
+    cases: Renewed,
+    span: Span,
+    names: Sequence[str],
+    together: str | None = None,
+    known: KnownAges | None = None,
 ) -> pl.DataFrame:
     """The flow of cases of every touchpoint on every day.
 
     Args:
         cases: touchpoint (number), opened_at, resolved_at, closed_at.
-        days: date, starts_at and ends_at (UTC), every day to report, ascending and without a gap.
+        span: Every day to report.
         names: What touchpoints are called, by number.
         together: What all touchpoints together are called; left out when absent.
+        known: What is known of ages; nothing when absent.
 
     Returns:
         FactIssueFlow's rows, by touchpoint and day.
     """
-    if cases.is_empty():
+    if cases.rows.is_empty():
         return FactIssueFlow.empty()
-    lives = _Lives(
-        _instants(pl.concat([days["starts_at"].head(1), days["ends_at"]])),
-        cases["touchpoint"].to_numpy(),
-        *(_instants(cases[f"{name}_at"]) for name in _MILESTONES),
-    )
-    flow, ages = lives.flow(), [own.ages() for own in lives.by_touchpoint()]
-    called = [names[number] for number in lives.touchpoints]
+    counted = cases.summed(f"flow-{span.zone.key}", lambda rows: _counted(rows, span.zone), _BY)
+    flow = _Flow.of(counted, span)
+    called = [names[number] for number in flow.touchpoints]
     if together is not None:
         called.append(together)
-        flow = {name: np.vstack([counts, counts.sum(axis=0)]) for name, counts in flow.items()}
-        ages.append(lives.by_day().ages() if len(ages) > 1 else ages[0])
+        flow = flow.with_all()
     columns = {
-        "date": pl.concat([days["date"]] * len(called)),
+        "date": pl.Series(span.days * len(called), dtype=pl.Date),
         "touchpoint_id": pl.Series(called, dtype=pl.String).gather(
-            np.arange(len(called)).repeat(days.height)
+            np.arange(len(called)).repeat(len(span.days))
         ),
-        **{name: counts.reshape(-1) for name, counts in flow.items()},
-        **dict(zip(QUANTILES, np.concatenate(ages).T, strict=True)),
+        **{name: counts.reshape(-1) for name, counts in flow.counts().items()},
+        **dict(zip(QUANTILES, flow.ages(cases.rows, known or KnownAges()).T, strict=True)),
     }
     told = pl.DataFrame(columns).with_columns(pl.col(*QUANTILES).fill_nan(None))
     return told.select(FactIssueFlow.column_names())
 
 
-def days_of(moments: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Numbers of days, from 1; 0 is before the first one, and what is after the last has one more than that.
+def _counted(cases: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
+    """touchpoint, counted (place in `_COUNTED`), day (since 1970), n, mark: how many cases have which days, and theirs."""
+    kinds = {"touchpoint": pl.UInt16, "counted": pl.UInt8, "day": pl.Int32, "n": pl.Int64, "mark": pl.Int64}
+    if cases.is_empty():
+        return pl.DataFrame(schema=kinds)
+    opened, resolved, closed = (_instants(cases[f"{name}_at"]) for name in ("opened", "resolved", "closed"))
+    told = [one[one < _NEVER] for one in (opened, resolved, closed)]
+    low, high = (end(of(one) for one in told if one.size) for end, of in ((min, np.min), (max, np.max)))
+    span = Span(_local(low, zone), _local(high, zone) + timedelta(days=_LONG_DAYS + 1), zone)
 
-    Args:
-        moments: Instants.
-        edges: When the first day begins, and when every day ends.
-    """
-    found = np.empty(len(moments), dtype=_DAY)
-    around = np.concatenate([[np.iinfo(np.int64).min], edges, [np.iinfo(np.int64).max]])
-    for begin in range(0, len(moments), AT_ONCE):
-        some = moments[begin : begin + AT_ONCE]
-        # As if all days had 24 hours; where they have not, some are searched for.
-        day = np.clip((some - edges[0]) // DAY + 1, 0, len(edges))
-        wrong = np.flatnonzero((some < around[day]) | (some >= around[day + 1]))
-        day[wrong] = np.searchsorted(edges, some[wrong], side="right")
-        found[begin : begin + AT_ONCE] = day
-    return found
+    def day(moments: np.ndarray) -> np.ndarray:
+        found = days_of(moments, span.edges).astype(np.int32)
+        return np.where(moments < _NEVER, found + span.before, _NEVER_DAY)
+
+    days = {"opened": day(opened), "resolved": day(resolved), "closed": day(closed)}
+    days["ended"] = np.maximum(days["closed"], days["opened"])
+    # Who closes without resolving has stopped waiting all the same, and nobody stops before they began.
+    days["waited"] = np.clip(days["resolved"], days["opened"], days["ended"])
+    days["aged"] = day(opened + _LONG_DAYS * DAY)
+    days["old"] = np.maximum(days["ended"], days["aged"])
+    touchpoint, marks = cases["touchpoint"].to_numpy(), mixed(opened.view(np.uint64)).view(np.int64)
+    made = []
+    for place, name in enumerate(_COUNTED):
+        # Of those that were never there it is enough that they are not counted at all.
+        there = days[name] < _NEVER_DAY
+        found = grouped({"touchpoint": touchpoint[there], "day": days[name][there]})
+        mark = found.add_up(marks[there]) if name in ("opened", "ended") else np.zeros_like(found.sizes)
+        counts = {"counted": found.all(place, np.uint8), "n": found.sizes, "mark": mark}
+        made.append(
+            pl.DataFrame({**found.keys, **counts}).select(pl.col(n).cast(k) for n, k in kinds.items())
+        )
+    return pl.concat(made)
 
 
 @dataclass(frozen=True)
-class _Lives:
-    """Cases in any order, by instants; `_NEVER` where it has not come to that.
+class _Flow:
+    """Counts by touchpoint and day.
 
     Attributes:
-        edges: When the first day begins, and when every day ends.
-        touchpoint: Whose they are, numbers.
-        opened: When they were opened.
-        resolved: When they were resolved.
-        closed: When they were closed.
+        span: The days.
+        touchpoints: Numbers of the touchpoints that have any case, ascending.
+        n: How many, by name of what is counted: a row for every touchpoint, a column for every day; the first is
+            of all before.
+        mark: The sums of their marks.
+        all_row: Whether the last row is of all touchpoints.
     """
 
-    edges: np.ndarray
-    touchpoint: np.ndarray
-    opened: np.ndarray
-    resolved: np.ndarray
-    closed: np.ndarray
+    span: Span
+    touchpoints: np.ndarray
+    n: Mapping[str, np.ndarray]
+    mark: Mapping[str, np.ndarray]
+    all_row: bool = False
 
-    @cached_property
-    def sizes(self) -> np.ndarray:
-        """How many cases touchpoints have, by number."""
-        return np.bincount(self.touchpoint)
+    @classmethod
+    def of(cls, counted: pl.DataFrame, span: Span) -> "_Flow":
+        """What is counted, on the days of a span."""
+        touchpoints = np.unique(counted["touchpoint"].to_numpy())
+        width = len(span.days) + 1
+        n, mark = {}, {}
+        for place, name in enumerate(_COUNTED):
+            own = counted.filter(pl.col("counted") == place)
+            day = np.maximum(own["day"].to_numpy() - span.before, 0)
+            row = np.searchsorted(touchpoints, own["touchpoint"].to_numpy())
+            there = day < width
+            for made, column in ((n, "n"), (mark, "mark")):
+                made[name] = np.zeros((len(touchpoints), width), dtype=np.int64)
+                np.add.at(made[name], (row[there], day[there]), own[column].to_numpy()[there])
+        return cls(span, touchpoints, n, mark)
 
-    @cached_property
-    def touchpoints(self) -> np.ndarray:
-        """Numbers of the touchpoints that have any, ascending."""
-        return np.flatnonzero(self.sizes)
+    def with_all(self) -> "_Flow":
+        """With all touchpoints together."""
+        n, mark = (
+            {name: np.vstack([counts, counts.sum(axis=0)]) for name, counts in of.items()}
+            for of in (self.n, self.mark)
+        )
+        return _Flow(self.span, self.touchpoints, n, mark, all_row=True)
 
-    @cached_property
-    def opened_on(self) -> np.ndarray:
-        """Days of opening."""
-        return days_of(self.opened, self.edges)
-
-    @cached_property
-    def closed_on(self) -> np.ndarray:
-        """Days of closing."""
-        return days_of(self.closed, self.edges)
-
-    @cached_property
-    def ended_on(self) -> np.ndarray:
-        """The day on which a case is open no more: never before it was opened."""
-        return np.maximum(self.closed_on, self.opened_on)
-
-    def flow(self) -> Mapping[str, np.ndarray]:
+    def counts(self) -> Mapping[str, np.ndarray]:
         """How many came, went and were there, by touchpoint and day."""
-        opened = self._counted(self.opened_on)
-        upto = _upto(opened)
-        resolved_on = days_of(self.resolved, self.edges)
-        # Who closes without resolving has stopped waiting all the same.
-        waiting_until = self._counted(np.minimum(resolved_on, self.ended_on))
-        aged_on = days_of(self.opened + _LONG, self.edges)
-        old_until = self._counted(np.maximum(self.ended_on, aged_on))
+        upto = {name: np.cumsum(counts, axis=1)[:, 1:] for name, counts in self.n.items()}
         return {
-            "opened_count": opened[:, 1:-1],
-            "resolved_count": self._counted(resolved_on)[:, 1:-1],
-            "closed_count": self._counted(self.closed_on)[:, 1:-1],
-            "backlog_count": upto - _upto(self._counted(self.ended_on)),
-            "unresolved_count": upto - _upto(waiting_until),
-            "over_30_days_count": _upto(self._counted(aged_on)) - _upto(old_until),
+            "opened_count": self.n["opened"][:, 1:],
+            "resolved_count": self.n["resolved"][:, 1:],
+            "closed_count": self.n["closed"][:, 1:],
+            "backlog_count": upto["opened"] - upto["ended"],
+            "unresolved_count": upto["opened"] - upto["waited"],
+            "over_30_days_count": upto["aged"] - upto["old"],
         }
 
-    def by_day(self) -> "_Opened":
-        """All cases by day of opening."""
-        return self._at(self._order)
-
-    def by_touchpoint(self) -> Iterator["_Opened"]:
-        """Every touchpoint's cases by day of opening."""
-        if len(self.touchpoints) == 1:
-            yield self.by_day()
-            return
-        order = self._order[order_of(self.touchpoint[self._order], len(self.sizes))]
-        ends = np.cumsum(self.sizes)
-        for number in self.touchpoints:
-            yield self._at(order[ends[number] - self.sizes[number] : ends[number]])
-
-    @cached_property
-    def _order(self) -> np.ndarray:
-        return order_of(self.opened_on, len(self.edges) + 1)
-
-    def _at(self, places: np.ndarray) -> "_Opened":
-        return _Opened(self.edges, *(of[places] for of in (self.opened, self.opened_on, self.ended_on)))
-
-    def _counted(self, days: np.ndarray) -> np.ndarray:
-        """How many cases have their day on each day, by touchpoint."""
-        every, width = len(self.sizes), len(self.edges) + 1
-        place = self.touchpoint.astype(np.uint32) * width + days if len(self.touchpoints) > 1 else days
-        counts = np.bincount(place, minlength=every * width if place is not days else width)
-        return counts.reshape(-1, width)[self.touchpoints if place is not days else slice(None)]
-
-
-def _upto(counts: np.ndarray) -> np.ndarray:
-    """How many moments lie before each day's end."""
-    return np.cumsum(counts, axis=-1)[..., 1:-1]
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """Cases by day of opening.
-
-    Attributes:
-        edges: When the first day begins, and when every day ends.
-        opened: When they were opened: instants.
-        opened_on: Days of opening, ascending.
-        ended_on: Days on which they are open no more.
-    """
-
-    edges: np.ndarray
-    opened: np.ndarray
-    opened_on: np.ndarray
-    ended_on: np.ndarray
-
-    def ages(self) -> np.ndarray:
-        """Quantiles of the ages of open cases at every day's end, in days; NaN where none is open."""
-        width = len(self.edges) + 1
-        came, went = (_upto(np.bincount(days, minlength=width)) for days in (self.opened_on, self.ended_on))
-        there = came - went
-        # Ages rise as openings fall. Interpolated between two neighbours (type 7).
-        places = np.outer(there - 1, [1 - quantile for quantile in QUANTILES.values()])
-        below = np.maximum(places.astype(np.int64), 0)
-        above = np.minimum(below + 1, np.maximum(there - 1, 0)[:, None])
-        look_up = _of_few if there.mean() <= MANY else _of_many
-        low, high = np.hsplit(look_up(self, there, np.hstack([below, above])), 2)
-        ages = (self.edges[1:, None] - (low + (high - low) * (places - below))) / DAY
-        ages[there == 0] = np.nan
+    def ages(self, cases: pl.DataFrame, known: KnownAges) -> np.ndarray:
+        """Quantiles of the ages of open cases at every day's end, in days: row by row; NaN where none is open."""
+        there, marks = (np.cumsum(of["opened"] - of["ended"], axis=1)[:, 1:] for of in (self.n, self.mark))
+        days = np.tile(np.arange(len(self.span.days)), len(there))
+        told, marked = days + self.span.before + 1, marks.reshape(-1).view(np.uint64)
+        is_open = there.reshape(-1) > 0
+        ages, is_known = known.find(told, marked)
+        ages[~is_open] = np.nan
+        lacking = (is_open & ~is_known).reshape(there.shape)
+        for row, first, found in self._looked_at(cases, lacking):
+            begin = row * len(self.span.days) + first
+            ages[begin : begin + len(found)] = found
+        noted = np.flatnonzero(is_open)
+        known.note(told[noted], marked[noted], ages[noted], has_learnt=bool(lacking.any()))
         return ages
 
+    def _looked_at(self, cases: pl.DataFrame, lacking: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Ages that lack, with some that do not: row, first day, and those from then on."""
+        days = np.flatnonzero(lacking.any(axis=0))
+        if not days.size:
+            return
+        first, last = int(days[0]), int(days[-1])
+        edges = self.span.edges
+        opened, closed = (_instants(cases[f"{name}_at"]) for name in ("opened", "closed"))
+        # Who was gone by then or came later is open at none of these days' ends.
+        some = np.flatnonzero((opened < edges[last + 1]) & (closed >= edges[first + 1]))
+        wanted = slice(first, last + 1)
+        lives = Lives(edges, wanted, cases["touchpoint"].to_numpy()[some], opened[some], closed[some])
+        rows = np.flatnonzero(lacking.any(axis=1)).tolist()
+        is_one = len(self.touchpoints) == 1
+        own = [row for row in rows if row < len(self.touchpoints) and not (is_one and self.all_row)]
+        for row, found in zip(own, lives.by_touchpoint(self.touchpoints[own].tolist()), strict=True):
+            yield row, first, found
+        if self.all_row and len(rows) > len(own):
+            found = lives.of_all()
+            for row in rows[len(own) :]:
+                yield row, first, found
 
-def _of_few(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Openings of the cases that are open when a day ends, by day and rank, the oldest first: from every pair of both.
 
-    Args:
-        cases: The cases.
-        there: How many are open at every day's end.
-        ranks: Which of them, a row for every day; anything for a day on which none is open.
-    """
-    first = np.maximum(cases.opened_on, 1).astype(np.int64)
-    length = np.maximum(np.minimum(cases.ended_on, len(cases.edges)).astype(np.int64) - first, 0)
-    waited = np.flatnonzero(length)
-    oldest = waited[np.argsort(cases.opened[waited])]
-    first, length = first[oldest], length[oldest]
-    begins = np.cumsum(length) - length
-    day = np.repeat(first - begins, length) + np.arange(length.sum())
-    order = order_of(day, len(cases.edges))
-    openings = np.append(np.repeat(cases.opened[oldest], length)[order], 0)
-    return openings[np.minimum((np.cumsum(there) - there)[:, None] + ranks, len(openings) - 1)]
-
-
-def _of_many(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """As `_of_few`: how many are open is known by day of opening, and only a day's cases are looked at one by one."""
-    every_day = np.arange(len(cases.edges) + 2)
-    begins = np.searchsorted(cases.opened_on, every_day).tolist()
-    order = order_of(cases.ended_on, len(every_day))
-    ends = np.searchsorted(cases.ended_on[order], every_day).tolist()
-    gone = cases.opened_on[order]
-    open_by_day = np.zeros(len(every_day), dtype=np.int64)
-    found = np.zeros(ranks.shape, dtype=np.int64)
-    for day in range(len(cases.edges)):
-        open_by_day[day] += begins[day + 1] - begins[day]
-        open_by_day[: day + 1] -= np.bincount(gone[ends[day] : ends[day + 1]], minlength=day + 1)
-        if not day or not there[day - 1]:
-            continue
-        upto = np.cumsum(open_by_day[: day + 1])
-        opened_on = np.searchsorted(upto, ranks[day - 1], side="right")
-        for own in set(opened_on.tolist()):
-            of_day, is_own = slice(begins[own], begins[own + 1]), opened_on == own
-            still_open = cases.opened[of_day][cases.ended_on[of_day] > day]
-            wanted = ranks[day - 1, is_own] - (upto[own - 1] if own else 0)
-            still_open.partition(wanted)
-            found[day - 1, is_own] = still_open[wanted]
-    return found
+def _local(moment: int, zone: ZoneInfo) -> date:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(moment))).astimezone(zone).date()
 
 
 def _instants(moments: pl.Series) -> np.ndarray:

@@ -30,17 +30,22 @@ def feeds_of_events(matched: pl.LazyFrame, metrics: Sequence[Metric], codebook: 
         for number, metric in enumerate(metrics, start=1)
         if metric.of == "events"
     }
-    return _distinct(matched, holds)
+    return _counted(matched, holds).select(list(BEHIND))
 
 
 def feeds_of_cases(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
     """`BEHIND` of every metric over cases, distinct."""
+    return cases_by_feed(cases, metrics, codebook).select(list(BEHIND))
+
+
+def cases_by_feed(cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook) -> pl.LazyFrame:
+    """`BEHIND` of every metric over cases and `n`, how many cases it is; no row twice."""
     holds = {
         number: where_coded(metric.where, codebook) & pl.col(f"slot_{metric.at}").is_not_null()
         for number, metric in enumerate(metrics, start=1)
         if metric.of == "cases"
     }
-    return _distinct(cases, holds) if holds else pl.LazyFrame(schema=BEHIND)
+    return _counted(cases, holds) if holds else pl.LazyFrame(schema={**BEHIND, "n": pl.Int64})
 
 
 def frozen(
@@ -66,11 +71,13 @@ def frozen(
     )
 
 
-def _distinct(rows: pl.LazyFrame, holds: Mapping[int, pl.Expr]) -> pl.LazyFrame:
+def _counted(rows: pl.LazyFrame, holds: Mapping[int, pl.Expr]) -> pl.LazyFrame:
     owned = rows.filter(pl.col("touchpoint") > 0)
     seen = owned.group_by("touchpoint", "feed").agg(
-        held.fill_null(value=False).any().alias(str(number)) for number, held in holds.items()
+        held.fill_null(value=False).sum().cast(pl.Int64).alias(str(number)) for number, held in holds.items()
     )
     names = [str(number) for number in holds]
-    long = seen.unpivot(names, index=["touchpoint", "feed"], variable_name="metric", value_name="is_seen")
-    return long.filter("is_seen").select(pl.col(name).cast(kind) for name, kind in BEHIND.items())
+    long = seen.unpivot(names, index=["touchpoint", "feed"], variable_name="metric", value_name="n")
+    return long.filter(pl.col("n") > 0).select(
+        *(pl.col(name).cast(kind) for name, kind in BEHIND.items()), "n"
+    )

@@ -29,7 +29,7 @@ def cases_and_handoffs(
     """
     is_told = rows.select(is_of_subject(spec, codebook)).to_series()
     told = _Told(rows if is_told.all() else rows.filter(is_told))
-    at = told.events.select(**{name: reached(spec, name, codebook) for name in (*MILESTONES, "reopened")})
+    at = _milestones(told, spec, codebook)
     opening = told.first(at["opened"])
     is_case = opening >= 0
     opened = told.events.select(*SUBJECT, "touchpoint", "channel", "occurred_at")[opening[is_case]]
@@ -38,12 +38,14 @@ def cases_and_handoffs(
         {
             **{name: opened[name] for name in (*SUBJECT, "touchpoint", "channel")},
             **{name: values.filter(is_case) for name, values in _attributes(told, spec, codebook).items()},
-            "customer": told.values("customer", told.last(told.events["customer"] > 0)[is_case]).fill_null(0),
+            "customer": told.values(
+                "customer", told.last(told.events["customer"].to_numpy() > 0)[is_case]
+            ).fill_null(0),
             "opened_at": opened["occurred_at"],
             "first_response_at": told.values("occurred_at", told.first(at["responded"])[is_case]),
             "resolved_at": told.values("occurred_at", told.last(at["resolved"])[is_case]),
             "closed_at": told.values("occurred_at", told.last(at["closed"])[is_case]),
-            "reopened_count": told.count(at["reopened"].to_numpy())[is_case],
+            "reopened_count": told.count(at["reopened"])[is_case],
             "event_count": told.sizes[is_case],
             **{name: values[is_case] for name, values in passage.of_cases().items()},
         }
@@ -79,15 +81,19 @@ class _Told:
         """Every row's subject, by number."""
         return np.repeat(np.arange(self.starts.size), self.sizes)
 
-    def first(self, which: pl.Series) -> np.ndarray:
+    def first(self, which: np.ndarray) -> np.ndarray:
         """The first row of every subject of which something holds; -1 where there is none."""
-        found, rows = np.full(self.starts.size, -1), np.flatnonzero(which.to_numpy())[::-1]
+        found, rows = np.full(self.starts.size, -1), np.flatnonzero(which)[::-1]
+        if rows.size == which.size:
+            return self.starts
         found[self.subjects[rows]] = rows  # of several the one that is written last stays
         return found
 
-    def last(self, which: pl.Series) -> np.ndarray:
+    def last(self, which: np.ndarray) -> np.ndarray:
         """The last row of every subject of which something holds; -1 where there is none."""
-        found, rows = np.full(self.starts.size, -1), np.flatnonzero(which.to_numpy())
+        found, rows = np.full(self.starts.size, -1), np.flatnonzero(which)
+        if rows.size == which.size:
+            return self.starts + self.sizes - 1
         found[self.subjects[rows]] = rows
         return found
 
@@ -101,6 +107,14 @@ class _Told:
         return np.bincount(self.subjects[which], minlength=self.starts.size)
 
 
+def _milestones(told: _Told, spec: Cases, codebook: Codebook) -> dict[str, np.ndarray]:
+    """Which events open, answer, resolve, close and reopen: asked of every kind once, not of every event."""
+    kinds = pl.DataFrame({"kind": np.arange(len(codebook.values.get("kind", ())) + 1, dtype=np.uint32)})
+    of_kind = kinds.select(**{name: reached(spec, name, codebook) for name in (*MILESTONES, "reopened")})
+    kind = told.events["kind"].to_numpy()
+    return {one.name: one.to_numpy().take(kind) for one in of_kind}
+
+
 def _attributes(told: _Told, spec: Cases, codebook: Codebook) -> dict[str, pl.Series]:
     """Attributes of every subject: codes by the row they are from, all else by its values."""
     made: dict[str, pl.Series] = {}
@@ -108,7 +122,7 @@ def _attributes(told: _Told, spec: Cases, codebook: Codebook) -> dict[str, pl.Se
         column = codebook.column(name)
         if codebook.is_coded(column) and how in ("first", "last"):
             find = told.first if how == "first" else told.last
-            made[column] = told.values(column, find(told.events[column] > 0)).fill_null(0)
+            made[column] = told.values(column, find(told.events[column].to_numpy() > 0)).fill_null(0)
         else:
             numbered = told.events.select(there(column, codebook), subject=pl.Series(told.subjects))
             of_each = numbered.group_by("subject").agg(reduced(column, how, codebook).alias(column))

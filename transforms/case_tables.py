@@ -1,18 +1,19 @@
 """Cases and handoffs with names for codes, as BI tools read them."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Cases
-from contracts.events import ATTRIBUTE, INSTANT, NUMBERS, Codebook
+from contracts.events import ATTRIBUTE, NUMBERS, Codebook
 from contracts.tables import Column, FactHandoff
-from transforms.backlog import issue_flow
-from transforms.credit import Credit, Scoring, named
+from transforms.ages import KnownAges
+from transforms.backlog import Span, issue_flow
+from transforms.credit import Credit, named
 from transforms.durations import HOUR, in_units
+from transforms.renewed import Renewed
 from transforms.slots import Slots
 
 ALL = "all"
@@ -77,20 +78,32 @@ def fact_case(
     return every if columns is None else every.select(columns)
 
 
-def fact_handoff(handoffs: pl.LazyFrame, scoring: Scoring, codebook: Codebook) -> pl.LazyFrame:
-    """FactHandoff's rows, unsorted: handoffs added up by week and pair of groups."""
-    dated = scoring.credited(handoffs).with_columns(week_start=pl.col("date").dt.truncate("1w"))
-    counted = dated.group_by("week_start", "from_group", "to_group").agg(
+PASSED = ("date", "from_group", "to_group")
+"""Keys of what `passed_on` counts."""
+
+
+def passed_on(handoffs: pl.LazyFrame, credit: Credit) -> pl.LazyFrame:
+    """Handoffs added up: date (Monday of the week), from_group, to_group, how many, of how many cases, returns, held.
+
+    Cases add up as well, as long as all of a case's handoffs are among them.
+    """
+    dated = credit.credited(handoffs).with_columns(pl.col("date").dt.truncate("1w"))
+    return dated.group_by(PASSED).agg(
         handoff_count=pl.len().cast(pl.Int64),
         case_count=pl.struct("feed", "subject_id").n_unique().cast(pl.Int64),
         return_count=pl.col("is_return").sum().cast(pl.Int64),
-        # Whole microseconds add up the same in any order.
-        held_hours=in_units(pl.col("held_microseconds").sum(), HOUR),
+        held=pl.col("held_microseconds").sum(),
     )
+
+
+def fact_handoff(passed: pl.LazyFrame, atlas: AccountabilityMap, codebook: Codebook) -> pl.LazyFrame:
+    """FactHandoff's rows, unsorted: what `passed_on` counted, under names."""
+    # Whole microseconds add up the same in any order.
+    counted = passed.rename({"date": "week_start"}).with_columns(held_hours=in_units(pl.col("held"), HOUR))
     named_groups = counted.with_columns(
         from_group=_group("from_group", codebook), to_group=_group("to_group", codebook)
     )
-    return _with_teams(named_groups, scoring.atlas).select(FactHandoff.column_names())
+    return _with_teams(named_groups, atlas).select(FactHandoff.column_names())
 
 
 def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFrame:
@@ -112,21 +125,10 @@ def _with_teams(handoffs: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFram
 
 
 def fact_issue_flow(
-    cases: pl.DataFrame, names: Sequence[str], first: date, last: date, zone: ZoneInfo
+    cases: Renewed, names: Sequence[str], span: Span, known: KnownAges | None = None
 ) -> pl.DataFrame:
-    """FactIssueFlow's rows: every touchpoint and `all` of them together.
-
-    Args:
-        cases: touchpoint (number), opened_at, resolved_at, closed_at.
-        names: What touchpoints are called, by number.
-        first: First day to report.
-        last: Last day to report.
-        zone: Where days end.
-    """
-    days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
-    midnights = pl.Series([datetime.combine(d, time(), zone).astimezone(UTC) for d in days], dtype=INSTANT)
-    calendar = pl.DataFrame({"date": days[:-1], "starts_at": midnights[:-1], "ends_at": midnights[1:]})
-    return issue_flow(cases, calendar, names, ALL)
+    """FactIssueFlow's rows: every touchpoint and `all` of them together; as of `issue_flow`."""
+    return issue_flow(cases, span, names, ALL, known)
 
 
 def _group(column: str, codebook: Codebook) -> pl.Expr:

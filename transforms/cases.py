@@ -16,6 +16,7 @@ STEPS = 1000
 
 SUBJECT = ("feed", "subject_id")
 _ORDER = (*SUBJECT, "occurred_at", "sequence", "landing", "row")
+_WORD = 64
 MILESTONES = ("opened", "responded", "resolved", "closed")
 
 
@@ -23,6 +24,16 @@ def case_columns(spec: Cases, codebook: Codebook) -> list[str]:
     """Stored columns that `cases` reads, besides slot and touchpoint."""
     attributes = [codebook.column(name) for name in spec.attributes]
     return [*_ORDER, "kind", "actor_team", "channel", "customer", "subject_type", *attributes]
+
+
+def narrow(told: pl.DataFrame) -> pl.DataFrame:
+    """Rows with every column as narrow as its numbers, but for those of subjects.
+
+    Subjects are looked up among each other by halves, which takes one type for all.
+    """
+    return told.with_columns(
+        one.shrink_dtype() for one in told if one.dtype.is_integer() and one.name not in SUBJECT
+    )
 
 
 def by_subject(told: pl.DataFrame) -> pl.DataFrame:
@@ -71,25 +82,21 @@ def in_order(told: pl.DataFrame) -> pl.DataFrame:
     Events of one subject mostly come in order, for files are by customer and time. So they are put beside each
     other, which leaves their order as it was, and only subjects that come otherwise are sorted by time.
     """
-    told = told.rechunk()
-    order = _beside(told)
-    beside = told.select(_ORDER)
-    if order is not None:
-        beside = beside[order]
-    later = pl.lit(value=False)
+    beside = by_subject(told)
+    subject, at = _numbered(beside), beside["occurred_at"].to_physical().to_numpy()
+    rows = np.flatnonzero((subject[1:] == subject[:-1]) & (at[1:] <= at[:-1])) + 1
+    ordered = beside.select(_ORDER)
+    # Of events at one instant it is the rest of the order that says which is later.
+    some, before, later = ordered[rows], ordered[rows - 1], pl.Series([False]).new_from_index(0, rows.size)
     for name in reversed(_ORDER[2:]):
-        column, before = pl.col(name), pl.col(name).shift()
-        later = (column < before) | ((column == before) & later)
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in SUBJECT)
-    otherwise = beside.filter(same & later).select(SUBJECT).unique()
-    if otherwise.height:
-        order = np.arange(told.height) if order is None else order
-        numbered = beside.with_row_index("place").join(
-            otherwise, on=SUBJECT, how="semi", maintain_order="left"
-        )
-        places = numbered["place"].to_numpy()
-        order[places] = order[places[numbered.select(pl.arg_sort_by(_ORDER)).to_series().to_numpy()]]
-    return told if order is None else told[order]
+        later = (some[name] < before[name]) | ((some[name] == before[name]) & later)
+    otherwise = some.filter(later).select(SUBJECT).unique()
+    if otherwise.is_empty():
+        return beside
+    numbered = ordered.with_row_index("place").join(otherwise, on=SUBJECT, how="semi", maintain_order="left")
+    places, order = numbered["place"].to_numpy(), np.arange(beside.height)
+    order[places] = places[numbered.select(pl.arg_sort_by(_ORDER)).to_series().to_numpy()]
+    return beside[order]
 
 
 def _beside(told: pl.DataFrame) -> np.ndarray | None:
@@ -97,13 +104,16 @@ def _beside(told: pl.DataFrame) -> np.ndarray | None:
     subject = _numbered(told)
     if (subject[1:] >= subject[:-1]).all():
         return None
-    order = np.arange(told.height)
-    for shift in range(0, 64, 16):
-        digit = ((subject >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.uint16)
-        if digit.min() != digit.max():
-            # A stable sort of 16 bits looks at every number once.
-            order = order[np.argsort(digit[order], kind="stable")]
-    return order
+    subject -= subject.min()
+    bits = np.uint64((told.height - 1).bit_length())
+    if int(subject.max()).bit_length() + int(bits) > _WORD:
+        return np.argsort(subject, kind="stable")
+    # A row's own number after its subject's: sorted as numbers, which is quicker than any order of places, and stable.
+    subject <<= bits
+    subject |= np.arange(told.height, dtype=np.uint64)
+    subject.sort()
+    subject &= (np.uint64(1) << bits) - np.uint64(1)
+    return subject.view(np.int64)
 
 
 def bounds_of(some: pl.DataFrame, parts: int) -> pl.DataFrame:
@@ -124,7 +134,10 @@ def bounds_of(some: pl.DataFrame, parts: int) -> pl.DataFrame:
 
 def _numbered(told: pl.DataFrame) -> np.ndarray:
     """Feed and subject as one number."""
-    return (told["feed"].cast(pl.UInt64) * 2**32 + told["subject_id"]).to_numpy()
+    found = told["feed"].to_numpy().astype(np.uint64)
+    found <<= np.uint64(32)
+    found += told["subject_id"].to_numpy()
+    return found
 
 
 def cases(

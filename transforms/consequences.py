@@ -18,6 +18,7 @@ from transforms.observations import observed
 from transforms.periods import PERIOD, PERIOD_COLUMNS
 from transforms.quantiles import quantile_families
 from transforms.stakes import together
+from transforms.valued import Values
 from transforms.whatif import SIDES, Comparison, Cube, measured_alike, side_sums, side_values
 
 _JUDGED = ("touchpoint", "owner parts")
@@ -295,7 +296,7 @@ def verdicts(found: Found, comparison: Comparison, name: str) -> pl.LazyFrame:
     side = comparison.sides[name]
     last = side.scoring.slots.frame()["date"].max()
     spans = pl.select(*_period(comparison), first=pl.lit(comparison.window.first), last=pl.lit(last))
-    values = observed(found.observed[name], spans, side.scoring)
+    values = observed(Values.of(found.observed[name]), spans, side.scoring)
     judged = cards(found.credited[name].lazy(), values, side.scoring, _JUDGED)
     owner = pl.lit(pl.Series(side.scoring.owners, dtype=pl.String)).gather(pl.col("owner"))
     units = ["count", *(metric.unit for metric in side.atlas.metrics)]

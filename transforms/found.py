@@ -1,5 +1,7 @@
 """Rules that matched and events that none did, with a rule to paste for them."""
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from contracts.accountability import AccountabilityMap
@@ -10,6 +12,7 @@ from transforms.lived import Lived
 from transforms.rules import Decision
 
 NONE = "(none)"
+SIGNATURE = ("feed", "kind", "channel")
 
 
 def rule_hits(
@@ -47,17 +50,55 @@ def rule_hits(
     )
 
 
-def events_unmatched(parts: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Unmatched:
+    """Events that no rule matched.
+
+    Attributes:
+        seen: feed, kind, channel (codes), first_at, last_at; no signature twice.
+        lived: Events and customers, by `_number` of the signature as text.
+    """
+
+    seen: pl.DataFrame
+    lived: Lived
+
+    @classmethod
+    def of(cls, parts: pl.DataFrame) -> "Unmatched":
+        """What parts tell: feed, kind, channel (codes), customer, n, first_at, last_at."""
+        number, found = numbered(parts.select(SIGNATURE))
+        names = [str(one) for one in _numbers(found)]
+        lived = Lived.of(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
+        return cls(_seen(parts), lived)
+
+    def with_more(self, parts: pl.DataFrame) -> "Unmatched":
+        """What is told already, and what more parts tell."""
+        if parts.is_empty():
+            return self
+        number, found = numbered(parts.select(SIGNATURE))
+        names = [str(one) for one in _numbers(found)]
+        lived = self.lived.with_more(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
+        return Unmatched(_seen(pl.concat([self.seen, _seen(parts)])), lived)
+
+
+def _seen(parts: pl.DataFrame) -> pl.DataFrame:
+    return parts.group_by(SIGNATURE).agg(first_at=pl.col("first_at").min(), last_at=pl.col("last_at").max())
+
+
+def _numbers(signatures: pl.DataFrame) -> list[int]:
+    """A signature as one number, by row."""
+    feed, kind, channel = (pl.col(name).cast(pl.Int64) for name in SIGNATURE)
+    return signatures.select(feed * 2**32 + kind * 2**16 + channel).to_series().to_list()
+
+
+def events_unmatched(unmatched: Unmatched, codebook: Codebook) -> pl.DataFrame:
     """FactEventUnmatched's rows, unsorted.
 
     Args:
-        parts: feed, kind, channel (codes), customer, n, first_at, last_at.
+        unmatched: The events.
         codebook: What the codes stand for.
     """
-    signature = ("feed", "kind", "channel")
-    number, found = numbered(parts.select(signature))
-    names, signatures = [*map(str, range(found.height))], found.rows()
-    lived = Lived.of(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
+    found, lived = unmatched.seen, unmatched.lived
+    names, signatures = [str(one) for one in _numbers(found)], found.select(SIGNATURE).rows()
     alike: dict[tuple[int, int], list[str]] = {}
     for name, (feed, kind, _) in zip(names, signatures, strict=True):
         alike.setdefault((feed, kind), []).append(name)
@@ -68,11 +109,9 @@ def events_unmatched(parts: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
     ]
     counts = ("event_count", "customer_count", "kind_customer_count")
     counted = pl.DataFrame(told, schema=dict.fromkeys(counts, pl.Int64), orient="row")
-    when = parts.group_by(signature).agg(first_at=pl.col("first_at").min(), last_at=pl.col("last_at").max())
     summed = (
         found.hstack(counted)
-        .join(when, on=signature)
-        .with_columns(codebook.decoded(name) for name in signature)
+        .with_columns(codebook.decoded(name) for name in SIGNATURE)
         .with_columns(pl.col("channel").fill_null(NONE))
     )
     slug = pl.col("kind").str.replace_all(r"[^a-z0-9_]+", "_")

@@ -16,7 +16,7 @@ import polars as pl
 
 from contracts.accountability import Metric
 from transforms.groups import numbered
-from transforms.observations import Cells, Layer, Observations
+from transforms.observations import Layer, Observations
 from transforms.quantiles import (
     is_censored,
     quantile_families,
@@ -25,6 +25,7 @@ from transforms.quantiles import (
     told_estimate,
 )
 from transforms.ranked import KEPT_FROM, mixed, put_in_place
+from transforms.valued import Cells
 from transforms.waiting import WAITED, waited
 
 

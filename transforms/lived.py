@@ -1,7 +1,8 @@
 """Who lived through the last 28 days: events by touchpoint, and customers as sets that can be put together.
 
 Customers do not add up over touchpoints, so each touchpoint has a set of them: a bit for everybody who was there at
-all. Whatever is asked of owners, stages or rungs of the ladder is then a union of a few sets.
+all. Whatever is asked of owners, stages or rungs of the ladder is then a union of a few sets. More events can be put
+among those that are told already: a few are worked in at the cost of what they are.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,8 @@ import polars as pl
 
 from transforms.groups import order_of
 
+ROOM = 8192
+"""There is room for so many more customers: a few new ones do not have every set copied."""
 SPARSE = 64
 """A set of fewer than one in so many is a list: thousands of sets take no more room than a few."""
 
@@ -23,13 +26,15 @@ class Lived:
 
     Attributes:
         events: Events by touchpoint; those without any are left out.
-        many: Customers by touchpoint: a bit for each that is known.
+        many: Customers by touchpoint: a bit for each that is known, the first of each byte the highest.
         few: Numbers of their bits, ascending, where they are few.
+        customers: Codes of those who were there, ascending; the first has bit 1.
     """
 
     events: Mapping[str, int] = field(default_factory=dict)
     many: Mapping[str, np.ndarray] = field(default_factory=dict)
     few: Mapping[str, np.ndarray] = field(default_factory=dict)
+    customers: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.uint32))
 
     @classmethod
     def of(
@@ -49,7 +54,7 @@ class Lived:
         there[customers] = True
         there[0] = False
         bit = np.cumsum(there, dtype=np.uint32)
-        size = -(-int(bit[-1] + 1) // 64) * 64
+        size = (int(bit[-1]) + ROOM) // 64 * 64
         order = order_of(codes, len(touchpoints))
         ends = np.cumsum(np.bincount(codes, minlength=len(touchpoints)))
         told: dict[str, int] = {}
@@ -66,7 +71,82 @@ class Lived:
                 flags[own] = True
                 flags[0] = False
                 many[name] = np.packbits(flags).view(np.uint64)
-        return cls(told, many, few)
+        return cls(told, many, few, np.flatnonzero(there).astype(np.uint32))
+
+    def with_more(
+        self, touchpoints: Sequence[str], codes: np.ndarray, customers: np.ndarray, n: np.ndarray
+    ) -> "Lived":
+        """What is told already, and what more rows tell: as of `of`."""
+        events, many, few = dict(self.events), dict(self.many), dict(self.few)
+        bits, last = self._bits(customers)
+        if many:
+            size = len(next(iter(many.values())))
+            lacking = last // 64 + 1 - size
+            many = {
+                name: np.pad(own, (0, max(lacking, 0))) if lacking > 0 else own for name, own in many.items()
+            }
+        order = np.argsort(codes, kind="stable")
+        for code in np.unique(codes).tolist():
+            of_it = order[slice(*np.searchsorted(codes[order], [code, code + 1]))]
+            name, own = touchpoints[code], bits[of_it]
+            own = own[own > 0]
+            events[name] = events.get(name, 0) + int(n[of_it].sum())
+            if name in many:
+                words = many[name].copy()
+                np.bitwise_or.at(
+                    words.view(np.uint8), own >> 3, np.right_shift(128, own & 7).astype(np.uint8)
+                )
+                many[name] = words
+            else:
+                few[name] = np.union1d(few.get(name, own), own).astype(np.uint32)
+        return Lived(events, many, few, self.customers)
+
+    def _bits(self, customers: np.ndarray) -> tuple[np.ndarray, int]:
+        """Every row's bit, 0 for unknown customers, and the last bit there is: new ones come behind those there are."""
+        known = self.customers
+        place = np.searchsorted(known, customers)
+        is_known = np.append(known, 0).take(place, mode="clip") == customers
+        new = np.unique(customers[~is_known & (customers > 0)])
+        bits = np.where(is_known, place, known.size + np.searchsorted(new, customers)) + 1
+        bits[customers == 0] = 0
+        return bits, known.size + new.size
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """All of it as tables of numbers; its names are numbers written as texts."""
+        names = list(self.events)
+        few = [(int(name), own) for name, own in self.few.items()]
+        return {
+            "events": pl.DataFrame(
+                {"name": [*map(int, names)], "n": [*self.events.values()]},
+                schema=dict.fromkeys(("name", "n"), pl.Int64),
+            ),
+            "many": pl.DataFrame(dict(self.many)),
+            "few": pl.DataFrame(
+                {
+                    "name": np.repeat([name for name, _ in few], [own.size for _, own in few]),
+                    "bit": np.concatenate([np.empty(0, np.uint32), *(own for _, own in few)]),
+                },
+                schema={"name": pl.Int64, "bit": pl.UInt32},
+            ),
+            "customers": pl.DataFrame({"customer": self.customers}, schema={"customer": pl.UInt32}),
+        }
+
+    @classmethod
+    def from_frames(cls, told: Mapping[str, pl.DataFrame]) -> "Lived":
+        """What `frames` returned."""
+        few = told["few"].partition_by("name", as_dict=True, maintain_order=True)
+        return cls(
+            {str(name): n for name, n in told["events"].iter_rows()},
+            {one.name: one.to_numpy() for one in told["many"]},
+            {str(name): own["bit"].to_numpy() for (name,), own in few.items()},
+            told["customers"]["customer"].to_numpy(),
+        )
+
+    def named(self, names: Mapping[str, str]) -> "Lived":
+        """The same under other names."""
+        events = {names[name]: n for name, n in self.events.items()}
+        many, few = ({names[name]: own for name, own in of.items()} for of in (self.many, self.few))
+        return Lived(events, many, few, self.customers)
 
     @classmethod
     def told(cls, rows: pl.DataFrame) -> "Lived":

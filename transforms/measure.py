@@ -4,7 +4,7 @@ Sums are exact: values are counted in whole steps of the metric, so their order 
 same events give the same bytes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -41,6 +41,9 @@ the dimension in the metric's `by`, from 1; 0 for the whole. segment: code of th
 outside: of the excluded ones those outside the scale; the others have no value, or none that is known yet.
 total, squares: in steps of the metric and their squares.
 """
+
+CELL = ("slot", "touchpoint", "metric", "dimension", "segment")
+"""The keys of the sums."""
 
 ANSWERS: Mapping[str, pl.DataType] = {
     "slot": pl.UInt32(),
@@ -125,7 +128,11 @@ def _rate(told: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
 
 
 def measure_cases(
-    cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook, now: datetime
+    cases: pl.LazyFrame,
+    metrics: Sequence[Metric],
+    codebook: Codebook,
+    now: datetime,
+    wanted: Callable[[Metric], bool] = lambda _: True,
 ) -> pl.LazyFrame:
     """Sums of every metric over cases, except quantiles.
 
@@ -135,11 +142,12 @@ def measure_cases(
         metrics: The map's metrics; those over events are skipped here.
         codebook: What the codes of attributes stand for.
         now: The instant it is: what follows a case may not be known yet.
+        wanted: Of which of them; of all when absent.
     """
     made = [
         part
         for number, metric in enumerate(metrics, start=1)
-        if metric.of == "cases" and metric.estimator != "quantile"
+        if metric.of == "cases" and metric.estimator != "quantile" and wanted(metric)
         for part in _sums(
             judged_cases(_looked_ahead(cases, metric, codebook, now), metric, codebook),
             metric,
@@ -150,9 +158,14 @@ def measure_cases(
     return pl.concat(made) if made else pl.LazyFrame(schema=dict(SUMS))
 
 
+def looks_ahead(metric: Metric) -> bool:
+    """Whether what a case counts for hangs on cases that follow it."""
+    return metric.estimator in PAIRED
+
+
 def _looked_ahead(cases: pl.LazyFrame, metric: Metric, codebook: Codebook, now: datetime) -> pl.LazyFrame:
     """Cases with whether the same customer opened another one like it soon after, for metrics that ask."""
-    if metric.estimator not in PAIRED:
+    if not looks_ahead(metric):
         return cases
     same = ["customer", *(name if name == "touchpoint" else codebook.column(name) for name in metric.same)]
     within = timedelta(days=metric.within_days or 0)
@@ -197,11 +210,10 @@ def case_values(
                     is_event=value.is_not_null(),
                 )
             )
-    keys = ("slot", "touchpoint", "metric", "dimension", "segment")
     return (
         pl.concat(made)
         if made
-        else pl.LazyFrame(schema={**{k: SUMS[k] for k in keys}, "value": pl.Float64, "is_event": pl.Boolean})
+        else pl.LazyFrame(schema={**{k: SUMS[k] for k in CELL}, "value": pl.Float64, "is_event": pl.Boolean})
     )
 
 

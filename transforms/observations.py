@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import polars as pl
 
 from transforms.credit import PARTS, Scoring
-from transforms.groups import grouped, numbered, order_of
+from transforms.groups import numbered
 from transforms.periods import PERIOD_COLUMNS
-from transforms.ranked import Ranked, marks_of
-
-_CELL = ("slot", "touchpoint", "metric", "dimension", "segment")
+from transforms.ranked import Ranked
+from transforms.valued import Cells, Values
 
 
 @dataclass(frozen=True)
@@ -26,39 +24,6 @@ class Layer:
 
     spans: np.ndarray
     of_day: np.ndarray
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Values cell by cell, those of one cell in any order.
-
-    Attributes:
-        value: All of them.
-        begins: Where each cell's begin; and how many there are.
-    """
-
-    value: np.ndarray
-    begins: np.ndarray
-
-    @cached_property
-    def counts(self) -> np.ndarray:
-        """How many values every cell has."""
-        return np.diff(self.begins)
-
-    @cached_property
-    def marks(self) -> np.ndarray:
-        """Every cell's mark, see `ranked.marks_of`."""
-        return marks_of(self.value, self.begins)
-
-    def of(self, cells: np.ndarray) -> np.ndarray:
-        """A copy of the values of some cells, in their order."""
-        if not cells.size:
-            return self.value[:0].copy()
-        # Cells that follow each other are copied at once.
-        ends = np.flatnonzero(np.diff(cells, append=-1) != 1)
-        firsts = cells[np.concatenate([[0], ends[:-1] + 1])]
-        stretches = zip(self.begins[firsts].tolist(), self.begins[cells[ends] + 1].tolist(), strict=True)
-        return np.concatenate([self.value[begin:end] for begin, end in stretches])
 
 
 @dataclass(frozen=True)
@@ -102,28 +67,21 @@ class Observations:
 
 
 def observed(
-    values: pl.DataFrame, spans: pl.DataFrame, scoring: Scoring, ranked: Ranked | None = None
+    values: Values, spans: pl.DataFrame, scoring: Scoring, ranked: Ranked | None = None
 ) -> Observations:
     """Observations credited to the owner in force, cell by cell: it is cells that are credited.
 
     Args:
-        values: What `measure.case_values` returned, collected.
+        values: The observations by cell.
         spans: Periods: `PERIOD_COLUMNS`, and `first` and `last`, the days that each holds.
         scoring: What they are credited by.
         ranked: What is known of sets of values by rank; nothing when absent.
     """
-    found = grouped({name: values[name].to_numpy() for name in _CELL})
-    told = pl.DataFrame(dict(found.keys)).with_columns(scoring.slots.credited())
-    cells = told.with_columns(**scoring.credit())
-    part, parts = numbered(cells.select(PARTS))
-    day = cells["date"].to_physical().to_numpy().astype(np.int64)
+    told = values.cells.with_columns(scoring.slots.credited()).with_columns(**scoring.credit())
+    part, parts = numbered(told.select(PARTS))
+    day = told["date"].to_physical().to_numpy().astype(np.int64)
     since, days = (int(day.min()), int(np.ptp(day)) + 1) if day.size else (0, 0)
     order = np.lexsort((day, part))
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    cell = place.astype(np.min_scalar_type(len(order)))[found.group_at].take(found.place)
-    is_told, is_event = values["value"].is_not_null().to_numpy(), values["is_event"].to_numpy()
-    value = values["value"].to_numpy()
     every = Observations(
         parts=parts,
         spans=spans,
@@ -132,20 +90,12 @@ def observed(
         days=days,
         part=part[order],
         day=day[order] - since,
-        excluded=np.bincount(cell[~is_told], minlength=len(order)),
-        events=_by_cell(value, cell, is_told & is_event, len(order)),
-        open=_by_cell(value, cell, is_told & ~is_event, len(order)),
+        excluded=values.excluded[order],
+        events=values.events.take(order),
+        open=values.open.take(order),
         ranked=Ranked() if ranked is None else ranked,
     )
     return every.over(spans)
-
-
-def _by_cell(value: np.ndarray, cell: np.ndarray, wanted: np.ndarray, cells: int) -> Cells:
-    if not wanted.all():
-        value, cell = value[wanted], cell[wanted]
-    begins = np.concatenate([[0], np.cumsum(np.bincount(cell, minlength=cells))])
-    # 0.0 and -0.0 are one value: which of them is published must not depend on the order of cases.
-    return Cells(value.take(order_of(cell, cells)) + 0.0, begins)
 
 
 def _layers(spans: pl.DataFrame, since: int, days: int) -> Iterator[Layer]:

@@ -82,22 +82,15 @@ def mixed(bits: np.ndarray) -> np.ndarray:
     return found
 
 
-def marks_of(values: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """Marks of sets of values: sums, modulo 2^64, of numbers that stand for the values.
+def marked(values: np.ndarray) -> np.ndarray:
+    """Numbers that stand for values; the mark of a set of values is the sum of theirs, modulo 2^64.
 
     Two of ten million sets have the same mark by chance once in 400,000 times.
-
-    Args:
-        values: Set by set.
-        begins: Where each set's begin; and how many there are.
     """
-    there = np.flatnonzero(np.diff(begins))
-    bits, found = np.empty(len(values), dtype=np.uint64), np.zeros(len(begins) - 1, dtype=np.uint64)
+    found = np.empty(len(values), dtype=np.uint64)
     for begin in range(0, len(values), AT_ONCE):
         piece = slice(begin, begin + AT_ONCE)
-        bits[piece] = mixed(values[piece].view(np.uint64))
-    if there.size:
-        found[there] = np.add.reduceat(bits, begins[there])
+        found[piece] = mixed(values[piece].view(np.uint64))
     return found
 
 

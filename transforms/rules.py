@@ -8,10 +8,10 @@ gather, however many rules there are, and rules that never win show up while the
 When the combinations are too many to list, the rules are tried one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import reduce
+from functools import cached_property, reduce
 from math import prod
 from operator import add
 
@@ -21,6 +21,7 @@ import polars as pl
 from contracts.accountability import Rule
 from contracts.events import Codebook
 from contracts.predicates import Condition
+from transforms.pieces import Piece
 from transforms.predicates import all_hold, as_text, coded
 
 TABLE_LIMIT = 4_000_000
@@ -51,6 +52,62 @@ class Dimension:
         """How many bins there are."""
         return self.accepts.shape[1]
 
+    @property
+    def missing(self) -> int:
+        """The bin of numbers that miss."""
+        return self.size - 1
+
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """The least number in every bin of numbers but the first."""
+        return np.array([np.nextafter(cut, np.inf) if is_above else cut for cut, is_above in self.cuts])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A decision table.
+
+    Attributes:
+        dimensions: Its dimensions, those of numbers last.
+        winners: The first rule that accepts a combination of bins, laid out row by row.
+    """
+
+    dimensions: Sequence[Dimension]
+    winners: np.ndarray
+
+    @cached_property
+    def strides(self) -> Mapping[str, np.ndarray]:
+        """By code of every column that holds codes, how far the place of its bin is from that of the first."""
+        widths = [prod(one.size for one in self.dimensions[i + 1 :]) for i in range(len(self.dimensions))]
+        return {
+            one.column: (one.bin_of * width).astype(np.uint32)
+            for one, width in zip(self.dimensions, widths, strict=True)
+            if one.bin_of is not None
+        }
+
+    @cached_property
+    def numbers(self) -> Sequence[Dimension]:
+        """The dimensions of numbers."""
+        return [one for one in self.dimensions if one.bin_of is None]
+
+    @cached_property
+    def kind(self) -> np.dtype:
+        """The smallest type that holds any combination of bins of numbers."""
+        return np.min_scalar_type(max(prod(one.size for one in self.numbers) - 1, 0))
+
+    def expression(self) -> pl.Expr:
+        """The number of an event's rule."""
+        return pl.lit(pl.Series("rule", self.winners)).gather(_place(self))
+
+    def look_up(self, events: Piece) -> np.ndarray:
+        """The number of every event's rule."""
+        place = np.zeros(events.height, dtype=self.kind)
+        for number in self.numbers:
+            place = place * self.kind.type(number.size) + _bins(number, events, self.kind)
+        for column, stride in self.strides.items():
+            place = stride.take(events.whole(column)) + place
+        return self.winners.take(place)
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -61,12 +118,20 @@ class Decision:
         columns: Stored columns that any rule tests.
         rule: The number of the first rule that accepts an event, over stored columns.
         shadowed_by: For every rule that can never win, the earlier rules that win in its place.
+        table: The rules as a table; None where there is none.
     """
 
     rules: Sequence[Rule]
     columns: Sequence[str]
     rule: pl.Expr
     shadowed_by: dict[str, list[str]]
+    table: Table | None = None
+
+    def numbers(self, events: Piece) -> np.ndarray:
+        """What `rule` says of every event, in a third of the time."""
+        if self.table is not None:
+            return self.table.look_up(events)
+        return events.events.with_columns(self.rule.alias("rule"))["rule"].to_numpy()
 
 
 def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
@@ -92,8 +157,8 @@ def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
         table[_box(dimensions, index)] = index + 1
     if not dimensions:  # one rule that accepts everything, or none at all
         return Decision(rules, columns, pl.lit(table.item(), dtype=pl.UInt16), _shadowed(rules, [], table))
-    looked_up = pl.lit(pl.Series("rule", table.reshape(-1))).gather(_place(dimensions))
-    return Decision(rules, columns, looked_up, _shadowed(rules, dimensions, table))
+    made = Table(dimensions, table.reshape(-1))
+    return Decision(rules, columns, made.expression(), _shadowed(rules, dimensions, table), made)
 
 
 class Compiler:
@@ -223,17 +288,11 @@ def _within(test: Condition, value: float | None) -> bool:
     return value is not None and all(bool(compare[op](value, limit)) for op, limit in test.bounds)
 
 
-def _place(dimensions: Sequence[Dimension]) -> pl.Expr:
+def _place(table: Table) -> pl.Expr:
     """Where in the table, laid out row by row, an event's combination of bins stands."""
-    widths = [prod(one.size for one in dimensions[i + 1 :]) for i in range(len(dimensions))]
-    parts = [
-        pl.lit(pl.Series(one.bin_of * width, dtype=pl.UInt32)).gather(pl.col(one.column))
-        for one, width in zip(dimensions, widths, strict=True)
-        if one.bin_of is not None
-    ]
-    numbers = [one for one in dimensions if one.bin_of is None]
-    if numbers:
-        parts.append(_place_among(numbers).cast(pl.UInt32))
+    parts = [pl.lit(pl.Series(stride)).gather(pl.col(column)) for column, stride in table.strides.items()]
+    if table.numbers:
+        parts.append(_place_among(table.numbers).cast(pl.UInt32))
     return reduce(add, parts)
 
 
@@ -248,15 +307,33 @@ def _place_among(numbers: Sequence[Dimension]) -> pl.Expr:
 
 
 def _bin(number: Dimension, kind: type[pl.DataType]) -> pl.Expr:
-    value, missing = pl.col(number.column), pl.lit(number.size - 1, dtype=kind)
+    value, missing = pl.col(number.column), pl.lit(number.missing, dtype=kind)
     if len(number.cuts) > FEW_CUTS:
-        from_on = [np.nextafter(cut, np.inf) if is_above else cut for cut, is_above in number.cuts]
-        passed = pl.lit(pl.Series(from_on, dtype=pl.Float64)).search_sorted(value, side="right")
+        passed = pl.lit(pl.Series(number.begins, dtype=pl.Float64)).search_sorted(value, side="right")
         return pl.when(value.is_null()).then(missing).otherwise(passed.cast(kind))
     if not number.cuts:
         return value.is_null().cast(kind)
     passed = [(value > cut if is_above else value >= cut).cast(kind) for cut, is_above in number.cuts]
     return reduce(add, passed).fill_null(missing)
+
+
+def _bins(number: Dimension, events: Piece, kind: np.dtype) -> np.ndarray:
+    """The bin of every event's number, as `_bin` says."""
+    values, there = events.values(number.column)
+    if len(number.cuts) > FEW_CUTS:
+        bins = np.searchsorted(number.begins, values, side="right").astype(kind)
+    else:
+        bins = np.full(events.height, len(number.cuts), dtype=kind)
+        for cut, is_above in number.cuts:
+            # What is not below has passed: as polars has it, which takes what is no number for the greatest.
+            below = values <= cut if is_above else values < cut
+            bins -= below.view(np.uint8)
+    if there is not None:
+        # Numbers wrap around, and come out right: no branch, and nothing wider.
+        bins -= kind.type(number.missing)
+        bins *= there
+        bins += kind.type(number.missing)
+    return bins
 
 
 def _box(dimensions: Sequence[Dimension], rule: int) -> tuple[np.ndarray, ...]:

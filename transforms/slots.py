@@ -63,14 +63,20 @@ class Slots:
         )
 
     def _looked_up(self, instants: pl.Series) -> pl.Series:
-        """Slots by the cell that an instant is in; searched for only where a slot begins inside the cell."""
+        return pl.Series(instants.name, self.of(instants.to_numpy()).view(np.uint32))
+
+    def of(self, at: np.ndarray) -> np.ndarray:
+        """The slots of instants, microseconds since 1970.
+
+        By the cell that an instant is in; it is searched for only where a slot begins inside the cell.
+        """
         bits, slot_of = self._grid
-        at = instants.to_numpy()
-        cells = (at - self.starts[0]) >> bits
+        cells = at - self.starts[0]
+        cells >>= bits
         found = slot_of.take(cells, mode="clip")
         unsure = np.flatnonzero(found < 0)
         found[unsure] = np.maximum(np.searchsorted(self.starts, at[unsure], side="right"), 1) - 1
-        return pl.Series(instants.name, found.view(np.uint32))
+        return found
 
     @cached_property
     def _grid(self) -> tuple[int, np.ndarray]:

@@ -6,6 +6,7 @@ changed since is found out before it is read.
 
 import errno
 import hashlib
+import mmap
 import os
 import re
 import uuid
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from polars.exceptions import ComputeError
 
 from contracts.errors import StoreError
@@ -33,8 +35,11 @@ _WHOLE: dict[Path, Stamp] = {}
 _WHOLE_MAX = 65_536
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-_PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!ids$)\w+$")
-"""An index has the name of its file, and sums of its own."""
+_PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!(?:ids|tables)$)\w+$")
+"""An index has the name of its file, and sums of its own; what lies as it does in memory is named by sums."""
+BY_SUMS = (".tables",)
+"""Files that are named by sums over their bytes: large ones, of which little is looked at."""
+_BLOCK_WORDS = 8192
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -75,6 +80,27 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_sums(path: Path) -> str:
+    """SHA-256 of sums over a file's bytes, in hexadecimal: a fifth of the work.
+
+    Any byte that is another one is seen, and any block that is lost, doubled or at another place; not who trades words
+    within a block on purpose. So it is for what can be made again.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        pages: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+    words = np.frombuffer(pages, np.uint64, size // 8)
+    blocks = words.size // _BLOCK_WORDS * _BLOCK_WORDS
+    found = hashlib.sha256(words[:blocks].reshape(-1, _BLOCK_WORDS).sum(axis=1).tobytes())
+    found.update(words[blocks:].tobytes() + pages[words.size * 8 :])
+    return found.hexdigest()
+
+
+def _digest(path: Path, suffix: str) -> str:
+    """What a file is named by."""
+    return digest_of_sums(path) if suffix in BY_SUMS else digest(path)
 
 
 def sync_folder(folder: Path) -> None:
@@ -126,7 +152,7 @@ class Written(NamedTuple):
 
     Attributes:
         path: Where it is.
-        sha256: Of its bytes.
+        sha256: Of its bytes, or of sums over them.
         is_new: Whether there was none of that content.
     """
 
@@ -155,7 +181,7 @@ def keep(
         part = part_of(folder / prefix)
         try:
             write(part)
-            found = digest(part)
+            found = _digest(part, suffix)
             path = folder / f"{prefix}-{found[:_HASH_LENGTH]}{suffix}"
             if path.exists():
                 # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
@@ -219,7 +245,7 @@ def _is_whole(path: Path) -> bool:
         stamp = stamp_of(path)
         if _WHOLE.get(path) == stamp:
             return True
-        is_whole = digest(path)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+        is_whole = _digest(path, path.suffix)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
     if is_whole:
         _note_whole(path, stamp)
     return is_whole

@@ -43,6 +43,7 @@ class Kept:
         self.mirror = mirror_of(folder) if folder is not None else None
         self._holds = holds
         self._held: dict[str, Frames] = {}
+        self._lent: dict[str, Frames] = {}
         self._paths: dict[str, Path] = {}
         self._there: dict[str, Path] = {}
         self.look()
@@ -85,7 +86,7 @@ class Kept:
         name = f"{kind}-{key}"
         path = self._paths.get(name)
         if path is None:
-            held = self._held.get(name)
+            held = self._lent.pop(name, None) or self._held.get(name)
             return held if held is None or names is None else {n: held[n] for n in names if n in held}
         try:
             if path.suffix == _MAPPED:
@@ -123,6 +124,14 @@ class Kept:
             with suppress(FileNotFoundError):
                 _used(path)
 
+    def _drop_damaged(self, name: str) -> None:
+        """Make room for a table whose file is damaged and has not been asked for since."""
+        if (path := self._paths.get(name)) is not None:
+            try:
+                intact(path, _DAMAGED)
+            except StoreError:
+                self._drop(name)
+
     def _drop(self, name: str) -> None:
         self._paths.pop(name).unlink(missing_ok=True)
 
@@ -143,6 +152,7 @@ class Kept:
             self._held[f"{kind}-{key}"] = tables
             return
         name = f"{kind}-{key}"
+        self._drop_damaged(name)
         is_mapped = as_in_memory and mapped.is_mappable(tables)
         suffix, write = (_MAPPED, mapped.write) if is_mapped else (_ZIP, _write)
         path = keep(self.folder, name, suffix, lambda to: write(to, tables), durable=False).path
@@ -152,6 +162,14 @@ class Kept:
             self._there[name] = path
         if self._holds and not is_mapped:
             _HELD.note(path, tables)
+
+    def lend(self, kind: str, key: str, tables: Frames) -> None:
+        """Hold tables in this process alone, for the one who asks for them next."""
+        self._lent[f"{kind}-{key}"] = tables
+
+    def drop(self, kind: str) -> None:
+        """Let go of what is kept of a kind in this process alone."""
+        self._held = {name: held for name, held in self._held.items() if not name.startswith(f"{kind}-")}
 
     def keys(self, kind: str) -> list[str]:
         """Keys of a kind, the one used last first."""
@@ -164,7 +182,7 @@ class Kept:
             self.mirror.bucket.delete([one.name for one in self.mirror.list(self.folder).values()])
         for path in self._paths.values():
             path.unlink(missing_ok=True)
-        self._paths, self._held, self._there = {}, {}, {}
+        self._paths, self._held, self._lent, self._there = {}, {}, {}, {}
 
     def sweep(self, older_than: float) -> int:
         """Delete what was last used before an instant (seconds since 1970); returns how many files."""

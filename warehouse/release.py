@@ -22,6 +22,7 @@ class TableFile:
         is_reused: Whether the same bytes had been published before.
         part: Which part of the table it is, by name; empty when it is all of it.
         key: A hash of all that it was made of, where that is known before it is made.
+        state: What its rows stood at, where those of a later state can be made of them.
     """
 
     table: str
@@ -32,6 +33,7 @@ class TableFile:
     is_reused: bool = False
     part: str = ""
     key: str = ""
+    state: str = ""
 
     @property
     def shown(self) -> str:
@@ -47,11 +49,21 @@ class Part:
         name: What it is called; empty when it is all of the table.
         key: A hash of all that it is made of.
         rows: Makes its rows.
+        state: What its rows stand at; empty when nothing is made of them later.
+        since: States from which on it is known what has changed.
+        mend: Makes its rows of those that a file had at such a state; None when it turns out that it cannot.
     """
 
     name: str
     key: str
     rows: Callable[[], pl.DataFrame]
+    state: str = ""
+    since: frozenset[str] = frozenset()
+    mend: Callable[[pl.DataFrame], pl.DataFrame | None] = lambda _: None
+
+
+WHOLE = Part("", "", pl.DataFrame)
+"""All of a table, in one file that nothing is known of before it is made."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ group = sys.argv[2]
 if group:
     import os
     Path(group, "cgroup.procs").write_text(str(os.getpid()))
+from flows.interpreter import prepare
+prepare()  # as the command line does
 from flows.run import Run, released
 from flows.workspace import load
 from tests.bench.memory import peak_mb

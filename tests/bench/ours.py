@@ -4,6 +4,7 @@ python -m tests.bench.ours tables FOLDER OUT    the day, week and month tables a
 python -m tests.bench.ours scan FOLDER OUT      the columns that the pass reads, summed up: the limit
 python -m tests.bench.ours run FOLDER OUT       all published tables, from what is kept of months
 python -m tests.bench.ours anew FOLDER OUT      the same, once everything that is kept is forgotten
+python -m tests.bench.ours first FOLDER OUT     the same of a workspace that has published nothing: the whole job
 python -m tests.bench.ours owners FOLDER OUT    the same, with ten touchpoints in other hands for 90 days
 python -m tests.bench.ours draw FOLDER OUT      ten batches of 10,000 new events, most of yesterday, for the next two
 python -m tests.bench.ours batch FOLDER OUT     one of them absorbed and published
@@ -40,7 +41,7 @@ from transforms.observations import observed
 from transforms.score import measure_daily
 from warehouse.kept import Kept
 from warehouse.memory import Memory
-from warehouse.releases import TableFile
+from warehouse.releases import Releases, TableFile
 from warehouse.store import EventStore, State
 
 T = TypeVar("T")
@@ -121,6 +122,14 @@ def published(folder: Path, out: Path, *, forget: bool = False) -> dict[str, obj
         if forget:
             run.store.kept.forget()
         return whole(run, out, run.store.head())
+
+
+def first(folder: Path, out: Path) -> dict[str, object]:
+    """The whole job: nothing is kept, and nothing is published that would not have to be written again."""
+    releases = Releases(load(folder).warehouse / "published")
+    if releases.head() is not None:
+        raise SystemExit(f"{folder}: there is a release. Copy the workspace without what it has published.")
+    return published(folder, out, forget=True)
 
 
 def owners(folder: Path, out: Path) -> dict[str, object]:
@@ -204,6 +213,7 @@ def main() -> None:
         "scan": scan,
         "run": published,
         "anew": lambda one, other: published(one, other, forget=True),
+        "first": first,
         "owners": owners,
         "draw": batches.draw,
         "batch": batch,

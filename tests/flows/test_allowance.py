@@ -11,9 +11,10 @@ import pytest
 from contracts.errors import AllowanceError, MapError, WorkspaceError
 from flows.allowance import LEAST_AT_ONCE, Allowance, Need, allowance_of, need_of, shown, size
 from flows.packs import Pack, packs
-from flows.parts import _joined, keys_of, parts_of
+from flows.parts import keys_of, parts_of
 from flows.passes import measure
 from flows.run import run_inline
+from flows.turn_parts import Turns
 from flows.workspace import LoadedWorkspace, load
 from tests.bench.allowed import allowed
 from tests.bench.million import build
@@ -121,9 +122,12 @@ def test_months_read_in_turns_give_what_they_give_at_once(
     assert max(map(len, turns)) > 1
     assert [sum(count for _, count in one) for one in turns] == [file.rows for file in state.event_files]
     whole = measure(workspace, state)
-    with patch("flows.parts.packs", each_alone), patch("flows.parts._joined", wraps=_joined) as joined:
+    with (
+        patch("flows.parts.packs", each_alone),
+        patch.object(Turns, "add", autospec=True, side_effect=Turns.add) as add,
+    ):
         parts = measure(workspace, state, at_once=at_once)
-    assert max(len(call.args[0]) for call in joined.call_args_list) == max(map(len, turns))
+    assert add.call_count == sum(map(len, turns))
     assert whole.cases.height > 20
     assert differing(whole, parts) == []
     assert parts.read == whole.read == state.rows

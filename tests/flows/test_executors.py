@@ -186,7 +186,7 @@ def test_a_worker_with_another_program_is_told_so(anew: Path):
 
 def test_a_defect_of_a_worker_keeps_its_traceback(anew: Path):
     task = tasks(anew)[0]
-    with patch("flows.parts.match", side_effect=ZeroDivisionError("a defect")):
+    with patch("flows.turn_parts.match", side_effect=ZeroDivisionError("a defect")):
         assert "ZeroDivisionError: a defect" in json.loads(compute(task))["defect"]
 
 

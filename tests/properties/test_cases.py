@@ -3,11 +3,13 @@
 from itertools import pairwise
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from contracts.events import INSTANT
+from transforms import cases as of_cases
 from transforms.cases import _ORDER, SUBJECT, bounds_of, by_subject, edges_of, in_order, rows_of
 
 KINDS = {
@@ -26,11 +28,13 @@ told = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(told)
-def test_events_of_a_subject_come_one_after_the_other_in_the_order_of_time(drawn: list[tuple]):
+@given(told, st.sampled_from([4, 64]))
+def test_events_of_a_subject_come_one_after_the_other_in_the_order_of_time(drawn: list[tuple], word: int):
     frame = pl.DataFrame([(*one, row) for row, one in enumerate(drawn)], schema=KINDS, orient="row")
-    assert_frame_equal(in_order(frame), frame.sort(_ORDER))
-    assert_frame_equal(in_order(frame.reverse()), frame.sort(_ORDER))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(of_cases, "_WORD", word)
+        assert_frame_equal(in_order(frame), frame.sort(_ORDER))
+        assert_frame_equal(in_order(frame.reverse()), frame.sort(_ORDER))
 
 
 def test_few_that_come_otherwise_are_sorted_and_the_others_stay():

@@ -4,15 +4,20 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from contracts.tables import FactCase
-from flows import named_cases, stages
+from flows import case_parts, lately, named_cases, stages
+from flows.named_cases import NamedCases
 from flows.passes import Measured, measure
 from flows.stages import score
 from flows.workspace import LoadedWorkspace
 from tests.properties.drawn_history import History
+from transforms.found import events_unmatched
+from transforms.measure import CELL
+from transforms.valued import Values
 from warehouse import months
 from warehouse.state import State
 
@@ -23,7 +28,6 @@ _KEYS = {
     "counted": ["slot", "rule", "touchpoint"],
     "sums": ["slot", "touchpoint", "metric", "dimension", "segment"],
     "answers": ["slot", "touchpoint", "metric", "score"],
-    "recent": ["touchpoint", "rule", "customer"],
     "disowned": ["tenure", "customer"],
 }
 
@@ -34,16 +38,34 @@ def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
     for name, keys in _KEYS.items():
         frame: pl.DataFrame = getattr(measured, name)
         made[name] = frame.group_by(keys).agg(pl.exclude(keys).sum()).sort(keys)
-    unmatched = ["feed", "kind", "channel", "customer"]
-    made["unmatched"] = (
-        measured.unmatched.group_by(unmatched)
-        .agg(pl.col("n").sum(), pl.col("first_at").min(), pl.col("last_at").max())
-        .sort(unmatched)
-    )
-    for name in ("values", "cases", "handoffs", "behind", "moves"):
+    told = measured.told_lately
+    made["hits"] = told.hits.group_by("rule").agg(pl.col("n").sum()).sort("rule")
+    made["unmatched"] = events_unmatched(told.unmatched, measured.codebook).sort("feed", "kind", "channel")
+    stakes = [(name, *stake) for name, stake in sorted(measured.lately.stakes.items())]
+    together = ("", *measured.lately.stake(measured.matcher.names))
+    made["lately"] = pl.DataFrame([*stakes, together], schema=["name", "events", "customers"], orient="row")
+    made["values"] = values_of(measured.values)
+    for name in ("cases", "handoffs", "behind", "moves"):
         frame = getattr(measured, name)
         made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
     return made
+
+
+def values_of(values: Values) -> pl.DataFrame:
+    """Observations cell by cell, those of a cell in order."""
+    every = np.arange(values.cells.height)
+    events, still = (
+        [sorted(side.of(every[place : place + 1]).tolist()) for place in every]
+        for side in (values.events, values.open)
+    )
+    told = values.cells.with_columns(
+        excluded=pl.Series(values.excluded),
+        events=pl.Series(events, dtype=pl.List(pl.Float64)),
+        open=pl.Series(still, dtype=pl.List(pl.Float64)),
+        mark=pl.Series(values.events.marks),
+    )
+    is_told = (pl.col("excluded") > 0) | (pl.col("events").list.len() > 0) | (pl.col("open").list.len() > 0)
+    return told.filter(is_told).sort(CELL)
 
 
 def differing(one: Measured, other: Measured) -> list[str]:
@@ -59,9 +81,14 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     # As it is, as if months were large, and as if they were put together all the time.
     monkeypatch.setattr(months, "DELTAS_SHARE", (months.DELTAS_SHARE, 1e9, 0.05)[sequence % 3])
     monkeypatch.setattr(months, "DELTAS_MAX", (months.DELTAS_MAX, 3)[sequence % 2])
+    monkeypatch.setattr(lately, "PACK_ROWS", (lately.PACK_ROWS, 8, 0)[sequence % 3])
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
+    # As it is, and as if what is made anew were never much beside what was made before.
+    monkeypatch.setattr(case_parts, "BESIDE", (1e9, case_parts.BESIDE)[sequence // 3 % 2])
+    monkeypatch.setattr(case_parts, "ANEW", (1e9, case_parts.ANEW)[sequence // 3 % 2])
     history = History(tmp_path, random.Random(SEED + sequence))
     published: dict[str, pl.DataFrame] = {}
+    stood: dict[tuple[str, str], pl.DataFrame] = {}
     for _ in range(BATCHES):
         history.batch()
         done = [history.change_map() for _ in range(history.chance.randint(0, 2))]
@@ -70,10 +97,10 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
         kept = measure(workspace, state, kept=history.store.kept)
         fresh = measure(workspace, state)
         assert differing(kept, fresh) == [], f"after {done}"
-        rows = blocks(workspace, kept, history.state)
+        rows = blocks(workspace, kept, history.state, stood)
         again = {key: frame for key, frame in rows.items() if key in published}
         assert all(frame.equals(published[key]) for key, frame in again.items()), "no key is of other rows"
-        assert rows.keys() == blocks(workspace, fresh, history.state).keys()
+        assert rows.keys() == blocks(workspace, fresh, history.state, {}).keys()
         published |= rows
     found, anew = (score(workspace, one, state) for one in (kept, fresh))
     for table, frame in found.items():
@@ -81,13 +108,48 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
         assert frame.sort(keys).equals(anew[table].select(frame.columns).sort(keys)), table.table_name()
 
 
-def blocks(workspace: LoadedWorkspace, measured: Measured, state: State) -> dict[str, pl.DataFrame]:
-    """FactCase's rows by the key of the file that they are published in."""
+@pytest.mark.parametrize("sequence", range(SEQUENCES))
+def test_months_of_cases_are_mended_from_whatever_state_they_were_published_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sequence: int
+):
+    monkeypatch.setattr(months, "DELTAS_SHARE", 1e9)
+    monkeypatch.setattr(months, "DELTAS_MAX", 100)
+    monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
+    for bound in ("BESIDE", "ANEW"):
+        monkeypatch.setattr(case_parts, bound, 1e9)
+    mended: list[str] = []
+    mend = NamedCases.mended
+    monkeypatch.setattr(
+        NamedCases, "mended", lambda self, one, was: mended.append(one.month) or mend(self, one, was)
+    )
+    history = History(tmp_path, random.Random(SEED + 1000 + sequence))
+    stood: dict[tuple[str, str], pl.DataFrame] = {}
+    for _ in range(BATCHES):
+        history.batch()
+        workspace, state = history.workspace(), history.state
+        kept, fresh = (measure(workspace, state, kept=one) for one in (history.store.kept, None))
+        assert blocks(workspace, kept, state, stood).keys() == blocks(workspace, fresh, state, {}).keys()
+    assert mended
+
+
+def blocks(
+    workspace: LoadedWorkspace, measured: Measured, state: State, stood: dict[tuple[str, str], pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """FactCase's rows by the key of the file that they are published in; `stood` has months' rows by earlier states."""
     cases, by = stages.named_cases(workspace, measured, state), FactCase.primary_key()
     columns = [*FactCase.column_names(), *stages.case_attributes(workspace, measured)]
-    places = {one.key: one.places for one in cases.blocks("")}
-    parts = {key: cases.rows(some).select(columns).sort(by) for key, some in places.items()}
+    found = cases.blocks("")
+    parts = {one.key: cases.rows(one.places).select(columns).sort(by) for one in found}
     assert pl.concat(parts.values()).sort(by).equals(cases.rows().select(columns).sort(by))
+    for one in found:
+        states = cases.states(one, "")
+        for before in {(one.month, state) for state in states} & stood.keys():
+            # What was published at any of the states can be mended to what it is now.
+            mended = cases.mended(one, stood[before])
+            assert mended is not None
+            assert mended.select(columns).sort(by).equals(parts[one.key])
+        if states:
+            stood[one.month, states[-1]] = parts[one.key]
     return parts
 
 

@@ -15,6 +15,7 @@ from contracts.tenures import tenures
 from flows import named_cases
 from flows.named_cases import NamedCases
 from transforms.credit import Credit
+from transforms.renewed import Renewed
 from transforms.slots import slots
 
 MAP = """
@@ -82,7 +83,7 @@ def named(
         texts = known["customer_key"] if column == "customer" else codebook.series(column)[1:]
         return np.concatenate([np.zeros(1, dtype=np.uint64), texts.hash().to_numpy()])
 
-    return NamedCases(cases, Credit(atlas, whole), codebook, lambda: known, hashes)
+    return NamedCases(Renewed.whole(cases), Credit(atlas, whole), codebook, lambda: known, hashes)
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +113,9 @@ def test_few_cases_are_one_block_and_none_are_one_without_rows(monkeypatch: pyte
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 4)
     (block,) = named().blocks("")
     assert (block.month, block.places) == ("", None)
-    none = NamedCases(pl.DataFrame(), named().credit, Codebook({}), pl.DataFrame, lambda _: np.empty(0))
+    none = NamedCases(
+        Renewed.whole(pl.DataFrame()), named().credit, Codebook({}), pl.DataFrame, lambda _: np.empty(0)
+    )
     (block,) = none.blocks("")
     assert none.rows(block.places).equals(FactCase.empty())
 
@@ -150,7 +153,7 @@ def test_another_meaning_is_another_key(column: str):
         renamed = pl.DataFrame({"customer": [1, 2], "customer_key": ["c1", "moved"]})
         told = np.concatenate([np.zeros(1, dtype=np.uint64), renamed["customer_key"].hash().to_numpy()])
         other = NamedCases(
-            other.cases,
+            other.made,
             other.credit,
             other.codebook,
             lambda: renamed,
@@ -165,7 +168,7 @@ def test_another_meaning_is_another_key(column: str):
             for name, values in book.items()
         }
         other = NamedCases(
-            one.cases,
+            one.made,
             one.credit,
             Codebook(book),
             one.customers,
@@ -188,7 +191,9 @@ def test_rows_that_trade_their_values_have_another_key():
 def test_a_case_told_of_twice_is_not_put_into_two_files():
     cases = named()
     twice = NamedCases(
-        pl.concat([cases.cases, cases.cases.tail(1).with_columns(opened_at=cases.cases["opened_at"][0])]),
+        Renewed.whole(
+            pl.concat([cases.cases, cases.cases.tail(1).with_columns(opened_at=cases.cases["opened_at"][0])])
+        ),
         cases.credit,
         cases.codebook,
         cases.customers,

@@ -28,6 +28,7 @@ from transforms.quantiles import (
     waiting_curves,
 )
 from transforms.slots import slots
+from transforms.valued import Values
 
 METRICS = """{id: p50, name: a, estimator: quantile, quantile: 0.5, of: cases, value: resolution_hours, by: [channel]},
   {id: p90, name: b, estimator: quantile, quantile: 0.9, of: cases, value: resolution_hours, by: [channel]},
@@ -84,7 +85,7 @@ def as_values(drawn: list[tuple]) -> pl.LazyFrame:
 
 
 def gathered_of(values: pl.LazyFrame) -> Observations:
-    return observed(values.collect(), SCORING.calendar.spans().collect(), SCORING)
+    return observed(Values.of(values.collect()), SCORING.calendar.spans().collect(), SCORING)
 
 
 def readable(values: pl.LazyFrame) -> list[pl.LazyFrame]:

@@ -15,7 +15,8 @@ from transforms.cards import GRAINS, _keys_by_card
 from transforms.gathered import gathered, quantiles
 from transforms.groups import order_of
 from transforms.observations import observed
-from transforms.ranked import Ranked, marks_of, put_in_place
+from transforms.ranked import Ranked, marked, put_in_place
+from transforms.valued import Values
 
 values = st.integers(0, 5).map(float) | st.floats(allow_nan=False)
 sets = st.lists(st.lists(values, max_size=30), max_size=6)
@@ -50,19 +51,23 @@ def test_values_stand_at_their_ranks(few: int, many: int, data: st.DataObject, d
 @settings(deadline=None)
 @given(drawn=sets, seed=st.integers(0, 9))
 def test_marks_add_up_over_parts_and_ask_for_no_order(at_once: int, drawn: list[list[float]], seed: int):
-    found, begins = laid_out(drawn)
+    found, _ = laid_out(drawn)
     shuffled = np.random.default_rng(seed).permutation(found)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ranked, "AT_ONCE", at_once)
-        whole = marks_of(shuffled, np.array([0, len(shuffled)]))
-        assert marks_of(found, begins).sum(dtype=np.uint64) == whole[0]
+        parts = [mark_of(laid_out([one])[0]) for one in drawn]
+        assert np.array(parts, dtype=np.uint64).sum(dtype=np.uint64) == mark_of(shuffled)
 
 
 @settings(deadline=None)
 @given(one=st.lists(values, max_size=8), other=st.lists(values, max_size=8))
 def test_sets_have_one_mark_only_if_they_are_alike(one: list[float], other: list[float]):
-    marks = marks_of(*laid_out([one, other]))
+    marks = [mark_of(laid_out([drawn])[0]) for drawn in (one, other)]
     assert (marks[0] == marks[1]) == (sorted(one) == sorted(other))
+
+
+def mark_of(found: np.ndarray) -> np.uint64:
+    return marked(found).sum(dtype=np.uint64)
 
 
 @settings(deadline=None)
@@ -81,7 +86,7 @@ def test_what_was_known_before_gives_the_same_rows(before: list[tuple], drawn: l
 
     def made(told: list[tuple], known: pl.DataFrame | None) -> tuple[pl.DataFrame, pl.DataFrame]:
         remembered = Ranked(known)
-        found = observed(as_values(told).collect(), spans, SCORING, remembered)
+        found = observed(Values.of(as_values(told).collect()), spans, SCORING, remembered)
         return rows(
             quantiles(gathered(found, _keys_by_card(found, SCORING, wanted)), SCORING.metrics)
         ), remembered.used()

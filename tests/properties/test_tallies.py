@@ -17,11 +17,14 @@ from contracts.events import INSTANT
 from contracts.tenures import EARLIEST, LATEST, Tenure
 from tests.properties.test_rules import CODEBOOK, SCHEMA, conditions, numbers, ordered_rules
 from transforms import groups as of_groups
+from transforms import pieces as of_pieces
 from transforms import slots as of_slots
+from transforms import tallies as of_tallies
 from transforms.behind import feeds_of_events
 from transforms.groups import grouped, numbered
-from transforms.match import Matcher, match
+from transforms.match import Matched, Matcher, match
 from transforms.measure import answers, count_events, measure_events, measure_rates, observed
+from transforms.pieces import pieces
 from transforms.rules import compile_rules, rule_expression
 from transforms.slots import Slots, slots
 from transforms.tallies import Tallies
@@ -68,6 +71,16 @@ def metric(draw: st.DrawFn, number: int) -> Metric:
     return Metric.model_validate(said)
 
 
+# What is held before it is worked out, how many codes have bits, how many bits there are, and places in an array.
+tight = st.fixed_dictionaries(
+    {},
+    optional={
+        "TOLD_ROWS": st.just(9),
+        "_CODES_MAX": st.just(4),
+        "_BITS": st.just(2),
+        "PLACES_ALWAYS": st.just(0),
+    },
+)
 metrics = st.integers(0, 4).flatmap(lambda count: st.tuples(*(metric(number) for number in range(count))))
 
 
@@ -87,6 +100,15 @@ def stored(drawn: Sequence[tuple]) -> pl.DataFrame:
     return events.select(pl.exclude("since"), occurred_at=since.cast(INSTANT))
 
 
+def looked_up(matcher: Matcher, events: pl.DataFrame, cut: int = 7) -> list[Matched]:
+    """What events match, piece by piece: read in two parts, of which one has one piece and the other several."""
+    read = pl.concat([events[:cut], events[cut:]], rechunk=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(of_pieces, "PIECE_LEAST", 1)
+        patched.setattr(of_pieces, "PIECE_ROWS", 11)
+        return [matcher.looked_up(piece) for piece in pieces(read)]
+
+
 @settings(max_examples=150, deadline=None)
 @given(ordered_rules(), days(), rows)
 def test_matching_finds_the_rule_and_the_slot_that_the_expressions_find(
@@ -104,6 +126,7 @@ def test_matching_finds_the_rule_and_the_slot_that_the_expressions_find(
         found = match(events.lazy(), matcher).collect(engine=engine)
         assert_frame_equal(found.select("rule", "slot"), expected)
         assert found["touchpoint"].to_list() == [int(rule > 0) for rule in found["rule"]]
+    assert_frame_equal(pl.concat(one.whole() for one in looked_up(matcher, events)), found)
 
 
 @settings(max_examples=40, deadline=None)
@@ -117,13 +140,19 @@ def test_a_coarse_grid_finds_the_same_slots(times: Slots, drawn: list[int]):
 
 
 @settings(max_examples=250, deadline=None)
-@given(ordered_rules(), metrics, days(), rows)
+@given(ordered_rules(), metrics, days(), rows, tight)
 def test_tallies_are_what_the_expressions_say(
-    rules, wanted: tuple[Metric, ...], times: Slots, drawn: list[tuple]
+    rules, wanted: tuple[Metric, ...], times: Slots, drawn: list[tuple], limits: dict[str, int]
 ):
     matcher = Matcher(compile_rules(rules, CODEBOOK), times, ["t"])
     matched = match(stored(drawn).lazy(), matcher).collect()
-    found = Tallies(matcher, wanted, CODEBOOK).of(matched)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, limit in limits.items():
+            patched.setattr(of_tallies, name, limit)
+        tally = Tallies(matcher, wanted, CODEBOOK).begin()
+        for piece in looked_up(matcher, stored(drawn)):
+            tally.add(piece)
+        found = tally.tables()
     events = matched.lazy()
     rates = measure_rates(events, wanted, CODEBOOK, ["t"]).collect()
     found["sums"] = pl.concat([found["sums"], rates])

@@ -28,6 +28,7 @@ from transforms.periods import Calendar
 from transforms.rules import compile_rules
 from transforms.score import measure_daily, score_distribution, scorecards
 from transforms.slots import slots
+from transforms.valued import Values
 from transforms.windows import charted, metric_windows, window_sums, window_values
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -174,7 +175,7 @@ def score(
     daily = credited_daily(pl.concat(parts), scoring).collect()
     periods = by_period(daily.lazy(), scoring).collect().lazy()
     told = case_values(found.lazy(), atlas.metrics, codebook, now.astimezone(UTC)).collect()
-    values = observed(told, scoring.calendar.spans().collect(), scoring)
+    values = observed(Values.of(told), scoring.calendar.spans().collect(), scoring)
     made = cards(periods, values, scoring).collect().lazy()
     counts = touchpoint_counts(periods, values, scoring).collect().lazy()
     changes = change_parts(periods, scoring).collect().lazy()

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms import backlog
-from transforms.backlog import issue_flow
+from transforms import ages as ages_module
+from transforms.backlog import Span, issue_flow
 from transforms.case_tables import fact_issue_flow
+from transforms.renewed import Renewed
 
 DAY = timedelta(days=1)
 FIRST = date(2026, 3, 2)
@@ -30,7 +31,8 @@ def flow(*cases: tuple[str, str | None, str | None], days: int = 5) -> pl.DataFr
     schema = {"touchpoint": pl.UInt16, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
     frame = pl.DataFrame([(0, *map(at, case)) for case in cases], schema=schema, orient="row")
     last = FIRST + (days - 1) * DAY
-    return fact_issue_flow(frame, ["p"], FIRST, last, ZoneInfo("UTC")).filter(touchpoint_id="p").sort("date")
+    span = Span(FIRST, last, ZoneInfo("UTC"))
+    return fact_issue_flow(Renewed.whole(frame), ["p"], span).filter(touchpoint_id="p").sort("date")
 
 
 def test_a_case_is_open_from_its_opening_until_its_closing():
@@ -50,6 +52,13 @@ def test_closing_without_resolving_ends_the_wait():
     assert flow(("02 10:00", None, "03 09:00"))["unresolved_count"].to_list() == [1, 0, 0, 0, 0]
 
 
+def test_a_case_that_was_resolved_before_it_was_opened_never_waits():
+    """Clocks of two systems may differ."""
+    found = flow(("05 10:00", "03 09:00", None))
+    assert found["unresolved_count"].to_list() == [0, 0, 0, 0, 0]
+    assert found["backlog_count"].to_list() == [0, 0, 0, 1, 1]
+
+
 def test_ages_are_those_of_the_open_cases_when_the_day_ends():
     found = flow(("02 00:00", None, None), ("02 12:00", None, None), ("03 12:00", None, None))
     assert found["age_p50_days"].to_list()[:2] == pytest.approx([0.75, 1.5])
@@ -60,11 +69,11 @@ def test_nobody_waits_has_no_age():
     assert flow(("03 00:00", None, "03 01:00"))["age_p50_days"].to_list() == [None] * 5
 
 
-moments = st.integers(0, 40 * 24)
-lives = st.lists(st.tuples(moments, st.none() | moments, st.none() | moments), min_size=1, max_size=40)
+later = st.none() | st.integers(-5 * 24, 40 * 24)
+lives = st.lists(st.tuples(st.integers(0, 40 * 24), later, later), min_size=1, max_size=40)
 
 
-@pytest.mark.parametrize("many", [0, backlog.MANY], ids=["by day of opening", "by pair of case and day"])
+@pytest.mark.parametrize("many", [0, ages_module.MANY], ids=["by day of opening", "by pair of case and day"])
 @settings(max_examples=60, deadline=None)
 @given(drawn=lives)
 def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int, int | None, int | None]]):
@@ -74,7 +83,7 @@ def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int,
     cases = [
         (
             start + opened * hour,
-            *(start + (opened + later) * hour if later is not None else None for later in rest),
+            *(start + max(opened + later, 0) * hour if later is not None else None for later in rest),
         )
         for opened, *rest in drawn
     ]
@@ -82,12 +91,12 @@ def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int,
         cases, schema=dict.fromkeys(("opened_at", "resolved_at", "closed_at"), kind), orient="row"
     )
     days = [start + index * DAY for index in range(84)]
-    calendar = pl.DataFrame(
-        {"date": [d.date() for d in days[:-1]], "starts_at": days[:-1], "ends_at": days[1:]}
-    ).with_columns(pl.col("starts_at", "ends_at").cast(kind))
+    span = Span(days[0].date(), days[-2].date(), ZoneInfo("UTC"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(backlog, "MANY", many)
-        found = issue_flow(frame.with_columns(touchpoint=pl.lit(0, dtype=pl.UInt16)), calendar, ["p"])
+        patched.setattr(ages_module, "MANY", many)
+        found = issue_flow(
+            Renewed.whole(frame.with_columns(touchpoint=pl.lit(0, dtype=pl.UInt16))), span, ["p"]
+        )
     for row, end in zip(found.iter_rows(named=True), days[1:], strict=True):
         still = [(o, r, c) for o, r, c in cases if o < end and (c is None or c >= end)]
         ages = pl.Series([(end - o) / DAY for o, _, _ in still], dtype=pl.Float64)
@@ -106,7 +115,7 @@ def test_all_together_are_the_cases_of_every_touchpoint():
     schema = {"touchpoint": pl.UInt16, "opened_at": kind, "resolved_at": kind, "closed_at": kind}
     lived = [(0, at("02 10:00"), None, at("04 09:00")), (1, at("03 10:00"), None, None)]
     frame = pl.DataFrame(lived, schema=schema, orient="row")
-    found = fact_issue_flow(frame, ["p", "q"], FIRST, FIRST + 2 * DAY, ZoneInfo("UTC"))
+    found = fact_issue_flow(Renewed.whole(frame), ["p", "q"], Span(FIRST, FIRST + 2 * DAY, ZoneInfo("UTC")))
     counts = {name: rows["backlog_count"].to_list() for (name,), rows in found.group_by("touchpoint_id")}
     assert counts == {"p": [1, 1, 0], "q": [0, 1, 1], "all": [1, 2, 1]}
     assert found.filter(touchpoint_id="all")["age_max_days"].to_list() == pytest.approx(

@@ -1,6 +1,7 @@
 """Files that are written once."""
 
 import os
+import random
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 
 from contracts.errors import StoreError
 from tests.warehouse.dying import every_death
-from warehouse.files import create, intact, keep, sweep
+from warehouse.files import create, digest_of_sums, intact, keep, sweep
 
 REMEDY = "Fetch it."
 
@@ -154,3 +155,32 @@ def test_a_sweep_takes_what_is_old_and_not_named_and_nothing_else(tmp_path: Path
     assert sweep(tmp_path, {str(named)}, older_than=1_000_000_000) == 2
     assert files(tmp_path) == {named.name, young.name}
     assert sweep(tmp_path / "never made", set(), older_than=1_000_000_000) == 0
+
+
+@pytest.mark.parametrize("size", [0, 5, 8, 65_536, 65_536 * 3, 65_536 * 3 + 13])
+def test_sums_over_bytes_tell_of_any_byte_that_is_another_one_and_of_blocks_out_of_place(
+    tmp_path: Path, size: int
+):
+    path, drawn = tmp_path / "some.tables", random.Random(7)
+    content = drawn.randbytes(size)
+    path.write_bytes(content)
+    found = digest_of_sums(path)
+    assert digest_of_sums(path) == found
+    for _ in range(20 if size else 0):
+        place = drawn.randrange(size)
+        path.write_bytes(
+            content[:place] + bytes([content[place] ^ 1 << drawn.randrange(8)]) + content[place + 1 :]
+        )
+        assert digest_of_sums(path) != found
+    others = [content + b"\0", content[:-1], content[65_536:] + content[:65_536], bytes(size)]
+    for other in others:
+        path.write_bytes(other)
+        assert (digest_of_sums(path) == found) == (other == content)
+
+
+def test_what_is_named_by_sums_is_found_out_when_it_is_damaged(tmp_path: Path):
+    path = keep(tmp_path, "t", ".tables", lambda to: to.write_bytes(b"x" * 100_000)).path
+    assert intact(path, "") == path
+    path.write_bytes(b"x" * 50_000 + b"y" + b"x" * 49_999)
+    with pytest.raises(StoreError, match="is damaged"):
+        intact(path, "Delete it.")

@@ -69,6 +69,24 @@ def test_texts_are_kept_in_the_other_way(tmp_path: Path):
     assert found["one"]["name"].to_list() == ["x"]
 
 
+@pytest.mark.parametrize("in_folder", [True, False])
+def test_what_is_lent_is_found_once(tmp_path: Path, in_folder: bool):
+    kept = Kept(tmp_path if in_folder else None)
+    kept.lend("bucket", "k", TABLES)
+    assert kept.find("bucket", "k") == TABLES
+    assert kept.find("bucket", "k") is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_held_of_a_kind_is_let_go_alone():
+    kept = Kept()
+    kept.put("told", "k", TABLES)
+    kept.put("facts", "k", TABLES)
+    kept.drop("told")
+    assert kept.find("told", "k") is None
+    assert kept.find("facts", "k") == TABLES
+
+
 def test_what_is_used_is_not_swept(tmp_path: Path):
     kept, path = _kept(tmp_path)
     for use in (lambda: kept.find("told", "k"), lambda: kept.use([("told", "k"), ("told", "other")])):

@@ -1,0 +1,118 @@
+"""What is told of single customers over all packs: who lived through the last 28 days, and what no rule matched.
+
+There is a row for every customer in every pack, of which large packs have nearly all and seldom change. So what these
+come to together is kept, and what small packs tell is put among it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import polars as pl
+
+from contracts.events import INSTANT
+from flows.packs import PACK_ROWS
+from flows.parts import BY_STAKES, MISSED, RECENT, PackKeys, Pass, hash_of, part_of
+from transforms.found import SIGNATURE, Unmatched
+from transforms.lived import Lived
+
+_KIND = "lately"
+_N = {"customer": pl.UInt32(), "n": pl.Int64()}
+_ROWS: Mapping[str, Mapping[str, pl.DataType]] = {
+    MISSED: {**dict.fromkeys(SIGNATURE, pl.UInt16()), **_N, "first_at": INSTANT, "last_at": INSTANT},
+    RECENT: {"touchpoint": pl.UInt16(), "rule": pl.UInt16(), **_N},
+}
+_HITS = {"rule": pl.UInt16(), "n": pl.Int64()}
+
+
+@dataclass(frozen=True)
+class Lately:
+    """What is told of single customers.
+
+    Attributes:
+        hits: rule, n: events of the last 28 days; a rule may be there more than once.
+        lived: Who lived through them, by code of touchpoint as text.
+        unmatched: Events that no rule matched, of all times.
+    """
+
+    hits: pl.DataFrame
+    lived: Lived
+    unmatched: Unmatched
+
+    def with_more(self, names: Sequence[str], recent: pl.DataFrame, missed: pl.DataFrame) -> "Lately":
+        """What is told already, and what more rows tell."""
+        told = [recent[name].to_numpy() for name in ("touchpoint", "customer", "n")]
+        lived = self.lived.with_more(names, *told) if recent.height else self.lived
+        return Lately(pl.concat([self.hits, _hits(recent)]), lived, self.unmatched.with_more(missed))
+
+    @classmethod
+    def of(cls, names: Sequence[str], recent: pl.DataFrame, missed: pl.DataFrame) -> "Lately":
+        """What rows tell."""
+        told = [recent[name].to_numpy() for name in ("touchpoint", "customer", "n")]
+        return cls(_hits(recent), Lived.of(names, *told), Unmatched.of(missed))
+
+
+def lately_of(asked: Pass, keys: Sequence[PackKeys]) -> Lately:
+    """What all packs tell, customers as they are known today.
+
+    Args:
+        asked: The pass.
+        keys: Keys of every pack, whose parts are kept.
+    """
+    names = [str(code) for code in range(len(asked.matcher.names))]
+    large = [one for one in keys if one.rows > PACK_ROWS]
+    small = [one for one in keys if one.rows <= PACK_ROWS]
+    if not large:
+        return Lately.of(names, *_rows(asked, small))
+    found = _of_large(asked, names, large)
+    return found.with_more(names, *_rows(asked, small)) if small else found
+
+
+def _of_large(asked: Pass, names: Sequence[str], large: Sequence[PackKeys]) -> Lately:
+    told = chain.from_iterable((one.facts, str(one.stakes)) for one in large)
+    key = hash_of([*told, asked.state.identity.get("aliases", "")])
+    found = asked.kept.find(_KIND, key)
+    if found is None:
+        made = Lately.of(names, *_rows(asked, large))
+        asked.kept.put(_KIND, key, _frames(made), as_in_memory=True)
+        return made
+    asked.kept.use((kind, one.under(kind)) for kind in (MISSED, RECENT) for one in large)
+    parts = {name: {} for name in ("lived", "missed")}
+    for name, frame in found.items():
+        of, _, which = name.partition("/")
+        parts.get(of, {})[which] = frame
+    missed = Unmatched(found["seen"], Lived.from_frames(parts["missed"]))
+    return Lately(found["hits"], Lived.from_frames(parts["lived"]), missed)
+
+
+def _frames(made: Lately) -> dict[str, pl.DataFrame]:
+    lived, missed = made.lived.frames(), made.unmatched.lived.frames()
+    return {
+        "hits": made.hits,
+        "seen": made.unmatched.seen,
+        **{f"lived/{name}": frame for name, frame in lived.items()},
+        **{f"missed/{name}": frame for name, frame in missed.items()},
+    }
+
+
+def _rows(asked: Pass, keys: Sequence[PackKeys]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of the last 28 days, and those that no rule matched."""
+    recent, missed = (
+        [
+            part_of(asked, one, kind)[kind].with_columns(asked.state.merged())
+            for one in keys
+            if one.stakes or kind not in BY_STAKES
+        ]
+        for kind in (RECENT, MISSED)
+    )
+    rows = [
+        pl.concat(
+            [pl.DataFrame(schema=dict(_ROWS[kind])), *(one.select(list(_ROWS[kind])) for one in frames)]
+        )
+        for kind, frames in ((RECENT, recent), (MISSED, missed))
+    ]
+    return rows[0], rows[1]
+
+
+def _hits(recent: pl.DataFrame) -> pl.DataFrame:
+    return recent.group_by("rule").agg(pl.col("n").sum()).select(pl.col(n).cast(k) for n, k in _HITS.items())

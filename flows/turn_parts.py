@@ -1,0 +1,216 @@
+"""What a pack of events gives, read in turns: by kernel what is made of all events, by query what is made of few.
+
+All of a customer's events are in one turn, so what turns give only adds up.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from contracts.accountability import AccountabilityMap
+from contracts.events import Codebook
+from transforms.cases import by_subject, case_columns, narrow
+from transforms.customers import customer_moves
+from transforms.followed import followed_events, paired
+from transforms.match import Matched, Matcher, match
+from transforms.measure import ADDITIVE, CELL, measure_rates
+from transforms.periods import Calendar
+from transforms.pieces import Some, pieces
+from transforms.sampling import asked_and_answered
+from transforms.stakes import ownerless_events, recent_events, unmatched_events
+from transforms.tallies import Tallies
+
+FACTS, TOLD, TYPES, STAKES = "facts", "told", "types", "stakes"
+MISSED, RECENT = "missed", "recent"
+"""What is told of single customers, a row for each: events that no rule matched, and those of the last 28 days."""
+_UNMATCHED = ("feed", "kind", "channel", "customer", "occurred_at", "touchpoint")
+_SUBJECT = "subject_id"
+_RATES = "rates"
+
+_OF_FACTS = {FACTS: (_RATES, "told", "lived", "moves", "ahead"), MISSED: (MISSED,)}
+_OF_STAKES = {STAKES: ("ownerless",), RECENT: (RECENT,)}
+"""What is found by queries, by the kind that it is kept under."""
+
+Frames = Mapping[str, pl.DataFrame]
+Query = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is made of events.
+
+    Attributes:
+        atlas: The map.
+        matcher: The compiled map.
+        codebook: What the codes stand for.
+        calendar: The days that are reported on.
+    """
+
+    atlas: AccountabilityMap
+    matcher: Matcher
+    codebook: Codebook
+    calendar: Calendar
+    _of_nothing: dict[str, pl.DataFrame] = field(default_factory=dict, repr=False)
+
+    def of_nothing(self, names: Iterable[str], nothing: pl.LazyFrame) -> Mapping[str, pl.DataFrame]:
+        """What some queries give of no event: worked out once, for every pack asks for it."""
+        every = {**self.queries, **self.queries_of_stakes}
+        lacking = {name: every[name](nothing) for name in names if name not in self._of_nothing}
+        found = pl.collect_all(list(lacking.values()), engine="in-memory") if lacking else []
+        self._of_nothing.update(zip(lacking, found, strict=True))
+        return self._of_nothing
+
+    @cached_property
+    def tallies(self) -> Tallies:
+        """What is counted and added up."""
+        return Tallies(self.matcher, self.atlas.metrics, self.codebook)
+
+    @cached_property
+    def told_columns(self) -> list[str]:
+        """Columns of the events that cases are made of."""
+        stored = {name for spec in self.atlas.cases for name in case_columns(spec, self.codebook)}
+        return sorted({*stored, "touchpoint"})
+
+    @cached_property
+    def queries(self) -> Mapping[str, Query]:
+        """What else is additive: of few events."""
+        atlas, codebook, slots = self.atlas, self.codebook, self.matcher.slots
+        return {
+            _RATES: lambda rows: measure_rates(rows, atlas.metrics, codebook, self.matcher.touchpoints),
+            "told": lambda rows: asked_and_answered(rows, atlas.metrics, codebook)[0],
+            "lived": lambda rows: asked_and_answered(rows, atlas.metrics, codebook)[1],
+            MISSED: unmatched_events,
+            "moves": lambda rows: customer_moves(rows, atlas.customers, slots, codebook),
+            "ahead": lambda rows: followed_events(rows, atlas.metrics, codebook),
+        }
+
+    @cached_property
+    def queries_of_stakes(self) -> Mapping[str, Query]:
+        """What hangs on owners and the day."""
+        slots = self.matcher.slots
+        return {
+            RECENT: lambda rows: recent_events(rows, slots, self.calendar),
+            "ownerless": lambda rows: ownerless_events(rows, slots),
+        }
+
+    @cached_property
+    def told_of(self) -> frozenset[str]:
+        """The queries of any event at all: the others find nothing, whatever happened."""
+        metrics = self.atlas.metrics
+        found = {
+            _RATES: any(metric.estimator == "rate" for metric in metrics),
+            "told": any(metric.sample for metric in metrics),
+            "lived": any(metric.sample for metric in metrics),
+            "moves": bool(self.atlas.customers),
+            "ahead": bool(paired(metrics)),
+        }
+        return frozenset(name for name, is_asked in found.items() if is_asked)
+
+
+class Turns:
+    """What events give, turn by turn."""
+
+    def __init__(self, wanted: Wanted, nothing: pl.DataFrame, *, facts: bool, stakes: bool) -> None:
+        """Nothing yet.
+
+        Args:
+            wanted: What is made of events.
+            nothing: Stored events, none of them.
+            facts: Whether what is additive is made, and the events that cases are made of.
+            stakes: Whether what hangs on owners and the day is.
+        """
+        self._wanted, self._facts, self._stakes = wanted, facts, stakes
+        self._tally = wanted.tallies.begin()
+        self._nothing = match(nothing.lazy(), wanted.matcher)
+        self._turns = 0
+        kinds = dict(self._nothing.collect_schema())
+        self._of_subjects = [pl.DataFrame(schema={name: kinds[name] for name in wanted.told_columns})]
+        self._unmatched = {name: kinds[name] for name in _UNMATCHED} if facts else {}
+        self._found: dict[str, list[pl.DataFrame]] = {}
+
+    def add(self, events: pl.DataFrame) -> None:
+        """What one turn gives."""
+        self._turns += 1
+        whole, unmatched, touchpoint = [], Some(self._unmatched), []
+        queries = self._queries()
+        for piece in pieces(events):
+            matched = self._wanted.matcher.looked_up(piece)
+            if self._facts:
+                self._tally.add(matched)
+                matched.put(np.flatnonzero(matched.rule == 0), unmatched)
+                touchpoint += [_touchpoints_of_subjects(matched)] if self._wanted.atlas.cases else []
+            if queries:
+                whole.append(matched.whole())
+        plans = {}
+        if whole:
+            rows = pl.concat(whole, rechunk=True).lazy()
+            plans = {name: query(rows) for name, query in queries.items()}
+        if unmatched.rows:
+            plans[MISSED] = unmatched_events(unmatched.frame().lazy())
+        if touchpoint:
+            self._tell(events, np.concatenate(touchpoint))
+        found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
+        for name, frame in zip(plans, found, strict=True):
+            self._found.setdefault(name, []).append(frame)
+
+    def _queries(self) -> dict[str, Query]:
+        facts = self._wanted.queries if self._facts else {}
+        queries = {name: query for name, query in facts.items() if name in self._wanted.told_of}
+        return {**queries, **(self._wanted.queries_of_stakes if self._stakes else {})}
+
+    def _tell(self, events: pl.DataFrame, touchpoint: np.ndarray) -> None:
+        """Keep the events about subjects: a query looks through pieces of columns at less than arrays do."""
+        stored = [name for name in self._wanted.told_columns if name != "touchpoint"]
+        told = events.select(stored).filter(pl.col(_SUBJECT) > 0)
+        placed = told.with_columns(touchpoint=pl.Series(touchpoint))
+        self._of_subjects.append(placed.select(self._wanted.told_columns))
+
+    def parts(self) -> dict[str, Frames]:
+        """All of it, by kind."""
+        kinds = (_OF_FACTS if self._facts else {}) | (_OF_STAKES if self._stakes else {})
+        lacking = [name for own in kinds.values() for name in own if name not in self._found]
+        found = {
+            **self._wanted.of_nothing(lacking, self._nothing),
+            **{name: pl.concat(frames) for name, frames in self._found.items()},
+        }
+        made: dict[str, Frames] = {kind: {name: found[name] for name in own} for kind, own in kinds.items()}
+        if FACTS in made:
+            made[FACTS] = self._additive(made[FACTS])
+        starts = self._wanted.matcher.slots.starts
+        parts: dict[str, Frames] = {
+            kind: {name: _cut(frame, starts) for name, frame in tables.items()}
+            for kind, tables in made.items()
+        }
+        if self._facts and self._wanted.atlas.cases:
+            parts[TOLD] = _told(pl.concat(self._of_subjects, rechunk=True))
+        return parts
+
+    def _additive(self, found: Frames) -> Frames:
+        """Facts, those that are counted included; what several turns tell of alike once."""
+        tallies = self._tally.tables()
+        sums = pl.concat([tallies["sums"], found[_RATES]])
+        if self._turns > 1:
+            sums = sums.group_by(CELL).agg(pl.col(ADDITIVE).sum()).select(sums.columns)
+        return {**tallies, **{name: found[name] for name in found if name != _RATES}, "sums": sums}
+
+
+def _touchpoints_of_subjects(matched: Matched) -> np.ndarray:
+    rows = np.flatnonzero(matched.events.whole(_SUBJECT) > 0)
+    return matched.touchpoints.take(matched.rule.take(rows))
+
+
+def _told(events: pl.DataFrame) -> Frames:
+    """Events about subjects in order of subject, every column as narrow as its numbers, and the types they have."""
+    return {TOLD: by_subject(narrow(events)), TYPES: events.clear()}
+
+
+def _cut(frame: pl.DataFrame, starts: np.ndarray) -> pl.DataFrame:
+    """Rows with the instant at which their slot begins: slots are numbered anew whenever owners change."""
+    if "slot" not in frame.columns:
+        return frame
+    columns = frame.to_dict()
+    columns["cut"] = pl.Series("cut", starts.take(columns.pop("slot").to_numpy()))
+    return pl.DataFrame(columns)

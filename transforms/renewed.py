@@ -1,0 +1,63 @@
+"""Rows of which few take the place of others at a time, and sums over them that follow the change.
+
+What was counted of all rows once is remembered. From then on the rows that are gone are taken off and those that came
+are added, to the last bit: sums are of whole numbers. Whoever counts says of how many rows, whatever others there are.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+Remember = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
+"""Returns what was made under a name before; else has it made and remembers it."""
+Count = Callable[[pl.DataFrame], pl.DataFrame]
+"""Counts rows: keys, and sums of whole numbers; of no rows no sums."""
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """Rows as they are now, and how they come from those that there were before.
+
+    Attributes:
+        rows: As they are now, in any order.
+        old: Those before, in the order of their subjects.
+        gone: Numbers of the old rows that are no more, ascending: all of the subjects that were touched.
+        came: Rows of these subjects, and of new ones.
+        touched: All subjects that were touched: feed, subject_id.
+        been: States that the rows have been in, from the old ones to those of now: whatever differs between any of
+            them and now is of touched subjects. Empty when that is not known.
+        remember: Remembers what is made of the old rows, and of nothing else but what its name says.
+    """
+
+    rows: pl.DataFrame
+    old: pl.DataFrame
+    gone: np.ndarray
+    came: pl.DataFrame
+    touched: pl.DataFrame = field(default_factory=pl.DataFrame)
+    been: Sequence[str] = ()
+    remember: Remember = lambda _, make: make()
+
+    @classmethod
+    def whole(cls, rows: pl.DataFrame) -> "Renewed":
+        """Rows of which none has taken another one's place."""
+        return cls(rows, rows, np.empty(0, dtype=np.int64), rows.clear())
+
+    def summed(self, name: str, count: Count, by: Sequence[str]) -> pl.DataFrame:
+        """Sums over the rows as they are now.
+
+        Args:
+            name: What is counted, and by what: sums over the old rows are remembered under it.
+            count: Counts.
+            by: Its keys; all other columns are sums.
+
+        Returns:
+            As `count` returns it, unsorted; keys whose sums are all zero are left out.
+        """
+        before = self.remember(name, lambda: count(self.old))
+        sums = pl.exclude(by)
+        if self.gone.size or self.came.height:
+            signed = [before, count(self.came), count(self.old[self.gone]).with_columns(sums * -1)]
+            before = pl.concat(signed).group_by(by).agg(sums.sum())
+        return before.filter(pl.any_horizontal(sums != 0)) if before.height else before
