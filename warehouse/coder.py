@@ -1,6 +1,7 @@
 """Texts to codes and back: a code never changes its meaning, new texts get new codes.
 
 codes/<column>-<hash>.parquet  what codes of a column stand for; a column of many has several files, one after the other
+codes/<column>-<hash>.ids      where in it which text stands, for a column of many: see `warehouse.text_codes`
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stor
 from warehouse.files import intact, keep
 from warehouse.held import Held
 from warehouse.months import LOST, none_of, packed, spans
+from warehouse.text_codes import height_of, places_of, write_index
 
 FEW = 2**16
 """Up to so many values of a column are one file, and a list."""
@@ -77,13 +79,28 @@ def hashed(path: Path, column: str) -> np.ndarray:
     return tables[column][column].to_numpy()
 
 
+def files_of_many(folder: Path, files: Mapping[str, Sequence[str]]) -> list[Path]:
+    """Files of codes that are looked up by their indexes: those of columns of many values."""
+    of_each = [[folder / path for path in paths] for paths in files.values()]
+    return [path for paths in of_each if sum(map(height_of, paths)) > FEW for path in paths]
+
+
 class Coder:
-    """Turns texts into codes, giving new texts new codes."""
+    """Turns texts into codes, giving new texts new codes.
+
+    What a column of few values has stands in memory; of one of many it is looked up, so a batch costs what it tells.
+    """
 
     def __init__(self, folder: Path, known: Codebook, files: Mapping[str, Sequence[str]]) -> None:
         self._folder = folder
         self._files = dict(files)
-        self._values = {column: _series(values) for column, values in known.values.items()}
+        self._heights = {
+            column: [height_of(folder / path) for path in paths] for column, paths in files.items()
+        }
+        self._counts = {column: sum(heights) for column, heights in self._heights.items()}
+        few = {column for column in known.values if self._counts.get(column, 0) <= FEW}
+        self._values = {column: _series(known.values[column]) for column in few}
+        self._counts |= {column: values.len() for column, values in self._values.items()}
         self._fresh: dict[str, pl.Series] = {}
         self.attributes: dict[str, str] = dict(known.attributes)
 
@@ -105,65 +122,95 @@ class Coder:
 
     def counts(self) -> dict[str, int]:
         """How many codes every column has."""
-        return {column: values.len() for column, values in sorted(self._values.items())}
+        return dict(sorted(self._counts.items()))
 
     def codes_of(self, column: str, values: frozenset[str]) -> pl.Series:
         """The codes of those of the values that are known."""
-        known = self._values.get(column, _series(()))
-        return self._places(known, pl.Series(sorted(values), dtype=pl.String))["code"]
+        codes = self._known(column, pl.Series(sorted(values), dtype=pl.String))
+        return codes.filter(codes > 0)
 
     def written(self) -> dict[str, Sequence[str]]:
         """Files of codes by column: new values are one more, small ones are put together as those of events are."""
         paths = dict(self._files)
         for column in sorted(self._fresh):
-            pieces = [*self._heights(column), self._fresh[column].len()]
-            few = sum(pieces) <= FEW
-            files, begin = [], 0
-            for first, last in spans([0] if few else packed(pieces), len(pieces)):
-                rows = sum(pieces[first:last])
+            pieces = [*self._heights.get(column, ()), self._fresh[column].len()]
+            is_few = sum(pieces) <= FEW
+            files = []
+            for first, last in spans([0] if is_few else packed(pieces), len(pieces)):
                 if last - first == 1 and last < len(pieces):
                     files.append(paths[column][first])
                 else:
-                    files.append(self._keep(column, self._values[column].slice(begin, rows)))
-                begin += rows
+                    files.append(self._keep(column, self._together(column, first, last), is_few=is_few))
             paths[column] = files
         return paths
 
-    def _heights(self, column: str) -> list[int]:
-        files = self._files.get(column, ())
-        if len(files) == 1:
-            return [self._values[column].len() - self._fresh[column].len()]
-        return [frame.height for frame in Texts(self._folder, self._files).frames(column)] if files else []
+    def _together(self, column: str, first: int, last: int) -> pl.Series:
+        """The values of some of a column's files; after the last one come the new values."""
+        held = [self._folder / path for path in self._files.get(column, ())[first:last]]
+        found = [pl.read_parquet(intact(path, LOST), glob=False).to_series() for path in held]
+        return pl.concat([*found, self._fresh[column]] if last > len(held) + first else found)
 
-    def _keep(self, column: str, values: pl.Series) -> str:
+    def _keep(self, column: str, values: pl.Series, *, is_few: bool) -> str:
         frame = pl.DataFrame({"value": values})
         path = keep(self._folder / "codes", column, ".parquet", frame.write_parquet).path
+        if not is_few:
+            write_index(path, values)
         return str(path.relative_to(self._folder))
 
     def _coded(self, values: pl.Series, kind: pl.DataType) -> pl.Series:
         column, values = values.name, values.cast(pl.String)
-        known = self._values.get(column, _series(()))
-        codes = _codes(values, known) if 0 < known.len() <= FEW else None
-        if codes is None or codes.null_count() > values.null_count():
-            told = values.unique().drop_nulls()
-            # The few that are told are looked for among the many that are known, not the other way round.
-            places = self._places(known, told)
-            fresh = told.filter(~told.is_in(places["value"].implode())).sort().alias("value")
-            if fresh.len():
-                self._fresh[column] = fresh
-                places = places.vstack(_numbered(fresh, known.len()))
-                known = known.clone().append(fresh)
-            codes = values.replace_strict(places["value"], places["code"], default=None, return_dtype=kind)
-        self._values[column] = known
-        if kind == pl.UInt16() and known.len() >= FEW:
+        is_few = self._counts.get(column, 0) <= FEW
+        codes = self._of_few(column, values) if is_few else self._of_many(column, values)
+        if kind == pl.UInt16() and self._counts[column] >= FEW:
             raise StoreError.at(
-                column, f"has {known.len():,} different values.", "It is meant for a few: use an attribute."
+                column,
+                f"has {self._counts[column]:,} different values.",
+                "It is meant for a few: use an attribute.",
             )
-        return codes.cast(kind).fill_null(0)
+        return codes.cast(kind).fill_null(0).alias(column)
 
-    def _places(self, known: pl.Series, told: pl.Series) -> pl.DataFrame:
-        """Those of the told values that are known, with their codes: value, code."""
-        return _numbered(known, 0).filter(pl.col("value").is_in(told.implode()))
+    def _of_few(self, column: str, values: pl.Series) -> pl.Series:
+        """Codes of values, new ones given to those that are new; null for null."""
+        known = self._values.get(column, _series(()))
+        codes = _codes(values, known) if known.len() else None
+        if codes is None or codes.null_count() > values.null_count():
+            told = values if codes is None else values.filter(codes.is_null())
+            known = known.clone().append(self._add(column, told.drop_nulls().unique()))
+            codes = _codes(values, known)
+        self._values[column] = known
+        self._counts.setdefault(column, 0)
+        return codes
+
+    def _of_many(self, column: str, values: pl.Series) -> pl.Series:
+        told = values.drop_nulls().unique()
+        codes = self._known(column, told)
+        new = self._add(column, told.filter(codes == 0))
+        # New ones are in order, the known ones anyhow: both are looked for by what was told.
+        places = pl.concat([told.filter(codes > 0), new]).cast(pl.Enum(told)).to_physical()
+        after = pl.int_range(self._counts[column] - new.len() + 1, self._counts[column] + 1, eager=True)
+        by_place = np.zeros(told.len(), dtype=np.uint32)
+        by_place[places.to_numpy()] = pl.concat([codes.filter(codes > 0), after.cast(pl.UInt32)]).to_numpy()
+        return pl.Series(by_place).gather(values.cast(pl.Enum(told)).to_physical())
+
+    def _add(self, column: str, told: pl.Series) -> pl.Series:
+        """Give new values codes, in their order."""
+        fresh = told.sort().alias("value")
+        if fresh.len():
+            self._fresh[column] = fresh
+        self._counts[column] = self._counts.get(column, 0) + fresh.len()
+        return fresh
+
+    def _known(self, column: str, told: pl.Series) -> pl.Series:
+        """The codes that told values had before; 0 for those that are new."""
+        if self._counts.get(column, 0) <= FEW:
+            return _codes(told, self._values.get(column, _series(()))).cast(pl.UInt32).fill_null(0)
+        codes, before = np.zeros(told.len(), dtype=np.uint32), 0
+        for path, rows in zip(self._files[column], self._heights[column], strict=True):
+            left = np.flatnonzero(codes == 0)
+            places = places_of(self._folder / path, told.gather(left))
+            codes[left] = np.where(places > 0, places + before, 0)
+            before += rows
+        return pl.Series(codes)
 
     def _learn_attributes(self, events: pl.DataFrame) -> None:
         for column, kind in events.schema.items():
@@ -180,15 +227,10 @@ class Coder:
 def _codes(values: pl.Series, known: pl.Series) -> pl.Series:
     """The codes of values; null for those that are not known."""
     places = values.cast(pl.Enum(known), strict=False).to_physical()
-    return places.cast(pl.UInt32) + 1
+    # As narrow as there is room for: it is done for every event.
+    return places.cast(pl.UInt16 if known.len() < FEW else pl.UInt32) + 1
 
 
 def _series(values: Sequence[str] | pl.Series) -> pl.Series:
     made = values if isinstance(values, pl.Series) else pl.Series(values, dtype=pl.String)
     return made.alias("value")
-
-
-def _numbered(values: pl.Series, before: int) -> pl.DataFrame:
-    """Values with their codes, after so many others."""
-    codes = pl.int_range(before + 1, before + values.len() + 1, dtype=pl.UInt32, eager=True)
-    return pl.DataFrame({"value": values, "code": codes})

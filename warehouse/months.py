@@ -7,19 +7,19 @@ What comes in is one more file. Once there are too many of them, or they are no 
 they become one file again: the bytes of a file depend on its events, not on how they came.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self, cast
 
-import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
 from contracts.errors import StoreError
 from contracts.events import ATTRIBUTE
+from warehouse.arranged import Arranged, Some
 from warehouse.event_ids import GROUPS_MAX, Wanted, found_in, index_of, write_index
 from warehouse.files import at_hand, fetched, intact, keep
 from warehouse.mirror import mirror_of
@@ -30,11 +30,10 @@ DELTAS_MAX = 8
 """Beyond so many small files they become one of them."""
 DELTAS_SHARE = 1 / 4
 """From this share of a month's first file on, what came since is put into it."""
-_SELDOM = ("event_id", "recorded_at")
-"""Columns that the pass over events does not read: they are written small, the others so that they are read fast."""
-_MANY = (*_SELDOM, "occurred_at", "customer", "subject_id", "amount", "row")
+_MANY = ("event_id", "recorded_at", "occurred_at", "customer", "subject_id", "amount", "row")
 """Columns that nearly every event has another value in: written with a dictionary they are larger, and twice the work."""
-_HALF = 32
+_MOSTLY = 3 / 4
+_NONE = pl.DataFrame()
 LOST = (
     "Restore it from a backup; or, if the inbox still has every delivery, move the folder `store` away: "
     "the next run makes it anew."
@@ -103,25 +102,29 @@ class EventFile:
         return [*found, (first, count)]
 
     def known(self, folder: Path, wanted: Wanted, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        """Its events that have one of the ids, with `schema`; only row groups with a hit are read.
+        """Its events that have one of the ids, with `schema`, or nothing; only row groups with a hit are read.
 
         Raises:
             StoreError: There is a hit, and the file is missing or damaged.
         """
         hits, columns = found_in(folder / self.path, self.rows, wanted), list(schema)
         if not hits:
-            return pl.DataFrame(schema=dict(schema))
+            return _NONE
         file = pq.ParquetFile(intact(folder / self.path, LOST))
         there = [name for name in columns if name in file.schema_arrow.names]
         found = []
         for group, ids in hits.items():
-            events = pl.DataFrame(file.read_row_group(group, columns=there))
-            found.append(events.filter(pl.col("event_id").is_in(ids.implode())))
+            told = pl.DataFrame(file.read_row_group(group, columns=["event_id"]))["event_id"]
+            is_wanted = told.is_in(ids.implode())
+            if is_wanted.any():
+                found.append(pl.DataFrame(file.read_row_group(group, columns=there)).filter(is_wanted))
+        if not found:
+            return _NONE
         return filled(pl.concat(found).lazy(), columns, there, schema).cast(dict(schema)).collect()
 
     def may_hold(self, folder: Path, landings: pl.Series) -> bool:
         """Whether any of its events was told of by one of these deliveries (codes)."""
-        if self.landings:
+        if self.landings and not landings.is_empty():
             low, high = self.landings
             landings = landings.filter(landings.is_between(low, high))
         if landings.is_empty():
@@ -239,7 +242,7 @@ def spans(starts: Sequence[int], end: int) -> list[tuple[int, int]]:
 
 
 def write_events(
-    folder: Path, name: str, events: pl.DataFrame, codes: Mapping[str, int], commit: int
+    folder: Path, name: str, events: pl.DataFrame | Some, codes: Mapping[str, int], commit: int
 ) -> EventFile:
     """Write events of one month as a file, with its index.
 
@@ -250,61 +253,79 @@ def write_events(
         codes: How many codes of each column are known.
         commit: The commit that it is for.
     """
-    groups = in_buckets(events, bucket_count(events.height))
-    path = keep(folder / "events", name, ".parquet", _writing(groups)).path
-    write_index(path, [group["event_id"] for group in groups])
-    when, told = events["occurred_at"], events["landing"]
-    first, last = (cast("Any", moment).astimezone(UTC).isoformat() for moment in (when.min(), when.max()))
-    landings = [cast("int", told.min()), cast("int", told.max())]
+    some = events if isinstance(events, Some) else Some.all(events)
+    arranged = Arranged.of(some, bucket_count(some.height))
+    ends = _Ends()
+    path = keep(
+        folder / "events", name, ".parquet", lambda to: _write(to, map(ends.note, arranged.buckets()))
+    ).path
+    write_index(path, arranged.keys, [end - begin for begin, end in arranged.ends])
+    first, last = (moment.astimezone(UTC).isoformat() for moment in (min(ends.first), max(ends.last)))
     size = path.stat().st_size
-    return EventFile(str(path.relative_to(folder)), events.height, first, last, codes, landings, size, commit)
+    return EventFile(
+        str(path.relative_to(folder)), some.height, first, last, codes, ends.landings(), size, commit
+    )
 
 
-def in_buckets(events: pl.DataFrame, buckets: int) -> list[pl.DataFrame]:
-    """Events of a month by bucket of customers, in each by customer, instant and id.
+class _Ends:
+    """The first and last instant and landing of events that come in several frames."""
 
-    Args:
-        events: At least one.
-        buckets: How many: a power of two.
+    def __init__(self) -> None:
+        self.first: list[datetime] = []
+        self.last: list[datetime] = []
+        self._landings: list[int] = []
+
+    def note(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Look at a frame."""
+        if events.height:
+            when, told = events["occurred_at"], events["landing"]
+            self.first.append(cast("datetime", when.min()))
+            self.last.append(cast("datetime", when.max()))
+            self._landings += [cast("int", told.min()), cast("int", told.max())]
+        return events
+
+    def landings(self) -> list[int]:
+        """The least and the greatest landing."""
+        return [min(self._landings), max(self._landings)]
+
+
+def _write(path: Path, groups: Iterable[pl.DataFrame]) -> None:
+    """Write a row group for every frame, empty ones too."""
+    writer, empty = None, 0
+    for group in groups:
+        # Texts as they lie in memory: they would be copied for the sake of older readers, and the file is the same.
+        table = group.to_arrow(compat_level=pl.CompatLevel.newest())
+        if writer is None and not group.height:
+            empty += 1
+            continue
+        if writer is None:
+            writer = pq.ParquetWriter(path, table.schema, **_encodings(group))
+            for _ in range(empty):
+                writer.write_table(table.slice(0, 0), row_group_size=1)
+        writer.write_table(table, row_group_size=max(group.height, 1))
+    if writer is not None:
+        writer.close()
+
+
+def _encodings(first: pl.DataFrame) -> dict[str, Any]:
+    """How Parquet writes each column, which depends on the events alone: on those of the first bucket that has any.
+
+    Measured for each of them, CPU of writing, of reading and of hashing what is written: see `DECISIONS.md`.
     """
-    # Customers of a bucket stand together: the bits that tell it go first. Beside them the instant, as exact as fits.
-    per_bucket = 2**_HALF // buckets
-    customer = events["customer"].to_numpy().astype(np.uint64)
-    instant = events["occurred_at"].to_physical().to_numpy()
-    since = (instant - instant.min()).astype(np.uint64)
-    coarse = max(int(since.max()).bit_length() - _HALF, 0)
-    place = (customer % buckets) * per_bucket + customer // buckets
-    keys = (place << _HALF) | (since >> coarse)
-    order = np.argsort(keys)
-    keys = keys[order]
-    is_next = np.append(keys[1:] == keys[:-1], False)
-    alike = is_next | np.roll(is_next, 1)
-    if alike.any():
-        some = events.select("occurred_at", "event_id")[order[alike]]
-        by = [pl.Series("key", keys[alike]), *some.get_columns(), pl.Series("row", order[alike])]
-        order[alike] = pl.DataFrame(by).sort("key", "occurred_at", "event_id")["row"].to_numpy()
-    ordered = events.rechunk()[pl.Series(order)]
-    starts = np.searchsorted(keys >> _HALF, np.arange(buckets, dtype=np.uint64) * per_bucket)
-    # One row group each, an empty one too: readers find a bucket by its number.
-    return [ordered[begin:end] for begin, end in spans([int(one) for one in starts], events.height)]
-
-
-def _writing(groups: Sequence[pl.DataFrame]) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        schema = groups[0].clear().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-        with pq.ParquetWriter(path, schema, **_encodings(schema.names)) as writer:
-            for group in groups:
-                table = group.to_arrow(compat_level=pl.CompatLevel.oldest())
-                writer.write_table(table, row_group_size=max(group.height, 1))
-
-    return write
-
-
-def _encodings(columns: Sequence[str]) -> dict[str, Any]:
-    """How Parquet writes each column."""
+    coded = [name for name in first.columns if name not in _MANY]
+    few = [name for name in coded if not _is_mostly_one(first[name])]
+    plain = {"occurred_at", *few}
     return {
-        "compression": {name: "zstd" if name in _SELDOM else "lz4" for name in columns},
-        "compression_level": dict.fromkeys(_SELDOM, 3),
-        "use_dictionary": [name for name in columns if name not in _MANY],
-        "column_encoding": {"recorded_at": "DELTA_BINARY_PACKED"},
+        "compression": {name: "none" if name in plain else "lz4" for name in first.columns}
+        | {"event_id": "zstd"},
+        "compression_level": {"event_id": 1},
+        "use_dictionary": few,
+        "column_encoding": {"recorded_at": "BYTE_STREAM_SPLIT"},
+        "write_statistics": ["landing"],
+        "write_batch_size": BUCKET_ROWS,
     }
+
+
+def _is_mostly_one(column: pl.Series) -> bool:
+    """Whether most rows have one value, the least one: they compress to next to nothing, without a dictionary."""
+    return column.null_count() == 0 and (column == column.min()).sum() >= column.len() * _MOSTLY

@@ -1,6 +1,6 @@
 """What the event store holds at one commit, and how it is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -14,8 +14,12 @@ from contracts.deliveries import Delivery
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
 from warehouse.coder import Texts, hashed
+from warehouse.event_ids import index_of
 from warehouse.files import intact
 from warehouse.months import LOST, EventFile, Month
+
+PARTS = ("tokens", "customers", "aliases", "links")
+"""Of who is who: each is a file of its own."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,8 @@ class State:
 
     @cached_property
     def resolution(self) -> Resolution:
-        """Who is who."""
-        parts = {part: self._frame(path) for part, path in self.identity.items()}
-        return Resolution(**parts, limit=self.shared_key_limit)
+        """Who is who; every part is read when it is asked for."""
+        return _Read(self._frame, self.identity, self.shared_key_limit)
 
     @cached_property
     def aliases(self) -> pl.DataFrame:
@@ -149,7 +152,10 @@ class State:
     def files(self) -> set[Path]:
         """Every file that the commit refers to, indexes included: one that is not there is made anew."""
         parts = {path for delivery in self.deliveries for path in delivery.parts.values()}
-        return {self.folder / path for path in self.named() | parts}
+        indexes = {index_of(self.folder / path) for path in chain.from_iterable(self.codes.values())}
+        return {self.folder / path for path in self.named() | parts} | {
+            path for path in indexes if path.exists()
+        }
 
     def named(self) -> set[str]:
         """Every file that the commit names, below the store; files of deliveries are named by their accounts."""
@@ -157,6 +163,23 @@ class State:
         named |= {path for file in self.event_files for path in file.paths()}
         is_told_here = not self.accounts
         return named | {path for one in self.deliveries for path in one.parts.values() if is_told_here}
+
+
+class _Read(Resolution):
+    """Who is who as it is in files."""
+
+    def __init__(self, read: Callable[[str], pl.DataFrame], paths: Mapping[str, str], limit: int) -> None:
+        empty = Resolution()
+        told = {part: getattr(empty, part) for part in PARTS if part not in paths}
+        self.__dict__.update(told, limit=limit, _read=read, _paths=paths)
+
+    def __getattr__(self, name: str) -> pl.DataFrame:
+        """A part that was not asked for before."""
+        if name not in PARTS:
+            raise AttributeError(name)
+        frame = self.__dict__["_read"](self.__dict__["_paths"][name])
+        self.__dict__[name] = frame
+        return frame
 
 
 def merged_code(aliases: pl.DataFrame) -> pl.Expr:

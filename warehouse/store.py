@@ -5,6 +5,7 @@ deliveries/<feed>-<hash>.json  accounts of deliveries, see `warehouse.accounts`
 events/2026-05-<hash>.parquet  events of a month, which may have several such files, see `warehouse.months`
 events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
 codes/<column>-<hash>.parquet  what the codes of a column stand for, see `warehouse.coder`
+codes/<column>-<hash>.ids      where in it which text stands, see `warehouse.text_codes`
 identity/<part>-<hash>.parquet who is who
 landing/<feed>/<stream>/...    deliveries as they were read, what they tell of, what was rejected
 kept/<kind>-<key>-<hash>.zip   what was computed from files of events, see `warehouse.kept`
@@ -21,28 +22,35 @@ from typing import Any
 import polars as pl
 
 from contracts.deliveries import Delivery
-from contracts.errors import PromiseError
+from contracts.errors import PromiseError, StoreError
 from contracts.events import stored_schema
 from contracts.identity import Resolution
 from warehouse import accounts
-from warehouse.coder import Coder
-from warehouse.event_ids import Wanted
-from warehouse.files import intact, keep, sweep
+from warehouse.arranged import Some, by_month
+from warehouse.coder import Coder, files_of_many
+from warehouse.event_ids import Wanted, index_of
+from warehouse.files import at_hand, intact, keep, sweep
 from warehouse.kept import Kept
 from warehouse.manifests import Manifests
 from warehouse.mirror import Mirror
-from warehouse.months import LOST, EventFile, Month, must_stand, packed, spans, write_events
-from warehouse.state import State, merged_code
+from warehouse.months import (
+    LOST,
+    EventFile,
+    Month,
+    must_stand,
+    packed,
+    spans,
+    write_events,
+)
+from warehouse.state import PARTS, State, merged_code
 
 _DEFECT = "Nothing was stored. This is a defect: report it."
-_AT = pl.col("occurred_at").dt
-_MONTH = (_AT.year() * 12 + _AT.month() - 1).alias("__month")
-"""Months as numbers: as texts they would cost as much as sorting the events."""
+Piece = EventFile | Some | pl.DataFrame
+"""Of what is in a month: a file, what came in, what is left of a file."""
 _FILE = "__file"
 """Path of the file that a stored event stands in."""
 _NAMED: dict[tuple[Path, int, int, int], frozenset[str]] = {}
 _NAMED_MAX = 65_536
-_IDENTITY = ("tokens", "customers", "aliases", "links")
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,10 @@ class EventStore:
             accounts_ = [one for one in told["deliveries"] if isinstance(one, str)]
             self.mirror.bring([self.folder / one for one in accounts_])
             state = self.at(number)
-            named = [*chain.from_iterable(state.codes.values()), *state.identity.values()]
-            self.mirror.bring([self.folder / one for one in named], tell)
+            codes = [self.folder / one for one in chain.from_iterable(state.codes.values())]
+            identity = [self.folder / one for one in state.identity.values()]
+            self.mirror.bring([*codes, *identity], tell)
+            self.mirror.bring([index_of(path) for path in files_of_many(self.folder, state.codes)])
 
     @property
     def kept(self) -> Kept:
@@ -194,7 +204,8 @@ class EventStore:
         )
         stays = known.join(goes, on="event_id", how="anti")
         fresh = coded.join(stays, on="event_id", how="anti") if stays.height else coded
-        months, removed = self._months(grown, fresh, goes, dropped, coder.counts())
+        came = by_month(fresh, None if stays.height else wanted.sought.hashes)
+        months, removed = self._months(grown, came, goes, dropped, coder.counts())
         after = replace(
             grown,
             months=months,
@@ -221,22 +232,17 @@ class EventStore:
     def _months(
         self,
         state: State,
-        fresh: pl.DataFrame,
+        came: Mapping[str, Some],
         goes: pl.DataFrame,
         dropped: pl.Series,
         codes: Mapping[str, int],
     ) -> tuple[dict[str, Month], int]:
         """The months after, and how many events were taken out; what nothing touches stays as it is."""
         months, removed = dict(state.months), 0
-        columns = list(stored_schema(state.attributes))
-        came = {
-            f"{number // 12:04}-{number % 12 + 1:02}": events
-            for number, events in _by(fresh.select(columns).with_columns(_MONTH), "__month")
-        }
         gone = {path: events["event_id"] for path, events in _by(goes, _FILE)}
         for name in sorted({*months, *came}):
             files = months[name].files if name in months else ()
-            pieces: list[EventFile | pl.DataFrame] = []
+            pieces: list[Piece] = []
             for file in files:
                 piece, taken = self._left(state, file, gone.get(file.path), dropped)
                 pieces.append(piece)
@@ -251,7 +257,7 @@ class EventStore:
 
     def _left(
         self, state: State, file: EventFile, gone: pl.Series | None, dropped: pl.Series
-    ) -> tuple[EventFile | pl.DataFrame, int]:
+    ) -> tuple[Piece, int]:
         """What is left of a file, the file itself where that is all of it; and how many events go."""
         if gone is None and not file.may_hold(self.folder, dropped):
             return file, 0
@@ -261,30 +267,43 @@ class EventStore:
         return left, before.height - left.height
 
     def _packed(
-        self, state: State, name: str, pieces: Sequence[EventFile | pl.DataFrame], codes: Mapping[str, int]
+        self, state: State, name: str, pieces: Sequence[Piece], codes: Mapping[str, int]
     ) -> Iterator[EventFile]:
         """A month's files, those put together that have become too many or too small."""
         for begin, end in spans(packed([_rows(piece) for piece in pieces]), len(pieces)):
             first, *others = pieces[begin:end]
-            if isinstance(first, EventFile) and not others:
+            if others:
+                together = self._together(state, (first, *others))
+                yield write_events(self.folder, name, together, codes, state.number + 1)
+            elif isinstance(first, EventFile):
                 yield first
             else:
-                events = pl.concat(
-                    self._events(state, piece) if isinstance(piece, EventFile) else piece
-                    for piece in (first, *others)
-                )
-                yield write_events(self.folder, name, events, codes, state.number + 1)
+                yield write_events(self.folder, name, first, codes, state.number + 1)
+
+    def _together(self, state: State, pieces: Sequence[Piece]) -> pl.DataFrame:
+        frames = []
+        for piece in pieces:
+            if isinstance(piece, EventFile):
+                frames.append(self._events(state, piece))
+            else:
+                frames.append(piece.frame() if isinstance(piece, Some) else piece)
+        return pl.concat(frames)
 
     def _events(self, state: State, file: EventFile) -> pl.DataFrame:
         return state.scan_files([file], list(stored_schema(state.attributes))).collect()
 
     def _identity(self, state: State, resolution: Resolution) -> dict[str, str]:
         written = {}
-        for part in _IDENTITY:
-            frame: pl.DataFrame = getattr(resolution, part)
-            if part in state.identity and frame is getattr(state.resolution, part):
+        for part in PARTS:
+            # What is the stored one is not read to find out that it is.
+            if part in state.identity and (
+                resolution is state.resolution or getattr(resolution, part) is getattr(state.resolution, part)
+            ):
                 written[part] = state.identity[part]
+                if not at_hand(self.folder / written[part]).exists():
+                    raise StoreError.at(str(self.folder / written[part]), "is missing.", LOST)
                 continue
+            frame: pl.DataFrame = getattr(resolution, part)
             path = keep(self.folder / "identity", part, ".parquet", _writing(frame)).path
             written[part] = str(path.relative_to(self.folder))
         return written
@@ -336,6 +355,7 @@ class EventStore:
         named = set[str]().union(*(self._named(number) for number in self.manifests.numbers()))
         blocks = sorted(name for name in named if name.startswith(f"{accounts.FOLDER}/"))
         named |= accounts.parts(self.folder, blocks, LOST)
+        named |= {str(index_of(Path(name))) for name in named if name.startswith("codes/")}
         kept = {os.path.join(self.folder, name) for name in named}  # noqa: PTH118 - quick: there are many
         folders = ("events", "codes", "identity", "landing", accounts.FOLDER)
         if self.mirror is not None:
@@ -374,7 +394,7 @@ def _by(events: pl.DataFrame, column: str) -> Iterator[tuple[Any, pl.DataFrame]]
     return ((key[0], part) for key, part in parts.items())
 
 
-def _rows(piece: EventFile | pl.DataFrame) -> int:
+def _rows(piece: Piece) -> int:
     return piece.rows if isinstance(piece, EventFile) else piece.height
 
 

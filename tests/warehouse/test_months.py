@@ -12,9 +12,10 @@ import pytest
 
 from contracts.errors import StoreError
 from tests.warehouse.test_store import LATE, Writer, counts, day, event, frame, ids, told
-from warehouse import event_ids, months
+from warehouse import event_ids, lines, months
+from warehouse.arranged import Arranged, Some
 from warehouse.event_ids import Wanted, found_in, index_of
-from warehouse.months import in_buckets, packed
+from warehouse.months import packed
 from warehouse.store import EventStore, State
 
 MARCH, APRIL = "2026-03", "2026-04"
@@ -128,7 +129,7 @@ def test_events_stand_by_bucket_customer_instant_and_id_however_close_they_are(s
     events = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         pl.from_epoch("occurred_at", "us").dt.replace_time_zone("UTC")
     )
-    groups = in_buckets(events, buckets)
+    groups = list(Arranged.of(Some.all(events), buckets).buckets())
     assert [set(group["customer"] % buckets) <= {n} for n, group in enumerate(groups)] == [True] * buckets
     told = events.with_columns(bucket=pl.col("customer") % buckets).sort(
         "bucket", "customer", "occurred_at", "event_id"
@@ -321,28 +322,26 @@ def test_an_index_that_another_version_of_the_hash_made_is_made_anew(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ):
     writer.absorb(many(0, 10))
-    monkeypatch.setattr(event_ids, "_SEED", 7)
-    event_ids._version.cache_clear()  # noqa: SLF001 - asked once a process
+    monkeypatch.setattr(lines, "_SEED", 7)
+    lines.version.cache_clear()  # asked once a process
     try:
         assert counts(writer.absorb(many(0, 11))) == (1, 10, 0, 0)
     finally:
-        event_ids._version.cache_clear()  # noqa: SLF001 - as above
+        lines.version.cache_clear()
 
 
 @pytest.mark.parametrize("share", [0, 1e9], ids=["from the stored ids", "from the wanted ids"])
 def test_ids_with_one_hash_are_told_apart(writer: Writer, monkeypatch: pytest.MonkeyPatch, share: float):
     monkeypatch.setattr(event_ids, "_MANY", share)
-    monkeypatch.setattr(
-        event_ids, "_hashes", lambda ids: (ids.str.len_chars().cast(pl.UInt64) * 64).to_numpy()
-    )
-    event_ids._version.cache_clear()  # noqa: SLF001 - as above
+    monkeypatch.setattr(lines, "hashes", lambda ids: (ids.str.len_chars().cast(pl.UInt64) * 64).to_numpy())
+    lines.version.cache_clear()
     try:
         writer.absorb(many(0, 700))
         after = writer.absorb(frame(event("0003", customer=3), event("9999"), event("0004", score=1.0)))
         assert counts(after) == (1, 1, 1, 0)
         assert after.state.rows == 701
     finally:
-        event_ids._version.cache_clear()  # noqa: SLF001 - as above
+        lines.version.cache_clear()
 
 
 def test_a_file_without_a_hit_is_not_read(writer: Writer):

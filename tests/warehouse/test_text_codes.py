@@ -1,0 +1,90 @@
+"""Texts of a file of codes, found without reading it: by what hashes say and the texts themselves bear out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import StoreError
+from warehouse import lines, text_codes
+from warehouse.event_ids import index_of
+from warehouse.files import keep
+from warehouse.text_codes import places_of, write_index
+
+TEXT = st.text(alphabet="ab\u00e4\U0001f600 ", max_size=4)
+
+
+def kept(folder: Path, texts: list[str]) -> Path:
+    frame = pl.DataFrame({"value": pl.Series(texts, dtype=pl.String)})
+    path = keep(folder, "subject_id", ".parquet", frame.write_parquet).path
+    write_index(path, frame["value"])
+    return path
+
+
+def places(path: Path, texts: list[str]) -> list[int]:
+    return places_of(path, pl.Series(texts, dtype=pl.String)).tolist()
+
+
+@pytest.mark.parametrize("bits", [64, 2, 0], ids=["as it is", "two bits", "none"])
+@settings(max_examples=60, deadline=None)
+@given(known=st.lists(TEXT, unique=True, max_size=60), asked=st.lists(TEXT, unique=True, max_size=60))
+def test_a_text_has_its_place_however_many_texts_have_its_hash(
+    tmp_path_factory: pytest.TempPathFactory, bits: int, known: list[str], asked: list[str]
+):
+    real = lines.hashes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "hashes", lambda texts: real(texts) & np.uint64((1 << bits) - 1))
+        lines.version.cache_clear()
+        path = kept(tmp_path_factory.mktemp("codes"), known)
+        try:
+            assert places(path, asked) == [known.index(text) + 1 if text in known else 0 for text in asked]
+        finally:
+            lines.version.cache_clear()
+
+
+def test_a_file_is_not_read_to_find_what_it_has_and_what_it_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = kept(tmp_path, [f"t{number}" for number in range(5_000)])
+    monkeypatch.setattr(text_codes, "_read", None)
+    assert places(path, ["t17", "t4999", "new", "t0", ""]) == [18, 5_000, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "hurt",
+    [
+        pytest.param(lambda path: path.unlink(), id="missing"),
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-9]), id="cut"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:400]), id="cut short"),
+        pytest.param(lambda path: path.write_bytes(bytes(path.stat().st_size)), id="zeros"),
+        *(
+            pytest.param(
+                lambda path, at=at: path.write_bytes(_flipped(path.read_bytes(), at)), id=f"byte {at}"
+            )
+            for at in (0, 9, 17, 25, 33, 57, 64, 100, 16_000, -1, -2_000, -5_500, -8_000, -12_000)
+        ),
+    ],
+)
+def test_a_missing_or_damaged_index_makes_no_text_a_new_one(tmp_path: Path, hurt: Any):
+    texts = [f"t{number}" for number in range(1_000)]
+    path = kept(tmp_path, texts)
+    hurt(index_of(path))
+    assert places(path, [*texts, "new"]) == [*range(1, 1_001), 0]
+
+
+def _flipped(content: bytes, at: int) -> bytes:
+    changed = bytearray(content)
+    changed[at] ^= 64
+    return bytes(changed)
+
+
+def test_a_file_that_is_gone_is_told(tmp_path: Path):
+    path = kept(tmp_path, ["a"])
+    path.unlink()
+    with pytest.raises(StoreError, match=r"is missing\. Restore it from a backup"):
+        places(path, ["a"])
