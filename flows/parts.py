@@ -317,9 +317,13 @@ def part_of(asked: Pass, one: PackKeys, kind: str) -> Frames:
 
     Of `TOLD` it is what is told, and the types that its columns have.
     """
-    by_stakes = kind in BY_STAKES
     found = asked.kept.find(kind, one.under(kind))
-    return found or _computed(asked, one, stakes=by_stakes, facts=not by_stakes)[kind]
+    if found is None:
+        by_stakes = kind in BY_STAKES
+        found = _computed(asked, one, stakes=by_stakes, facts=not by_stakes)[kind]
+        # Whoever asks next, perhaps of another bucket, finds it.
+        asked.kept.put(kind, one.under(kind), found, as_in_memory=kind in _AS_IN_MEMORY)
+    return found
 
 
 def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame]:

@@ -107,6 +107,16 @@ def test_what_is_damaged_is_computed_again(told: Sandbox, damage: str):
     assert _hashes(after) == before
 
 
+def test_what_is_damaged_alone_is_computed_once(told: Sandbox):
+    before = _hashes(told.run())
+    (path, *_) = [path for path in _kept(told) if path.name.startswith("missed-")]
+    path.write_bytes(b"")
+    assert _hashes(told.run()) == before
+    again = told.run()
+    assert again.costs["measure"].rows == 0
+    assert _hashes(again) == before
+
+
 def _lie(sandbox: Sandbox) -> None:
     """Tell one month's sums otherwise, under the very key that they are kept under."""
     kept = Kept(sandbox.root / "warehouse/store/kept")
