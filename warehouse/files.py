@@ -6,7 +6,6 @@ changed since is found out before it is read.
 
 import errno
 import hashlib
-import mmap
 import os
 import re
 import uuid
@@ -39,7 +38,7 @@ _PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!(?:ids|tables)$)\w+$")
 """An index has the name of its file, and sums of its own; what lies as it does in memory is named by sums."""
 BY_SUMS = (".tables",)
 """Files that are named by sums over their bytes: large ones, of which little is looked at."""
-_BLOCK_WORDS = 8192
+_BLOCK_WORDS, _BLOCKS = 8192, 16
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -88,13 +87,13 @@ def digest_of_sums(path: Path) -> str:
     Any byte that is another one is seen, and any block that is lost, doubled or at another place; not who trades words
     within a block on purpose. So it is for what can be made again.
     """
+    # Read, not mapped: pages of a disk that has no room for them end the process.
+    room, found = bytearray(_BLOCKS * _BLOCK_WORDS * 8), hashlib.sha256()
+    blocks = np.frombuffer(room, np.uint64).reshape(-1, _BLOCK_WORDS)
     with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        pages: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-    words = np.frombuffer(pages, np.uint64, size // 8)
-    blocks = words.size // _BLOCK_WORDS * _BLOCK_WORDS
-    found = hashlib.sha256(words[:blocks].reshape(-1, _BLOCK_WORDS).sum(axis=1).tobytes())
-    found.update(words[blocks:].tobytes() + pages[words.size * 8 :])
+        while (read := file.readinto(room)) == len(room):
+            found.update(blocks.sum(axis=1).tobytes())
+        found.update(room[:read])
     return found.hexdigest()
 
 
