@@ -78,6 +78,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
     for _ in range(rounds):
         _run(point, "ours", "batch", copy)
     _run(point, "ours", "warm", copy)
+    _run(point, "ours", "remapped", copy)
     _run(point, "ours", "verify", copy)
     verify = point.costs["verify"][0]
     if verify.has_ended:

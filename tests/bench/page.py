@@ -161,6 +161,12 @@ def _said(point: Point) -> list[str]:
         lines.append(
             f"- Batches one after the other in a process that stays: {each} CPU seconds; the last by stage: {_by_stage(best['said'], 'start')}."
         )
+    if best := _best(point, "remapped"):
+        as_it_was, changed, back = best["said"]["cpu_s_of_each"]
+        lines.append(
+            "- Ten touchpoints in other hands for 90 days in a process that stays, the map read again, all tables "
+            f"published: {changed} CPU seconds, and {back} when they go back; the first run of the process took {as_it_was}."
+        )
     return [*lines, *_storing(point)]
 
 
