@@ -126,7 +126,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build(home, 10_000)
     timed(home)
     draw(home, home)
-    step = resident(home, home, Memory())
+    step = resident(home, Memory())
     for _ in range(2):
         step()
     export(home)
@@ -215,9 +215,7 @@ def test_batches_come_one_after_the_other_and_tell_of_what_nobody_knows_yet(tmp_
     build(tmp_path / "home", 3_000)
     timed(tmp_path / "home")
     draw(tmp_path / "home", tmp_path)
-    out = tmp_path / "out"
-    out.mkdir()
-    step = resident(tmp_path / "home", out, Memory())
+    step = resident(tmp_path / "home", Memory())
     assert [step()["new"] for _ in range(2)] == [EVENTS, EVENTS]
     assert len(list((tmp_path / "home/batches").iterdir())) == BATCHES - 2
     batch = taken(tmp_path / "home")
