@@ -71,7 +71,7 @@ class Brief:
 
     def asked_of(self, state: State, kept: Kept, at_once: int | None = None) -> Pass:
         """The pass over some events, of which so many may be read at once."""
-        return Pass(self.atlas, *self.compiled(state), state, kept, at_once=at_once)
+        return Pass(self.atlas, *self.compiled(state), state, kept, self.zone.key, at_once=at_once)
 
     def keep(self, folder: Path) -> Path:
         """Write it as a file that is named by its content."""

@@ -36,6 +36,8 @@ BESIDE = 1 / 64
 """Up to this share of all cases is kept beside them: all that is there is read and put among them every time."""
 LARGE = 1 << 20
 """What is remembered of the old ones and has more bytes is looked up where it lies."""
+STATES = 64
+"""So many states that cases have been in are known, besides the one in which the old ones were made."""
 _DRAWN = 4096
 """Of so many rows that are told one says where buckets of subjects begin."""
 _NO_SUBJECT = pl.DataFrame(schema={"feed": pl.UInt16, "subject_id": pl.UInt32})
@@ -120,7 +122,7 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
     told = [one.facts for one in keys]
     key = hash_of(told)
     if isinstance(made, _Cases) and made.touched.height <= BESIDE * made.old[CASES].height:
-        kept = replace(made, made_of=told, been=[*made.been, key])
+        kept = replace(made, made_of=told, been=[*made.been[:1], *made.been[1:][-STATES:], key])
     else:
         old = _put_among(made) if isinstance(made, _Cases) else made
         asked.kept.put(_kind(asked, CASES), key, old, as_in_memory=True)
@@ -149,7 +151,7 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     key, places = _placed(asked, made)
     old = {name: made.old[name].hstack(places[name]) for name in places}
     aliases, merged = asked.state.identity.get("aliases", ""), asked.state.merged()
-    remember = _remembering(asked, hash_of([key, aliases]))
+    remember = _remembering(asked, key)
     been = [hash_of([one, aliases]) for one in made.been]
     if not made.touched.height:
         cases, handed = Renewed.whole(old[CASES].with_columns(merged)), Renewed.whole(old[HANDOFFS])

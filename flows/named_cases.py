@@ -112,7 +112,9 @@ class NamedCases:
         """
         if self.cases.is_empty():
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
-        sums = self._credited(self.made.summed(f"hashes-{self._told_by(salt)}", self._hashed, _BY))
+        # Who is who is in the first state, and in nothing else that is remembered.
+        name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
+        sums = self._credited(self.made.summed(name, self._hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
             return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
         months = sums.partition_by("month", as_dict=True, include_key=False)

@@ -43,6 +43,8 @@ from warehouse.store import State
 __all__ = ["FACTS", "MISSED", "RECENT", "STAKES", "TOLD", "TYPES", "Frames"]
 
 PARTITION_ROWS = 2_000_000
+_MADE_BY = ("lately", "named_cases", "passes", "stages")
+"""Modules beside those of parts that say what is kept of what parts come to."""
 PACKS_MAX = 8
 """So many packs are read at the same time at most: with more of them it is memory that one waits for."""
 BY_STAKES = (STAKES, RECENT)
@@ -92,6 +94,7 @@ class Pass:
         calendar: The days that are reported on.
         state: The events.
         kept: Where parts are kept.
+        zone: Where days begin and end.
         read: How many events had to be read so far.
         at_once: How many events may be read at once, unless one bucket of customers has more; None for a file's.
     """
@@ -102,6 +105,7 @@ class Pass:
     calendar: Calendar
     state: State
     kept: Kept
+    zone: str = "UTC"
     read: Read = field(default_factory=Read)
     at_once: int | None = None
 
@@ -133,6 +137,7 @@ class Pass:
         """Everything that is asked of every pack's events alike."""
         said = {
             "code": code_hash(),
+            "zone": self.zone,
             "touchpoints": list(self.matcher.touchpoints),
             "rules": [rule.model_dump(mode="json", exclude={"id", "examples"}) for rule in self.atlas.rules],
             "metrics": [
@@ -364,7 +369,8 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
 
 def code_hash() -> str:
     """A hash of the code that parts are made by: whoever changes it has everything computed anew."""
-    ours = Path(__file__).parent.glob("*parts.py")  # this module and the one that makes cases
+    here = Path(__file__).parent
+    ours = [*here.glob("*parts.py"), *(here / f"{name}.py" for name in _MADE_BY)]
     made_by = [*sorted(Path(transforms.__file__).parent.glob("*.py")), *sorted(ours)]
     found = hashlib.sha256(pl.__version__.encode())
     for path in made_by:

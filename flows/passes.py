@@ -14,7 +14,7 @@ import polars as pl
 
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
-from flows.case_parts import CASES, cases_of, make_bucket
+from flows.case_parts import BUCKET, CASES, cases_of, make_bucket
 from flows.interpreter import give_back
 from flows.lately import Lately, lately_of
 from flows.parts import (
@@ -46,7 +46,7 @@ from transforms.periods import Calendar
 from transforms.quantiles import is_censored
 from transforms.renewed import Renewed
 from transforms.slots import Slots
-from transforms.valued import Values
+from transforms.valued import VALUED, Values
 from warehouse.executors import Executor
 from warehouse.kept import Kept
 from warehouse.store import State
@@ -163,7 +163,7 @@ def measure(
     if kept is None:
         asked.kept.drop(CASES)  # they are as they are today by now
     metrics = workspace.atlas.metrics
-    of_cases = _sums_of_cases(workspace, codebook, found)
+    of_cases = _sums_of_cases(workspace, codebook, found) if told_of_cases else _OfCases.none()
     followed_sums = measure_followed(summed["ahead"].lazy(), metrics, workspace.now).collect()
     volumes = volume(summed["counted"].lazy()).collect()
     return Measured(
@@ -198,9 +198,12 @@ class _Lending(Kept):
         """As `Kept.find`."""
         return self._kept.find(kind, key, names)
 
-    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:  # noqa: ARG002
-        """Lend tables."""
-        self._kept.lend(kind, key, tables)
+    def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:
+        """Lend buckets of cases; what else is made on the way is asked for again."""
+        if kind == BUCKET:
+            self._kept.lend(kind, key, tables)
+        else:
+            self._kept.put(kind, key, tables, as_in_memory=as_in_memory)
 
 
 def _make_cases(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> None:
@@ -258,6 +261,13 @@ class _OfCases:
     sums: pl.DataFrame
     values: Values
     behind: pl.DataFrame
+
+    @classmethod
+    def none(cls) -> "_OfCases":
+        """Of no cases."""
+        empty = (pl.DataFrame(schema=dict(kinds)) for kinds in (SUMS, VALUED, BEHIND))
+        sums, values, behind = empty
+        return cls(sums, Values.of(values), behind)
 
 
 def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewed) -> _OfCases:

@@ -127,7 +127,9 @@ class Turns:
         self._nothing = match(nothing.lazy(), wanted.matcher)
         self._turns = 0
         kinds = dict(self._nothing.collect_schema())
-        self._of_subjects = [pl.DataFrame(schema={name: kinds[name] for name in wanted.told_columns})]
+        # Without facts not all columns are read.
+        told = {name: kinds[name] for name in wanted.told_columns} if facts else {}
+        self._of_subjects = [pl.DataFrame(schema=told)]
         self._unmatched = {name: kinds[name] for name in _UNMATCHED} if facts else {}
         self._found: dict[str, list[pl.DataFrame]] = {}
 

@@ -22,15 +22,15 @@ MANY = 1_000
 AT_ONCE = 1 << 16
 """Of so many moments at once the days are found: they stay in the processor's cache."""
 
-AGED = {"day": pl.Int32, "mark": pl.UInt64, **dict.fromkeys(QUANTILES, pl.Float64)}
-"""How old a set of cases is when a day ends: the day (since 1970), the set's mark, ages in days."""
+AGED = {"end": pl.Int64, "mark": pl.UInt64, **dict.fromkeys(QUANTILES, pl.Float64)}
+"""How old a set of cases is when a day ends: that instant (microseconds since 1970), the set's mark, ages in days."""
 
 
 class KnownAges:
     """What is known of sets of open cases by day.
 
     Args:
-        known: `AGED`, no pair of day and mark twice; nothing when absent.
+        known: `AGED`, no pair of end and mark twice; nothing when absent.
     """
 
     def __init__(self, known: pl.DataFrame | None = None) -> None:
@@ -38,24 +38,24 @@ class KnownAges:
         self._asked: list[pl.DataFrame] = []
         self.has_learnt = False
 
-    def find(self, days: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def find(self, ends: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ages of sets, a row for each, and which of them are known."""
         known = self._known.with_columns(is_known=pl.lit(value=True))
-        asked = pl.DataFrame({"day": days.astype(np.int32), "mark": marks})
-        found = asked.join(known, on=["day", "mark"], how="left", maintain_order="left")
+        asked = pl.DataFrame({"end": ends, "mark": marks})
+        found = asked.join(known, on=["end", "mark"], how="left", maintain_order="left")
         return found.select(*QUANTILES).to_numpy().copy(), found["is_known"].is_not_null().to_numpy()
 
-    def note(self, days: np.ndarray, marks: np.ndarray, ages: np.ndarray, *, has_learnt: bool) -> None:
+    def note(self, ends: np.ndarray, marks: np.ndarray, ages: np.ndarray, *, has_learnt: bool) -> None:
         """Note ages of sets, known before or not."""
-        told = {"day": days, "mark": marks, **dict(zip(QUANTILES, ages.T, strict=True))}
+        told = {"end": ends, "mark": marks, **dict(zip(QUANTILES, ages.T, strict=True))}
         self._asked.append(pl.DataFrame(told, schema=AGED))
         self.has_learnt |= has_learnt
 
     def used(self) -> pl.DataFrame:
-        """What was asked for: `AGED`, by day and mark, no pair twice."""
+        """What was asked for: `AGED`, by end and mark, no pair twice."""
         if not self._asked:
             return self._known.clear()
-        return pl.concat(self._asked).unique(["day", "mark"]).sort("day", "mark")
+        return pl.concat(self._asked).unique(["end", "mark"]).sort("end", "mark")
 
 
 def days_of(moments: np.ndarray, edges: np.ndarray) -> np.ndarray:

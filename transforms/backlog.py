@@ -194,8 +194,8 @@ class _Flow:
     def ages(self, cases: pl.DataFrame, known: KnownAges) -> np.ndarray:
         """Quantiles of the ages of open cases at every day's end, in days: row by row; NaN where none is open."""
         there, marks = (np.cumsum(of["opened"] - of["ended"], axis=1)[:, 1:] for of in (self.n, self.mark))
-        days = np.tile(np.arange(len(self.span.days)), len(there))
-        told, marked = days + self.span.before + 1, marks.reshape(-1).view(np.uint64)
+        # By the instant at which a day ends: another zone's days end at others.
+        told, marked = np.tile(self.span.edges[1:], len(there)), marks.reshape(-1).view(np.uint64)
         is_open = there.reshape(-1) > 0
         ages, is_known = known.find(told, marked)
         ages[~is_open] = np.nan

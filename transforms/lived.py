@@ -76,7 +76,7 @@ class Lived:
     def with_more(
         self, touchpoints: Sequence[str], codes: np.ndarray, customers: np.ndarray, n: np.ndarray
     ) -> "Lived":
-        """What is told already, and what more rows tell: as of `of`."""
+        """What is told already, and what more rows tell: as of `of`. It is done once: new customers' bits are not noted."""
         events, many, few = dict(self.events), dict(self.many), dict(self.few)
         bits, last = self._bits(customers)
         if many:

@@ -28,7 +28,7 @@ class Renewed:
         touched: All subjects that were touched: feed, subject_id.
         been: States that the rows have been in, from the old ones to those of now: whatever differs between any of
             them and now is of touched subjects. Empty when that is not known.
-        remember: Remembers what is made of the old rows, and of nothing else but what its name says.
+        remember: Remembers what is made of the old rows, customers aside, and of nothing else but what its name says.
     """
 
     rows: pl.DataFrame

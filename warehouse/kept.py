@@ -133,7 +133,9 @@ class Kept:
                 self._drop(name)
 
     def _drop(self, name: str) -> None:
-        self._paths.pop(name).unlink(missing_ok=True)
+        # Another thread may have found it out, too.
+        if (path := self._paths.pop(name, None)) is not None:
+            path.unlink(missing_ok=True)
 
     def put(self, kind: str, key: str, tables: Frames, *, as_in_memory: bool = False) -> None:
         """Keep tables under a key.

@@ -2,6 +2,8 @@
 
 import os
 import random
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from flows.named_cases import NamedCases
 from flows.passes import Measured, measure
 from flows.stages import score
 from flows.workspace import LoadedWorkspace
-from tests.properties.drawn_history import History
+from tests.properties import drawn_history
+from tests.properties.drawn_history import START, History
 from transforms.found import events_unmatched
 from transforms.measure import CELL
 from transforms.valued import Values
@@ -106,6 +109,52 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     for table, frame in found.items():
         keys = table.primary_key()
         assert frame.sort(keys).equals(anew[table].select(frame.columns).sort(keys)), table.table_name()
+
+
+def _a_day_later(history: History) -> None:
+    history.today += timedelta(days=1)
+
+
+def _a_vacancy(history: History) -> None:
+    history.changes[2].append((START.replace(tzinfo=None) + timedelta(days=3), None))
+
+
+def _what_is_recent_gone(history: History) -> None:
+    assert history.store.kept.folder is not None
+    gone = list(history.store.kept.folder.glob("recent-*"))
+    assert gone
+    for path in gone:
+        path.unlink()
+
+
+@pytest.mark.parametrize("change", [_a_day_later, _a_vacancy, _what_is_recent_gone])
+def test_what_hangs_on_owners_and_the_day_alone_is_computed_alone(
+    tmp_path: Path, change: Callable[[History], None]
+):
+    history = History(tmp_path, random.Random(3))
+    for _ in range(2):
+        history.batch()
+    measure(history.workspace(), history.state, kept=history.store.kept)
+    change(history)
+    workspace = history.workspace()
+    assert (
+        differing(*(measure(workspace, history.state, kept=one) for one in (history.store.kept, None))) == []
+    )
+
+
+def test_another_zone_has_other_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    history = History(tmp_path, random.Random(7))
+    for _ in range(3):
+        history.batch()
+    for zone in ("Europe/Berlin", "Europe/London", "Pacific/Pago_Pago", "Pacific/Fakaofo"):
+        monkeypatch.setitem(drawn_history._SETTINGS, "timezone", zone)  # noqa: SLF001
+        workspace, state = history.workspace(), history.state
+        kept, fresh = (measure(workspace, state, kept=one) for one in (history.store.kept, None))
+        assert differing(kept, fresh) == []
+        found, anew = (score(workspace, one, state) for one in (kept, fresh))
+        for table, frame in found.items():
+            keys = table.primary_key()
+            assert frame.sort(keys).equals(anew[table].select(frame.columns).sort(keys)), table.table_name()
 
 
 @pytest.mark.parametrize("sequence", range(SEQUENCES))
