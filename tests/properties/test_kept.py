@@ -142,6 +142,33 @@ def test_what_hangs_on_owners_and_the_day_alone_is_computed_alone(
     )
 
 
+def test_what_is_told_and_damaged_is_computed_once_although_every_bucket_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(case_parts, "PARTITION_ROWS", 10)
+    history = History(tmp_path, random.Random(0))
+    for _ in range(3):
+        history.batch()
+    workspace, folder = history.workspace(), history.store.kept.folder
+    assert folder is not None
+    before = measure(workspace, history.state, kept=history.store.kept)
+    for path in [*folder.glob("mended-*"), *folder.glob("cases-*")]:
+        path.unlink()
+    kept = history.store.keeping()
+    for path in folder.glob("told-*"):
+        path.write_bytes(b"cut")
+    again = measure(workspace, history.state, kept=kept)
+    assert differing(before, again) == []
+    assert again.read <= 2 * history.state.rows, "two threads may begin with the same one"
+
+
+def test_nothing_has_been_told_yet(tmp_path: Path):
+    history = History(tmp_path, random.Random(0))
+    found = measure(history.workspace(), history.state, kept=history.store.kept)
+    assert (found.read, found.cases.height, found.sums.height) == (0, 0, 0)
+    assert found.values.cells.is_empty()
+
+
 def test_another_zone_has_other_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     history = History(tmp_path, random.Random(7))
     for _ in range(3):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from warehouse.files import intact
 from warehouse.kept import YOUNG_SECONDS, Kept
 from warehouse.mapped import Change
 
@@ -97,3 +98,17 @@ def test_what_is_used_is_not_swept(tmp_path: Path):
     stamp = path.stat().st_mtime_ns
     kept.find("told", "k")
     assert path.stat().st_mtime_ns == stamp, "so its bytes are not looked at again"
+
+
+def test_what_another_thread_has_found_to_be_damaged_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept, path = _kept(tmp_path)
+    path.write_bytes(b"cut")
+
+    def found_out_by_both(path: Path, remedy: str) -> Path:
+        kept._drop("told-k")  # noqa: SLF001 - the other thread
+        return intact(path, remedy)
+
+    monkeypatch.setattr("warehouse.kept.intact", found_out_by_both)
+    assert kept.find("told", "k") is None
