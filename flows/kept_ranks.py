@@ -2,23 +2,17 @@
 
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
 
 import polars as pl
 
 from flows.parts import hash_of
 from transforms import ages, ranked
 from transforms.ages import KnownAges
+from transforms.known import Known
 from transforms.ranked import Ranked
 from warehouse.kept import Kept
 
 RANKED, AGED = "ranked", "aged"
-
-
-class _Known(Protocol):
-    has_learnt: bool
-
-    def used(self) -> pl.DataFrame: ...
 
 
 def known_ranks(kept: Kept) -> Ranked:
@@ -56,7 +50,7 @@ def _found(kept: Kept, what: str, made_by: ModuleType) -> pl.DataFrame | None:
     return found[what] if found else None
 
 
-def _keep(kept: Kept, what: str, made_by: ModuleType, known: _Known) -> None:
+def _keep(kept: Kept, what: str, made_by: ModuleType, known: Known) -> None:
     if known.has_learnt:
         used = known.used()
         key = hash_of([str(used.hash_rows().sum()), str(used.height)])

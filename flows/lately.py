@@ -77,12 +77,13 @@ def _of_large(asked: Pass, names: Sequence[str], large: Sequence[PackKeys]) -> L
         asked.kept.put(_KIND, key, _frames(made), as_in_memory=True)
         return made
     asked.kept.use((kind, one.under(kind)) for kind in (MISSED, RECENT) for one in large)
-    parts = {name: {} for name in ("lived", "missed")}
-    for name, frame in found.items():
-        of, _, which = name.partition("/")
-        parts.get(of, {})[which] = frame
-    missed = Unmatched(found["seen"], Lived.from_frames(parts["missed"]))
-    return Lately(found["hits"], Lived.from_frames(parts["lived"]), missed)
+    lived, missed = (
+        Lived.from_frames(
+            {name.removeprefix(of): frame for name, frame in found.items() if name.startswith(of)}
+        )
+        for of in ("lived/", "missed/")
+    )
+    return Lately(found["hits"], lived, Unmatched(found["seen"], missed))
 
 
 def _frames(made: Lately) -> dict[str, pl.DataFrame]:

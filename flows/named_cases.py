@@ -141,16 +141,18 @@ class NamedCases:
             first, end = (microseconds(moment) for moment in block.within)
             found = np.maximum(np.searchsorted(slots.starts, [first, end - 1], side="right"), 1)
             low, high = int(found[0]) - 1, int(found[1])
-        by_tenure = slots.owners()
-        names = [
-            by_tenure[name].hash().to_numpy()[slots.tenure_of[:, low:high]]
-            for name in ("owner_id", "team_id")
-        ]
         told = hashlib.sha256(json.dumps(self.credit.touchpoints).encode())
         # When the first of them began is before the block, and may be told otherwise.
-        for part in (slots.starts[low + 1 : high], *names):
-            told.update(part.tobytes())
+        told.update(slots.starts[low + 1 : high].tobytes())
+        for names in self._accountable_names:
+            told.update(names[:, low:high].tobytes())
         return told.hexdigest()
+
+    @cached_property
+    def _accountable_names(self) -> list[np.ndarray]:
+        """Hashes of who was accountable, and of their teams, by touchpoint and slot."""
+        slots, by_tenure = self.credit.slots, self.credit.slots.owners()
+        return [by_tenure[name].hash().to_numpy()[slots.tenure_of] for name in ("owner_id", "team_id")]
 
     def mended(self, block: CaseBlock, before: pl.DataFrame) -> pl.DataFrame | None:
         """A block's rows, of those that were published at a state before: what was touched since is replaced.

@@ -41,12 +41,12 @@ from transforms.credit import named
 from transforms.followed import measure_followed
 from transforms.lived import Lived
 from transforms.match import Matcher, match
-from transforms.measure import CELL, SUMS, case_values, looks_ahead, measure_cases, volume
+from transforms.measure import CELL, SUMS, VALUED, case_values, looks_ahead, measure_cases, volume
 from transforms.periods import Calendar
 from transforms.quantiles import is_censored
 from transforms.renewed import Renewed
 from transforms.slots import Slots
-from transforms.valued import VALUED, Values
+from transforms.valued import Values
 from warehouse.executors import Executor
 from warehouse.kept import Kept
 from warehouse.store import State

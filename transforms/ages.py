@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from transforms.groups import order_of
+from transforms.known import Known
 
 DAY = 86_400_000_000
 _DAY = np.uint16
@@ -26,7 +27,7 @@ AGED = {"end": pl.Int64, "mark": pl.UInt64, **dict.fromkeys(QUANTILES, pl.Float6
 """How old a set of cases is when a day ends: that instant (microseconds since 1970), the set's mark, ages in days."""
 
 
-class KnownAges:
+class KnownAges(Known):
     """What is known of sets of open cases by day.
 
     Args:
@@ -34,28 +35,17 @@ class KnownAges:
     """
 
     def __init__(self, known: pl.DataFrame | None = None) -> None:
-        self._known = pl.DataFrame(schema=AGED) if known is None else known
-        self._asked: list[pl.DataFrame] = []
-        self.has_learnt = False
+        super().__init__(AGED, ("end", "mark"), known)
 
     def find(self, ends: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ages of sets, a row for each, and which of them are known."""
-        known = self._known.with_columns(is_known=pl.lit(value=True))
-        asked = pl.DataFrame({"end": ends, "mark": marks})
-        found = asked.join(known, on=["end", "mark"], how="left", maintain_order="left")
-        return found.select(*QUANTILES).to_numpy().copy(), found["is_known"].is_not_null().to_numpy()
+        found, is_known = self._look_up(pl.DataFrame({"end": ends, "mark": marks}))
+        return found.select(*QUANTILES).to_numpy().copy(), is_known
 
     def note(self, ends: np.ndarray, marks: np.ndarray, ages: np.ndarray, *, has_learnt: bool) -> None:
         """Note ages of sets, known before or not."""
         told = {"end": ends, "mark": marks, **dict(zip(QUANTILES, ages.T, strict=True))}
-        self._asked.append(pl.DataFrame(told, schema=AGED))
-        self.has_learnt |= has_learnt
-
-    def used(self) -> pl.DataFrame:
-        """What was asked for: `AGED`, by end and mark, no pair twice."""
-        if not self._asked:
-            return self._known.clear()
-        return pl.concat(self._asked).unique(["end", "mark"]).sort("end", "mark")
+        self._note(pl.DataFrame(told, schema=AGED), has_learnt=has_learnt)
 
 
 def days_of(moments: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ add up, so of cases made long before they are remembered. Ages come from the ope
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from transforms.ages import DAY, QUANTILES, KnownAges, Lives, days_of
 from transforms.groups import grouped
 from transforms.ranked import mixed
 from transforms.renewed import Renewed
-from transforms.slots import microseconds
+from transforms.slots import midnights_of
 
 _NEVER = np.iinfo(np.int64).max // 2
 _NEVER_DAY = np.iinfo(np.int32).max
@@ -53,9 +53,7 @@ class Span:
     @cached_property
     def edges(self) -> np.ndarray:
         """When the first one begins, and when each of them ends: microseconds since 1970."""
-        every = [*self.days, self.last + timedelta(days=1)]
-        midnights = (datetime.combine(day, time(), self.zone).astimezone(UTC) for day in every)
-        return np.array([microseconds(midnight) for midnight in midnights])
+        return np.array(midnights_of([*self.days, self.last + timedelta(days=1)], self.zone))
 
     @property
     def before(self) -> int:

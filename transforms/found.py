@@ -56,7 +56,7 @@ class Unmatched:
 
     Attributes:
         seen: feed, kind, channel (codes), first_at, last_at; no signature twice.
-        lived: Events and customers, by `_number` of the signature as text.
+        lived: Events and customers, by the number of the signature as text, see `_numbers`.
     """
 
     seen: pl.DataFrame

@@ -81,13 +81,12 @@ class Lived:
         bits, last = self._bits(customers)
         if many:
             size = len(next(iter(many.values())))
-            lacking = last // 64 + 1 - size
-            many = {
-                name: np.pad(own, (0, max(lacking, 0))) if lacking > 0 else own for name, own in many.items()
-            }
-        order = np.argsort(codes, kind="stable")
-        for code in np.unique(codes).tolist():
-            of_it = order[slice(*np.searchsorted(codes[order], [code, code + 1]))]
+            if (lacking := last // 64 + 1 - size) > 0:
+                many = {name: np.pad(own, (0, lacking)) for name, own in many.items()}
+        order, sizes = order_of(codes, len(touchpoints)), np.bincount(codes, minlength=len(touchpoints))
+        ends = np.cumsum(sizes)
+        for code in np.flatnonzero(sizes).tolist():
+            of_it = order[ends[code] - sizes[code] : ends[code]]
             name, own = touchpoints[code], bits[of_it]
             own = own[own > 0]
             events[name] = events.get(name, 0) + int(n[of_it].sum())

@@ -44,6 +44,8 @@ total, squares: in steps of the metric and their squares.
 
 CELL = ("slot", "touchpoint", "metric", "dimension", "segment")
 """The keys of the sums."""
+VALUED = {**{name: SUMS[name] for name in CELL}, "value": pl.Float64(), "is_event": pl.Boolean()}
+"""An observation of a quantile."""
 
 ANSWERS: Mapping[str, pl.DataType] = {
     "slot": pl.UInt32(),
@@ -181,7 +183,7 @@ def _looked_ahead(cases: pl.LazyFrame, metric: Metric, codebook: Codebook, now: 
 def case_values(
     cases: pl.LazyFrame, metrics: Sequence[Metric], codebook: Codebook, now: datetime
 ) -> pl.LazyFrame:
-    """Observations of quantiles: slot, touchpoint, metric, dimension, segment, value, is_event.
+    """Observations of quantiles: `VALUED`.
 
     Quantiles of the same values share them, under the number of the first of their family. A case that is
     still open now has its age for a duration, without the event, where the metric counts open cases.
@@ -210,11 +212,7 @@ def case_values(
                     is_event=value.is_not_null(),
                 )
             )
-    return (
-        pl.concat(made)
-        if made
-        else pl.LazyFrame(schema={**{k: SUMS[k] for k in CELL}, "value": pl.Float64, "is_event": pl.Boolean})
-    )
+    return pl.concat(made) if made else pl.LazyFrame(schema=VALUED)
 
 
 def judged_cases(cases: pl.LazyFrame, metric: Metric, codebook: Codebook) -> pl.LazyFrame:

@@ -7,6 +7,8 @@ their parts; a set that several cards have, or that a run before has had, is put
 import numpy as np
 import polars as pl
 
+from transforms.known import Known
+
 AT_ONCE = 1 << 15
 """So many values are marked at once: they stay in the processor's cache."""
 FEW = 1 << 10
@@ -23,7 +25,7 @@ RANKED = {"mark": pl.UInt64, "rank": pl.Int64, "value": pl.Float64}
 """One value of a set: the set's mark, the value's place among its values from 0, the value."""
 
 
-class Ranked:
+class Ranked(Known):
     """What is known of sets by rank.
 
     Args:
@@ -31,9 +33,7 @@ class Ranked:
     """
 
     def __init__(self, known: pl.DataFrame | None = None) -> None:
-        self._known = pl.DataFrame(schema=RANKED) if known is None else known
-        self._asked: list[pl.DataFrame] = []
-        self.has_learnt = False
+        super().__init__(RANKED, ("mark", "rank"), known)
 
     def find(self, marks: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values of sets by rank, and of which sets all are known.
@@ -42,9 +42,8 @@ class Ranked:
             marks: The sets' marks.
             ranks: A column for every set; -1 for none.
         """
-        known = self._known.with_columns(is_known=pl.lit(value=True))
-        found = _pairs(marks, ranks).join(known, on=["mark", "rank"], how="left", maintain_order="left")
-        is_known = found["is_known"].is_not_null().to_numpy().reshape(ranks.shape) | (ranks < 0)
+        found, is_known = self._look_up(_pairs(marks, ranks))
+        is_known = is_known.reshape(ranks.shape) | (ranks < 0)
         return found["value"].fill_null(0.0).to_numpy().reshape(ranks.shape), is_known.all(axis=0)
 
     def note(self, marks: np.ndarray, ranks: np.ndarray, values: np.ndarray, *, has_learnt: bool) -> None:
@@ -57,14 +56,7 @@ class Ranked:
             has_learnt: Whether any of it was not known.
         """
         told = _pairs(marks, ranks).with_columns(value=pl.Series(values.reshape(-1)))
-        self._asked.append(told.filter(pl.col("rank") >= 0))
-        self.has_learnt |= has_learnt
-
-    def used(self) -> pl.DataFrame:
-        """What was asked for, known before or not: `RANKED`, by mark and rank, no pair twice."""
-        if not self._asked:
-            return self._known.clear()
-        return pl.concat(self._asked).unique(["mark", "rank"]).sort("mark", "rank")
+        self._note(told.filter(pl.col("rank") >= 0), has_learnt=has_learnt)
 
 
 def _pairs(marks: np.ndarray, ranks: np.ndarray) -> pl.DataFrame:

@@ -125,6 +125,11 @@ class Slots:
         return pl.lit(table).gather(at).alias("tenure")
 
 
+def midnights_of(days: Iterable[date], zone: ZoneInfo) -> list[int]:
+    """When days begin in a zone, microseconds since 1970."""
+    return [microseconds(datetime.combine(day, time(), zone).astimezone(UTC)) for day in days]
+
+
 def slots(
     tenures: Sequence[Tenure],
     touchpoints: Sequence[str],
@@ -144,7 +149,7 @@ def slots(
         also: Further instants at which a slot ends, so that two maps can share their slots.
     """
     days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
-    midnights = [microseconds(datetime.combine(d, time(), zone).astimezone(UTC)) for d in days]
+    midnights = midnights_of(days, zone)
     low, high = midnights[0], midnights[-1]
     edges = [microseconds(edge) for edge in (*(e for t in tenures for e in (t.start, t.end)), *also)]
     inside = [edge for edge in edges if low < edge < high]

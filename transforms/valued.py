@@ -7,7 +7,6 @@ have others now stand behind it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -21,8 +20,6 @@ _ORDER = ("touchpoint", "metric", "dimension", "segment", "slot")
 """What is asked for together stands together: a touchpoint's periods are stretches of it."""
 COUNTED = {**{name: SUMS[name] for name in CELL}, "n": pl.Int64(), "excluded": pl.Int64(), "mark": pl.Int64()}
 """A cell, how many of its observations have a value, how many have none, and the mark of the values."""
-VALUED = {**{name: SUMS[name] for name in CELL}, "value": pl.Float64(), "is_event": pl.Boolean()}
-"""An observation, as `measure.case_values` has it."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,6 @@ class Cells:
     begins: np.ndarray
     value: np.ndarray
     more: np.ndarray
-
-    @classmethod
-    def none(cls, cells: int) -> "Cells":
-        """So many cells without values."""
-        nothing = np.zeros(cells, dtype=np.int64)
-        return cls(nothing, nothing.view(np.uint64), nothing, np.empty(0), np.empty(0))
 
     def take(self, cells: np.ndarray) -> "Cells":
         """Some of the cells, in their order."""
@@ -90,9 +81,8 @@ class Values:
 
     @classmethod
     def of(cls, values: pl.DataFrame) -> "Values":
-        """Of observations: `VALUED`."""
-        counted = in_order(counted_values(values))
-        return _put_together(_Stretches(counted, events_of(values)["value"].to_numpy()), values)
+        """Of observations: `measure.VALUED`."""
+        return _put_together(_Stretches.of(counted_values(values), events_of(values)), values)
 
     @classmethod
     def following(
@@ -102,7 +92,7 @@ class Values:
 
         Args:
             cases: The cases.
-            observe: Their observations: `VALUED`, each of one case alone.
+            observe: Their observations: `measure.VALUED`, each of one case alone.
             made_by: A hash of all that `observe` hangs on but the instant it is, which says how long open cases wait.
             waits: Whether open cases have values at all.
         """
@@ -111,9 +101,9 @@ class Values:
             return counted_values(observe(rows))
 
         counting = f"cells-{made_by}"
-        before = in_order(cases.remember(counting, lambda: count(cases.old)))
+        before = cases.remember(counting, lambda: count(cases.old))
         column = cases.remember(f"values-{made_by}", lambda: events_of(observe(cases.old)).select("value"))
-        old = _Stretches(before, column["value"].to_numpy())
+        old = _Stretches.of(before, column)
         came, gone = (events_of(observe(rows)) for rows in (cases.came, cases.old[cases.gone]))
         waiting = observe(cases.rows.filter(pl.col("closed_at").is_null()) if waits else cases.rows.clear())
         return _put_together(old.with_others(cases.summed(counting, count, CELL), came, gone), waiting)
@@ -124,7 +114,7 @@ class _Stretches:
     """Where every cell's values stand.
 
     Attributes:
-        counted: `COUNTED`; without `begin` those of each cell follow those of the one before.
+        counted: `COUNTED`, and `begin`: where the first one stands.
         value: Values.
         more: Others, see `Cells`.
     """
@@ -133,12 +123,11 @@ class _Stretches:
     value: np.ndarray
     more: np.ndarray = field(default_factory=lambda: np.empty(0))
 
-    @cached_property
-    def begun(self) -> pl.DataFrame:
-        """`COUNTED` and `begin`."""
-        if "begin" in self.counted.columns:
-            return self.counted
-        return self.counted.with_columns(begin=pl.col("n").cum_sum() - pl.col("n"))
+    @classmethod
+    def of(cls, counted: pl.DataFrame, values: pl.DataFrame) -> "_Stretches":
+        """Cells (`COUNTED`, in any order) whose values, as `events_of` has them, follow each other."""
+        begun = counted.sort(_ORDER).with_columns(begin=pl.col("n").cum_sum() - pl.col("n"))
+        return cls(begun, values["value"].to_numpy())
 
     def with_others(self, now: pl.DataFrame, came: pl.DataFrame, gone: pl.DataFrame) -> "_Stretches":
         """The cells as they are now, once some values have come and others are gone.
@@ -157,15 +146,14 @@ class _Stretches:
         ]
         sizes = np.array([len(one) for one in left], dtype=np.int64)
         moved = touched.with_columns(moved=pl.Series(self.value.size + 1 + np.cumsum(sizes) - sizes))
-        begun = now.join(self.begun.select(*CELL, "begin"), on=CELL, how="left").join(
-            moved, on=CELL, how="left"
-        )
-        begins = begun.with_columns(begin=pl.coalesce("moved", "begin")).drop("moved")
-        return _Stretches(begins, self.value, np.concatenate([np.empty(0), *left]))
+        begins = self.counted.select(*CELL, "begin")
+        begun = now.join(begins, on=CELL, how="left").join(moved, on=CELL, how="left")
+        counted = begun.with_columns(begin=pl.coalesce("moved", "begin")).drop("moved")
+        return _Stretches(counted, self.value, np.concatenate([np.empty(0), *left]))
 
     def cells_of(self, cells: pl.DataFrame) -> Cells:
         """Some cells; those that are not there have no values."""
-        found = cells.join(self.begun, on=CELL, how="left", maintain_order="left").fill_null(0)
+        found = cells.join(self.counted, on=CELL, how="left", maintain_order="left").fill_null(0)
         marks = found["mark"].to_numpy().view(np.uint64)
         return Cells(found["n"].to_numpy(), marks, found["begin"].to_numpy(), self.value, self.more)
 
@@ -191,15 +179,10 @@ def _without(values: np.ndarray, gone: np.ndarray) -> np.ndarray:
 def _put_together(events: _Stretches, waiting: pl.DataFrame) -> Values:
     """Cells of events and of open cases, of which `waiting` has the observations, among others."""
     so_far = waiting.filter(_is_so_far()).with_columns(is_event=pl.lit(value=True))
-    still = _Stretches(in_order(counted_values(so_far)), events_of(so_far)["value"].to_numpy())
-    cells = in_order(pl.concat([one.counted.select(CELL) for one in (events, still)]).unique())
+    still = _Stretches.of(counted_values(so_far), events_of(so_far))
+    cells = pl.concat([one.counted.select(CELL) for one in (events, still)]).unique().sort(_ORDER)
     excluded = cells.join(events.counted, on=CELL, how="left", maintain_order="left")["excluded"]
     return Values(cells, excluded.fill_null(0).to_numpy(), events.cells_of(cells), still.cells_of(cells))
-
-
-def in_order(cells: pl.DataFrame) -> pl.DataFrame:
-    """Cells in the order in which their values stand."""
-    return cells.sort(_ORDER)
 
 
 def events_of(values: pl.DataFrame) -> pl.DataFrame:

@@ -126,8 +126,9 @@ class Releases:
         files = []
         for one in parts:
             known = before.get(one.name)
-            is_so = known is not None and known.key == one.key
-            made = self._again(replace(known, state=one.state)) if known is not None and is_so else None
+            made = None
+            if known is not None and known.key == one.key:
+                made = self._again(replace(known, state=one.state))
             files.append(made or self.put(table, self._mended(one, known), extra, one))
         return files
 

@@ -9,9 +9,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.measure import CELL
+from transforms.measure import CELL, VALUED
 from transforms.renewed import Renewed
-from transforms.valued import VALUED, Cells, Values
+from transforms.valued import Cells, Values
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 CASES = {
