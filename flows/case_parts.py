@@ -231,7 +231,7 @@ def _made(
     buckets = case_buckets(asked, keys)
     if make is not None and buckets > 1:
         make(buckets)
-    bounds = _bounds(asked, keys, buckets)
+    bounds = bucket_bounds(asked, keys, buckets)
     parts = [_bucket_of_cases(asked, keys, bucket, bounds) for bucket in range(buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
@@ -254,10 +254,17 @@ def _bucket_of_cases(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds:
     return found or _summed_up(asked, _in_bucket(asked, keys, bucket, bounds))
 
 
-def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, buckets: int) -> None:
-    """Make one bucket's cases, and keep them."""
-    made = _summed_up(asked, _in_bucket(asked, keys, bucket, _bounds(asked, keys, buckets)))
-    asked.kept.put(BUCKET, bucket_key(keys, bucket, buckets), made)
+def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> None:
+    """Make one bucket's cases, and keep them.
+
+    Args:
+        asked: The pass.
+        keys: Keys of every pack, whose parts are kept.
+        bucket: Which of them, from 0.
+        bounds: As `bucket_bounds` has them.
+    """
+    made = _summed_up(asked, _in_bucket(asked, keys, bucket, bounds))
+    asked.kept.put(BUCKET, bucket_key(keys, bucket, bounds.height + 1), made)
 
 
 def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None:
@@ -325,7 +332,7 @@ def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> pl.DataFrame:
     return tables[TOLD][rows_of(tables[TOLD], subjects)].cast(dict(tables[TYPES].schema))
 
 
-def _bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame:
+def bucket_bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame:
     """Subjects with which all buckets but the first begin: of the same packs the same ones, wherever."""
     if buckets == 1:
         return _NO_SUBJECT

@@ -19,7 +19,7 @@ from typing import Any
 from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
-from flows.case_parts import BUCKET, bucket_key, make_bucket
+from flows.case_parts import BUCKET, bucket_bounds, bucket_key, make_bucket
 from flows.parts import BY_STAKES, FACTS, MISSED, TOLD, Lacking, PackKeys, Pass, keys_of, lacking, make_part
 from flows.progress import Tell
 from warehouse.executors import Executor
@@ -88,7 +88,7 @@ def _done(task: Task) -> int:
         raise ExecutorError.at("worker", "makes parts of other things: its program is another one.", _OTHER)
     if task.bucket is not None:
         if not asked.kept.has(BUCKET, bucket_key(theirs, task.bucket, task.buckets)):
-            make_bucket(asked, theirs, task.bucket, task.buckets)
+            make_bucket(asked, theirs, task.bucket, bucket_bounds(asked, theirs, task.buckets))
     else:
         for lack in lacking(asked, theirs):
             make_part(asked, lack)

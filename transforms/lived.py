@@ -97,7 +97,7 @@ class Lived:
                 )
                 many[name] = words
             else:
-                few[name] = np.union1d(few.get(name, own), own).astype(np.uint32)
+                few[name] = _together([few.get(name, own), own]).astype(np.uint32)
         return Lived(events, many, few, self.customers)
 
     def _bits(self, customers: np.ndarray) -> tuple[np.ndarray, int]:
@@ -160,7 +160,7 @@ class Lived:
         many = [self.many[name] for name in there if name in self.many]
         few = [self.few[name] for name in there if name in self.few]
         union = reduce(np.bitwise_or, many) if many else np.empty(0, dtype=np.uint64)
-        others: np.ndarray = np.unique(np.concatenate(few)) if few else np.empty(0, dtype=np.uint32)
+        others = _together(few)
         if many:
             known = union.view(np.uint8)[others >> 3] >> (7 - (others & 7)).astype(np.uint8)
             others = others[known & 1 == 0]
@@ -170,3 +170,11 @@ class Lived:
     def stakes(self) -> Mapping[str, tuple[int, int]]:
         """Events and customers by touchpoint."""
         return {name: self.stake([name]) for name in self.events}
+
+
+def _together(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """The numbers of several sets, each of them once, ascending: sorted, where `np.unique` looks each of them up."""
+    if not sets:
+        return np.empty(0, dtype=np.uint32)
+    every = np.sort(np.concatenate(sets))
+    return every[np.diff(every, prepend=every[:1] + 1) != 0]

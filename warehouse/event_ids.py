@@ -113,8 +113,8 @@ def _write_anew(path: Path) -> None:
 
 
 def _named(path: Path) -> int:
-    """The hash in the name of the file that an index belongs to."""
-    return int(path.stem.rpartition("-")[2], 16)
+    """64 bits of the hash in the name of the file that an index belongs to."""
+    return int(path.stem.rpartition("-")[2][-16:], 16)
 
 
 def _search(path: Path, rows: int, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from blake3 import blake3
 from polars.exceptions import ComputeError
 
 from contracts.errors import StoreError
@@ -28,13 +29,14 @@ BEHIND: dict[Path, Callable[[Path], bool]] = {}
 
 Stamp = tuple[int, int, int]
 
-_HASH_LENGTH = 16
+_HASH_LENGTH, _SHA_LENGTH = 20, 16
+"""Hexadecimal digits of a name that are of BLAKE3; and of SHA-256, by which files were named before, or of sums."""
 _WHOLE: dict[Path, Stamp] = {}
 """Files that were found to be whole, and what they were stamped then."""
 _WHOLE_MAX = 65_536
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-_PROMISE = re.compile(r"-([0-9a-f]{16})\.(?!(?:ids|tables)$)\w+$")
+_PROMISE = re.compile(r"-([0-9a-f]{16}|[0-9a-f]{20})\.(?!(?:ids|tables)$)\w+$")
 """An index has the name of its file, and sums of its own; what lies as it does in memory is named by sums."""
 BY_SUMS = (".tables",)
 """Files that are named by sums over their bytes: large ones, of which little is looked at."""
@@ -81,6 +83,12 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def fingerprint(path: Path) -> str:
+    """BLAKE3 of a file's bytes, in hexadecimal: as strong as SHA-256, at a quarter of the work."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, blake3).hexdigest()
+
+
 def digest_of_sums(path: Path) -> str:
     """SHA-256 of sums over a file's bytes, in hexadecimal: a fifth of the work.
 
@@ -97,9 +105,14 @@ def digest_of_sums(path: Path) -> str:
     return found.hexdigest()
 
 
-def _digest(path: Path, suffix: str) -> str:
-    """What a file is named by."""
-    return digest_of_sums(path) if suffix in BY_SUMS else digest(path)
+def _named_by(path: Path, suffix: str) -> str:
+    """What a file is named by, as far as it stands in the name."""
+    return digest_of_sums(path)[:_SHA_LENGTH] if suffix in BY_SUMS else fingerprint(path)[:_HASH_LENGTH]
+
+
+def hash_of_promise(promise: str) -> "hashlib._Hash | blake3":
+    """What a promise, see `promised`, was made with: of no bytes yet."""
+    return hashlib.sha256() if len(promise) == _SHA_LENGTH else blake3()
 
 
 def sync_folder(folder: Path) -> None:
@@ -151,12 +164,10 @@ class Written(NamedTuple):
 
     Attributes:
         path: Where it is.
-        sha256: Of its bytes, or of sums over them.
         is_new: Whether there was none of that content.
     """
 
     path: Path
-    sha256: str
     is_new: bool
 
 
@@ -180,12 +191,11 @@ def keep(
         part = part_of(folder / prefix)
         try:
             write(part)
-            found = _digest(part, suffix)
-            path = folder / f"{prefix}-{found[:_HASH_LENGTH]}{suffix}"
+            path = folder / f"{prefix}-{_named_by(part, suffix)}{suffix}"
             if path.exists():
                 # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
                 use(intact(path, "Delete it and run again: it is written anew."))
-                return Written(path, found, is_new=False)
+                return Written(path, is_new=False)
             if durable:
                 with part.open("rb") as file:
                     os.fsync(file.fileno())
@@ -195,7 +205,7 @@ def keep(
                 sync_folder(folder)
         finally:
             part.unlink(missing_ok=True)
-    return Written(path, found, is_new=True)
+    return Written(path, is_new=True)
 
 
 def intact(path: Path, remedy: str) -> Path:
@@ -244,7 +254,9 @@ def _is_whole(path: Path) -> bool:
         stamp = stamp_of(path)
         if _WHOLE.get(path) == stamp:
             return True
-        is_whole = _digest(path, path.suffix)[:_HASH_LENGTH] == path.stem.rpartition("-")[2]
+        told = path.stem.rpartition("-")[2]
+        by_sha = path.suffix not in BY_SUMS and len(told) == _SHA_LENGTH
+        is_whole = told == (digest(path)[:_SHA_LENGTH] if by_sha else _named_by(path, path.suffix))
     if is_whole:
         _note_whole(path, stamp)
     return is_whole

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from contracts.errors import StoreError
 from warehouse.bucket import Bucket, Listed
-from warehouse.files import BEHIND, accessing, create, make_folder, part_of, promised
+from warehouse.files import BEHIND, accessing, create, hash_of_promise, make_folder, part_of, promised
 from warehouse.places import PLACES
 
 THREADS = 8
@@ -62,7 +62,8 @@ class Mirror:
         """
         if PLACES.get(self.folder) != self.bucket.url:  # no longer
             return False
-        name, part, found = self.name(path), part_of(path), hashlib.sha256()
+        name, part, promise = self.name(path), part_of(path), promised(path)
+        found = hash_of_promise(promise)
         with accessing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -70,7 +71,7 @@ class Mirror:
                     at = self.bucket.pour(name, lambda some: (file.write(some), found.update(some)))
                 if at is None:
                     return False
-                if (promise := promised(path)) and not found.hexdigest().startswith(promise):
+                if promise and not found.hexdigest().startswith(promise):
                     what = "is damaged: its content is not what its name promises."
                     raise StoreError.at(self.bucket.at(name), what, _DAMAGED)
                 if path.suffix == ".json":

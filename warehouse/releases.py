@@ -28,6 +28,7 @@ from contracts.tables import Column, Table
 from warehouse.files import (
     accessing,
     create,
+    digest,
     intact,
     is_older,
     keep,
@@ -100,8 +101,8 @@ class Releases:
             )
 
         prefix = f"{name}-{part.name}" if part.name else name
-        path, sha256, is_new = keep(self.root / "data" / name, prefix, ".parquet", write)
-        below, size = str(path.relative_to(self.root)), path.stat().st_size
+        path, is_new = keep(self.root / "data" / name, prefix, ".parquet", write)
+        below, size, sha256 = str(path.relative_to(self.root)), path.stat().st_size, digest(path)
         told = {"part": part.name, "key": part.key, "state": part.state}
         made = TableFile(name, below, frame.height, size, sha256, is_reused=not is_new, **told)
         if self._memory is not None and not part.key:

@@ -139,5 +139,5 @@ def _read(path: Path) -> pl.Series:
 
 
 def _named(path: Path) -> int:
-    """The hash in the name of the file that an index belongs to."""
-    return int(path.stem.rpartition("-")[2], 16)
+    """64 bits of the hash in the name of the file that an index belongs to."""
+    return int(path.stem.rpartition("-")[2][-16:], 16)

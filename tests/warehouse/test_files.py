@@ -1,5 +1,6 @@
 """Files that are written once."""
 
+import hashlib
 import os
 import random
 import resource
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from blake3 import blake3
 
 from contracts.errors import StoreError
 from tests.warehouse.dying import every_death
-from warehouse.files import create, digest_of_sums, intact, keep, sweep
+from warehouse.files import create, digest_of_sums, hash_of_promise, intact, keep, promised, sweep
 
 REMEDY = "Fetch it."
 
@@ -58,15 +60,15 @@ def test_creating_dies_at_any_step_and_the_file_is_whole_or_not_there(tmp_path: 
 
 
 def test_the_same_content_is_kept_once_and_other_content_beside_it(tmp_path: Path):
-    first, hashed, is_new = keep(tmp_path, "month", ".parquet", writes(b"one"))
+    first, is_new = keep(tmp_path, "month", ".parquet", writes(b"one"))
     inode = first.stat().st_ino
     assert is_new
-    assert keep(tmp_path, "month", ".parquet", writes(b"one")) == (first, hashed, False)
+    assert keep(tmp_path, "month", ".parquet", writes(b"one")) == (first, False)
     assert first.stat().st_ino == inode
     other = keep(tmp_path, "month", ".parquet", writes(b"two")).path
     assert other != first
     assert first.read_bytes() == b"one"
-    assert hashed.startswith(first.stem.removeprefix("month-"))
+    assert blake3(b"one").hexdigest().startswith(first.stem.removeprefix("month-"))
     assert files(tmp_path) == {first.name, other.name}
 
 
@@ -91,6 +93,24 @@ def test_keeping_dies_at_any_step_and_no_name_lies_about_its_content(tmp_path: P
         lambda: next(folders), lambda to: keep(to / "data", "x", ".bin", writes(b"content")), judge
     )
     assert steps > 4
+
+
+def test_a_file_that_was_named_by_sha256_is_held_to_its_name(tmp_path: Path):
+    path = tmp_path / f"month-{hashlib.sha256(b'one').hexdigest()[:16]}.parquet"
+    path.write_bytes(b"one")
+    assert intact(path, REMEDY) == path
+    path.write_bytes(b"two")
+    with pytest.raises(StoreError, match="is damaged"):
+        intact(path, REMEDY)
+
+
+@pytest.mark.parametrize("made", [hashlib.sha256(b"one").hexdigest()[:16], blake3(b"one").hexdigest()[:20]])
+def test_a_name_says_how_its_promise_was_made(made: str):
+    promise = promised(Path(f"months/2026-05-{made}.parquet"))
+    found = hash_of_promise(promise)
+    found.update(b"one")
+    assert promise == made
+    assert found.hexdigest().startswith(promise)
 
 
 @pytest.mark.parametrize("damage", [b"", b"on", b"onE", b"one and more"])
