@@ -26,6 +26,8 @@ ONE_FILE_ROWS = 200_000
 
 HASHED_ROWS = 1 << 18
 """Cases whose hashes are worked out at once."""
+STRETCHES = 256
+"""Rows that are mended are put together of up to so many stretches; with more of them every row is looked up."""
 PLACES_PER_CASE = 16
 """Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
 
@@ -70,14 +72,14 @@ class NamedCases:
         made: Cases with slots, as codes, and how they come from those made long before.
         credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
-        customers: customer, customer_key; asked for when names are.
+        customer_keys: Customers' keys, the first of them that of code 1; asked for when names are.
         fingerprints: Hashes of what codes stand for.
     """
 
     made: Renewed
     credit: Credit
     codebook: Codebook
-    customers: Callable[[], pl.DataFrame]
+    customer_keys: Callable[[], pl.Series]
     fingerprints: Fingerprints
 
     @property
@@ -86,23 +88,26 @@ class NamedCases:
         return self.made.rows
 
     def rows(self, places: pl.Expr | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """FactCase's rows and the attributes' columns, unsorted.
+        """FactCase's rows and the attributes' columns, in the order of their key.
 
         Args:
             places: Of which cases: a condition on their columns; all of them when absent.
-            columns: Only these columns: no other names are looked up.
+            columns: Only these columns, in any order: no other names are looked up.
         """
         some = self.cases
         if some.is_empty():
             return FactCase.empty() if columns is None else FactCase.empty().select(columns)
         if places is not None:
             some = some.filter(places)
+        if columns is None:
+            # Codes are put in order more quickly than what they stand for.
+            some = some[some.select(pl.arg_sort_by(self._case_names)).to_series()]
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
 
     @cached_property
     def keys(self) -> pl.Series:
-        """Customers' keys by code; null for 0."""
-        return pl.concat([pl.Series([None], dtype=pl.String), self.customers()["customer_key"]], rechunk=True)
+        """Customers' keys, the first of them that of code 1."""
+        return self.customer_keys()
 
     def blocks(self, salt: str) -> list[CaseBlock]:
         """Cases by the month in which they were opened, the oldest first; all in one when they are few.
@@ -159,27 +164,30 @@ class NamedCases:
 
         Args:
             block: The block.
-            before: FactCase's rows and the attributes' columns.
+            before: FactCase's rows and the attributes' columns, in the order of their key.
 
         Returns:
             The rows; None when they are not as many as there should be.
         """
         came = self._came if block.places is None else self._came.filter(block.places)
-        left = before.join(self._touched, on=("feed", "case_id"), how="anti")
-        rows = pl.concat([left, came.select(before.columns).cast(dict(before.schema))])
+        rows = _spliced(before, self._touched, came.select(before.columns).cast(dict(before.schema)))
         return rows if rows.height == block.count else None
+
+    @property
+    def _case_names(self) -> list[pl.Expr]:
+        """feed, case_id: the key of FactCase, of subjects."""
+        return [self.codebook.decoded("feed"), self.codebook.decoded("subject_id").alias("case_id")]
 
     @cached_property
     def _touched(self) -> pl.DataFrame:
         """feed, case_id: names of the subjects that were touched."""
-        names = [self.codebook.decoded("feed"), self.codebook.decoded("subject_id").alias("case_id")]
-        return self.made.touched.select(names)
+        return self.made.touched.select(self._case_names)
 
     @cached_property
     def _came(self) -> pl.DataFrame:
-        """FactCase's rows of touched subjects."""
-        came = self.made.came.lazy()
-        return fact_case(came, self.credit, self.codebook, lambda: self.keys).collect()
+        """FactCase's rows of touched subjects, in the order of their key."""
+        came = fact_case(self.made.came.lazy(), self.credit, self.codebook, lambda: self.keys)
+        return came.collect().sort(FactCase.primary_key())
 
     def _told_by(self, salt: str) -> str:
         """What rows' hashes are made of besides the rows."""
@@ -258,6 +266,39 @@ def _is_each_once(cases: pl.DataFrame) -> bool:
     seen = np.zeros((int(feed.max()) + 1) * width, dtype=np.bool_)
     seen[place] = True
     return int(np.count_nonzero(seen)) == place.size
+
+
+def _spliced(before: pl.DataFrame, touched: pl.DataFrame, came: pl.DataFrame) -> pl.DataFrame:
+    """Rows without those that were touched, and others in their places.
+
+    Args:
+        before: FactCase's rows, in the order of their key.
+        touched: feed, case_id.
+        came: Others, in the same order.
+    """
+    gone, at = _rows_of(before, touched), np.zeros(came.height, dtype=np.int64)
+    feeds = before["feed"]
+    for feed in came["feed"].unique():
+        first, end = (feeds.search_sorted(feed, side=side) for side in ("left", "right"))
+        own = (came["feed"] == feed).to_numpy()
+        ids = before["case_id"][first:end]
+        at[own] = first + ids.search_sorted(came["case_id"].filter(pl.Series(own))).to_numpy()
+    stay = np.delete(np.arange(before.height), gone)
+    order = np.insert(stay, np.searchsorted(stay, at), before.height + np.arange(came.height))
+    both, begins = pl.concat([before, came]), np.flatnonzero(np.diff(order, prepend=-2) != 1)
+    if begins.size > STRETCHES:
+        return both[order]
+    # Rows that follow each other are not copied: texts are looked up one by one.
+    sizes = np.diff(begins, append=order.size)
+    stretches = zip(order[begins].tolist(), sizes.tolist(), strict=True)
+    return pl.concat([both.clear(), *(both.slice(begin, size) for begin, size in stretches)])
+
+
+def _rows_of(rows: pl.DataFrame, named: pl.DataFrame) -> np.ndarray:
+    """Which rows are of the subjects named: feed, case_id."""
+    maybe = pl.Series(np.flatnonzero(rows["case_id"].is_in(named["case_id"].implode()).to_numpy()))
+    is_one = rows.select("feed", "case_id")[maybe].with_columns(row=maybe)
+    return is_one.join(named, on=("feed", "case_id"), how="semi", maintain_order="left")["row"].to_numpy()
 
 
 def _key(salt: str, month: str, sums: pl.DataFrame) -> str:

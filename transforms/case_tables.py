@@ -55,18 +55,18 @@ def fact_case(
         cases: Cases with slots, codes for names.
         credit: Touchpoints, owners, teams.
         codebook: What the codes stand for.
-        keys: Customers' keys by code, null for 0; asked for when they are wanted.
+        keys: Customers' keys, the first of them that of code 1; asked for when they are wanted.
         columns: Only these; all of them when absent. No other names are looked up.
     """
     there = cases.collect_schema().names()
     texts = [ATTRIBUTE + name for name, kind in codebook.attributes.items() if kind == "text"]
-    coded = ["feed", "channel", *(name for name in texts if name in there)]
+    coded, known = ["feed", "channel", *(name for name in texts if name in there)], pl.col("customer") > 0
     named_by: dict[str, Callable[[], pl.Expr]] = {
         **{name: partial(codebook.decoded, name) for name in coded},
         "case_id": lambda: codebook.decoded("subject_id"),
         "first_group": lambda: _group("first_group", codebook),
         "last_group": lambda: _group("last_group", codebook),
-        "customer_key": lambda: pl.lit(keys()).gather(pl.col("customer").fill_null(0)),
+        "customer_key": lambda: pl.lit(keys()).gather(pl.when(known).then(pl.col("customer") - 1)),
         "touchpoint_id": lambda: named("touchpoint", credit.touchpoints),
         "owner_id": lambda: named("owner", credit.owners),
         "team_id": lambda: named("team", credit.teams),

@@ -64,11 +64,16 @@ class State:
         path = self.identity.get("aliases")
         return self._frame(path) if path else Resolution().aliases
 
-    @cached_property
-    def customers(self) -> pl.DataFrame:
-        """Customers and their keys, as `Resolution` has them."""
-        path = self.identity.get("customers")
-        return self._frame(path) if path else Resolution().customers
+    def customer_keys(self) -> pl.Series:
+        """Customers' keys, the first of them that of code 1; read whenever it is asked for, for there may be millions.
+
+        Raises:
+            StoreError: Their file is missing or damaged.
+        """
+        if not (path := self.identity.get("customers")):
+            return Resolution().customers["customer_key"]
+        told = intact(self.folder / path, LOST)
+        return pl.read_parquet(told, columns=["customer_key"], glob=False).to_series().rechunk()
 
     def hashes(self, column: str) -> np.ndarray:
         """Hashes (uint64) of what a column's codes stand for, by code; of `customer` those of their keys. Null has 0.

@@ -54,7 +54,7 @@ def export(folder: Path) -> None:
     workspace = load(folder)
     state = EventStore(workspace.warehouse / "store").head()
     (folder / "canonical").mkdir(exist_ok=True)
-    codebook, keys = state.codebook, pl.Series([None, *state.customers["customer_key"]], dtype=pl.String)
+    codebook, keys = state.codebook, pl.Series([None, *state.customer_keys()], dtype=pl.String)
     columns = {name: codebook.decoded(name) if codebook.is_coded(name) else pl.col(name) for name in _COLUMNS}
     columns["customer"] = pl.lit(keys).gather(pl.col("customer")).alias("customer_key")
     for month in sorted(state.months):

@@ -76,11 +76,11 @@ def named(
             **dict.fromkeys(("first_group", "last_group"), pl.Series([0] * 4, dtype=pl.UInt16)),
         }
     ).with_columns(slot_opened=whole.find(pl.col("opened_at")), **changed)
-    known = pl.DataFrame({"customer": range(1, len(customers) + 1), "customer_key": customers})
+    known = pl.Series(customers)
     codebook = Codebook(book)
 
     def hashes(column: str) -> np.ndarray:
-        texts = known["customer_key"] if column == "customer" else codebook.series(column)[1:]
+        texts = known if column == "customer" else codebook.series(column)[1:]
         return np.concatenate([np.zeros(1, dtype=np.uint64), texts.hash().to_numpy()])
 
     return NamedCases(Renewed.whole(cases), Credit(atlas, whole), codebook, lambda: known, hashes)
@@ -114,7 +114,7 @@ def test_few_cases_are_one_block_and_none_are_one_without_rows(monkeypatch: pyte
     (block,) = named().blocks("")
     assert (block.month, block.places) == ("", None)
     none = NamedCases(
-        Renewed.whole(pl.DataFrame()), named().credit, Codebook({}), pl.DataFrame, lambda _: np.empty(0)
+        Renewed.whole(pl.DataFrame()), named().credit, Codebook({}), pl.Series, lambda _: np.empty(0)
     )
     (block,) = none.blocks("")
     assert none.rows(block.places).equals(FactCase.empty())
@@ -150,8 +150,8 @@ def test_only_the_months_whose_rows_change_have_other_keys(other: NamedCases, mo
 def test_another_meaning_is_another_key(column: str):
     if column == "customer":
         other = named(customers=("c1", "c2"))
-        renamed = pl.DataFrame({"customer": [1, 2], "customer_key": ["c1", "moved"]})
-        told = np.concatenate([np.zeros(1, dtype=np.uint64), renamed["customer_key"].hash().to_numpy()])
+        renamed = pl.Series(["c1", "moved"])
+        told = np.concatenate([np.zeros(1, dtype=np.uint64), renamed.hash().to_numpy()])
         other = NamedCases(
             other.made,
             other.credit,
@@ -171,7 +171,7 @@ def test_another_meaning_is_another_key(column: str):
             one.made,
             one.credit,
             Codebook(book),
-            one.customers,
+            one.customer_keys,
             lambda c: one.fingerprints(c) if c == "customer" else texts[c],
         )
         assert "2026-01" in changed(one, other)
@@ -196,7 +196,7 @@ def test_a_case_told_of_twice_is_not_put_into_two_files():
         ),
         cases.credit,
         cases.codebook,
-        cases.customers,
+        cases.customer_keys,
         cases.fingerprints,
     )
     assert [one.month for one in twice.blocks("")] == [""]
