@@ -31,14 +31,14 @@ def suited(rows: int) -> Generator[None]:
         yield
 
 
-def suited_to_cases(
+def suitably(
     work: Callable[Concatenate[LoadedWorkspace, Measured, P], T],
 ) -> Callable[Concatenate[LoadedWorkspace, Measured, P], T]:
-    """For a stage over what was measured, of which only cases are many."""
+    """For a stage over what was measured, of which only `MOVES` are many: of cases it asks for what has changed."""
 
     @wraps(work)
-    def suitably(workspace: LoadedWorkspace, measured: Measured, *args: P.args, **kwargs: P.kwargs) -> T:
-        with suited(measured.cases.height):
+    def stage(workspace: LoadedWorkspace, measured: Measured, *args: P.args, **kwargs: P.kwargs) -> T:
+        with suited(measured.moves.height):
             return work(workspace, measured, *args, **kwargs)
 
-    return suitably
+    return stage

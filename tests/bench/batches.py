@@ -34,7 +34,7 @@ def draw(folder: Path, _out: Path) -> dict[str, object]:
     state = EventStore(folder / "warehouse/store").head()
     (folder / _FOLDER).mkdir(exist_ok=True)
     for number in range(state.number, state.number + BATCHES):
-        drawn = _batch(number, state.customers.height, tickets)
+        drawn = _batch(number, state.customer_keys().len(), tickets)
         drawn.write_parquet(folder / _FOLDER / f"{number:06}.parquet")
     return {"batches": BATCHES, "events": EVENTS}
 
