@@ -101,16 +101,17 @@ class Some:
 
     def frame(self) -> pl.DataFrame:
         """All of them, in order."""
-        return pl.DataFrame([self._column(name, kind) for name, kind in self._kinds.items()])
+        arrays = [self._array(name) for name in self._kinds]
+        found = pl.from_arrow(pa.RecordBatch.from_arrays(arrays, names=list(self._kinds)))
+        assert isinstance(found, pl.DataFrame)  # noqa: S101 - a batch is one
+        return found.cast(dict(self._kinds))
 
-    def _column(self, name: str, kind: pl.DataType) -> pl.Series:
+    def _array(self, name: str) -> pa.Array:
+        """A column as it lies here: polars would copy it."""
         values = np.concatenate(self._values[name]) if self._values[name] else np.empty(0)
-        made = pl.Series(name, values)
-        if self._there[name]:
-            bits = np.packbits(np.concatenate(self._there[name]), bitorder="little")
-            held = [pa.py_buffer(bits), pa.py_buffer(values)]
-            made = pl.Series(name, pa.Array.from_buffers(pa.float64(), values.size, held))
-        return made if made.dtype == kind else made.cast(kind)
+        bits = np.packbits(np.concatenate(self._there[name]), bitorder="little") if self._there[name] else None
+        held = [None if bits is None else pa.py_buffer(bits), pa.py_buffer(values)]
+        return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, held)
 
 
 def pieces(events: pl.DataFrame) -> Iterator[Piece]:
