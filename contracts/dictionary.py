@@ -87,15 +87,16 @@ def _plain_arrow_schema(table: type[Table]) -> pa.Schema:
 
 def _arrow_schema(table: type[Table], extra: Mapping[str, Column]) -> pa.Schema:
     types = {**table.published_schema(), **{n: c.dtype for n, c in extra.items()}}
-    notes = column_notes(table, extra)
-    plain = pl.DataFrame(schema={name: types[name] for name in notes})
-    fields = plain.to_arrow(compat_level=pl.CompatLevel.oldest()).schema
-    return pa.schema(
-        [
-            field.with_metadata({k: v for k in ("description", "unit") if (v := notes[field.name][k])})
-            for field in fields
-        ]
-    )
+    fields = []
+    for name, notes in column_notes(table, extra).items():
+        told = {k: v for k in ("description", "unit") if (v := notes[k])}
+        fields.append(pa.field(name, _arrow_type(types[name]), metadata=told))
+    return pa.schema(fields)
+
+
+@cache
+def _arrow_type(kind: pl.DataType) -> pa.DataType:
+    return pl.Series(dtype=kind).to_arrow(compat_level=pl.CompatLevel.oldest()).type
 
 
 def parquet_metadata(table: type[Table], extra: Mapping[str, Column] | None = None) -> dict[str, str]:

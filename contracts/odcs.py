@@ -15,7 +15,6 @@ contract names files that relationships may point to. An external id belongs to 
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -30,6 +29,7 @@ from contracts.contract_rules import (
 )
 from contracts.documents import Declaration
 from contracts.events import TOKENS
+from contracts.zones import is_zone
 
 RESERVED_COLUMNS = frozenset({"line", "row", "item", "reasons", *TOKENS})
 """Names of columns that landing adds to every row."""
@@ -44,7 +44,7 @@ class EnumValue(Declaration):
 
 
 def _zone(name: str | None) -> str | None:
-    if name is not None and name not in available_timezones():
+    if name is not None and not is_zone(name):
         message = "Write a name of the time zone database, like 'Europe/Berlin' or 'UTC'."
         raise ValueError(message)
     return name

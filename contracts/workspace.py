@@ -1,19 +1,20 @@
 """The workspace: the folder a user keeps in git, and what stands in its `answerable.yaml`."""
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, model_validator
 
 from contracts.alert_settings import Alerts
 from contracts.documents import Declaration, Moment
+from contracts.zones import is_zone
 
 FILE = "answerable.yaml"
 _PLACE = r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[A-Za-z0-9_.=\-]+)*/?$"
 
 
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if not is_zone(name):
         message = "Write a name of the time zone database, like 'Europe/Berlin' or 'UTC'."
         raise ValueError(message)
     return name

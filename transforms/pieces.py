@@ -109,7 +109,9 @@ class Some:
     def _array(self, name: str) -> pa.Array:
         """A column as it lies here: polars would copy it."""
         values = np.concatenate(self._values[name]) if self._values[name] else np.empty(0)
-        bits = np.packbits(np.concatenate(self._there[name]), bitorder="little") if self._there[name] else None
+        bits = (
+            np.packbits(np.concatenate(self._there[name]), bitorder="little") if self._there[name] else None
+        )
         held = [None if bits is None else pa.py_buffer(bits), pa.py_buffer(values)]
         return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, held)
 
