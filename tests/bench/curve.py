@@ -62,6 +62,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
         process("million", "build", home, str(events), limit_s=float("inf"))
     point.storing = built(home)
     process("rivals", "export", home, limit_s=float("inf"))
+    process("ours", "change", home, home, limit_s=float("inf"))
     for _ in range(rounds):
         for job in RIVALS:
             _run(point, "ours" if job == "tables" else "rivals", job, home)
@@ -75,6 +76,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
         _whole(point, home)
     copy = copied(home, folder / f"{events}-batches")
     process("ours", "draw", copy, copy, limit_s=float("inf"))
+    process("ours", "change", copy, copy, limit_s=float("inf"))
     for _ in range(rounds):
         _run(point, "ours", "batch", copy)
     _run(point, "ours", "warm", copy)

@@ -162,10 +162,11 @@ def _said(point: Point) -> list[str]:
             f"- Batches one after the other in a process that stays: {each} CPU seconds; the last by stage: {_by_stage(best['said'], 'start')}."
         )
     if best := _best(point, "remapped"):
-        as_it_was, changed, back = best["said"]["cpu_s_of_each"]
+        (first, changed, back), took = best["said"]["cpu_s_of_each"], best["said"]["wall_s_of_each"]
         lines.append(
             "- Ten touchpoints in other hands for 90 days in a process that stays, the map read again, all tables "
-            f"published: {changed} CPU seconds, and {back} when they go back; the first run of the process took {as_it_was}."
+            f"published: {changed} CPU seconds and {took[1]} by the clock, and {back} and {took[2]} when they go back; "
+            f"the first run of the process took {first} and {took[0]}."
         )
     return [*lines, *_storing(point)]
 
