@@ -230,7 +230,9 @@ def _write(path: Path, tables: Frames) -> None:
     with zipfile.ZipFile(path, "w") as parts:
         for name, frame in tables.items():
             content = io.BytesIO()
-            # Not Parquet: nobody else reads it, and it is read and written in a fraction of the time.
-            frame.write_ipc_stream(content, compression="zstd")
+            # Not Parquet: nobody else reads it, and it is read and written in a fraction of the time. A clone: who
+            # writes a frame holds it alone and waits for the interpreter, which others have who ask the frame for its
+            # columns, and would wait for each other forever.
+            frame.clone().write_ipc_stream(content, compression="zstd")
             # Without the clock: the same tables are the same bytes.
             parts.writestr(zipfile.ZipInfo(name), content.getvalue())

@@ -1,6 +1,8 @@
 """Kept tables that are mapped: found as they were kept, found out when they are damaged, swept when they are not used."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.conftest import ROOT
 from warehouse.files import intact
 from warehouse.kept import YOUNG_SECONDS, Kept
 from warehouse.mapped import Change
@@ -112,3 +115,30 @@ def test_what_another_thread_has_found_to_be_damaged_is_not_there(
 
     monkeypatch.setattr("warehouse.kept.intact", found_out_by_both)
     assert kept.find("told", "k") is None
+
+
+def test_a_table_may_be_kept_while_another_thread_looks_at_it(tmp_path: Path):
+    """In a process of its own: who waits for a frame with the interpreter in hand stops every thread, this one too."""
+    program = f"""
+import sys
+import threading
+import polars as pl
+from pathlib import Path
+from warehouse.kept import Kept
+
+shared = pl.DataFrame({{f"c{{n}}": [1, 2, 3] for n in range(8)}})
+is_done = threading.Event()
+sys.setswitchinterval(0.0001)
+
+def look():
+    while not is_done.is_set():
+        shared.columns
+
+threading.Thread(target=look, daemon=True).start()
+kept = Kept(Path({str(tmp_path)!r}), holds=False)
+for number in range(200):
+    kept.put("kind", f"key{{number}}", {{"table": shared}})
+is_done.set()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False)
+    assert ended.returncode == 0
