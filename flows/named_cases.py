@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -119,7 +119,8 @@ class NamedCases:
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         # Who is who is in the first state, and in nothing else that is remembered.
         name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
-        sums = self._credited(self.made.summed(name, self._hashed, _BY))
+        hashed = partial(self._hashed, cache(self._meanings))  # asked for of rows that came, and of those that are gone
+        sums = self._credited(self.made.summed(name, hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
             return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
         months = sums.partition_by("month", as_dict=True, include_key=False)
@@ -210,14 +211,14 @@ class NamedCases:
         old = self.made.remember("once", lambda: pl.DataFrame({"is_once": [_is_each_once(self.made.old)]}))
         return old["is_once"].item() and _is_each_once(self.made.came)
 
-    def _hashed(self, cases: pl.DataFrame) -> pl.DataFrame:
+    def _hashed(self, meanings: Callable[[], list[pl.Expr]], cases: pl.DataFrame) -> pl.DataFrame:
         """Sums over hashes of rows, whatever codes are: two, that no two rows make up for each other.
 
         So many rows at a time: hashes take eight bytes each. Who is accountable is not in them: of that there are few.
         """
         none = dict.fromkeys(_SUMMED, pl.Int64)
         found = [pl.DataFrame(schema={"month": pl.Int32, **{n: cases.schema[n] for n in _BY[1:]}, **none})]
-        meant = self._meanings() if cases.height else []
+        meant = meanings() if cases.height else []
         month = pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1
         for begin in range(0, cases.height, HASHED_ROWS):
             some = cases[begin : begin + HASHED_ROWS]
