@@ -119,7 +119,8 @@ class NamedCases:
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         # Who is who is in the first state, and in nothing else that is remembered.
         name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
-        hashed = partial(self._hashed, cache(self._meanings))  # asked for of rows that came, and of those that are gone
+        # What codes mean is asked for of rows that came, and of those that are gone.
+        hashed = partial(self._hashed, cache(self._meanings))
         sums = self._credited(self.made.summed(name, hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
             return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]

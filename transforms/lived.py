@@ -177,4 +177,6 @@ def _together(sets: Sequence[np.ndarray]) -> np.ndarray:
     if not sets:
         return np.empty(0, dtype=np.uint32)
     every = np.sort(np.concatenate(sets))
-    return every[np.diff(every, prepend=every[:1] + 1) != 0]
+    is_other = np.ones(every.size, dtype=bool)
+    is_other[1:] = every[1:] != every[:-1]
+    return every[is_other]
