@@ -29,7 +29,7 @@ from contracts.contract_rules import (
 )
 from contracts.documents import Declaration
 from contracts.events import TOKENS
-from contracts.zones import is_zone
+from contracts.zones import Zone
 
 RESERVED_COLUMNS = frozenset({"line", "row", "item", "reasons", *TOKENS})
 """Names of columns that landing adds to every row."""
@@ -41,13 +41,6 @@ class EnumValue(Declaration):
 
     value: str
     description: str | None = None
-
-
-def _zone(name: str | None) -> str | None:
-    if name is not None and not is_zone(name):
-        message = "Write a name of the time zone database, like 'Europe/Berlin' or 'UTC'."
-        raise ValueError(message)
-    return name
 
 
 class Options(Declaration):
@@ -64,7 +57,7 @@ class Options(Declaration):
     maxLength: Annotated[int | None, Field(ge=0)] = None  # noqa: N815
     format: str | None = None
     timezone: bool | None = None
-    defaultTimezone: Annotated[str | None, AfterValidator(_zone)] = None  # noqa: N815
+    defaultTimezone: Zone | None = None  # noqa: N815
 
 
 _TYPES_OF = {

@@ -1,23 +1,16 @@
 """The workspace: the folder a user keeps in git, and what stands in its `answerable.yaml`."""
 
-from typing import Annotated, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from contracts.alert_settings import Alerts
 from contracts.documents import Declaration, Moment
-from contracts.zones import is_zone
+from contracts.zones import Zone
 
 FILE = "answerable.yaml"
 _PLACE = r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/[A-Za-z0-9_.=\-]+)*/?$"
-
-
-def _zone(name: str) -> str:
-    if not is_zone(name):
-        message = "Write a name of the time zone database, like 'Europe/Berlin' or 'UTC'."
-        raise ValueError(message)
-    return name
 
 
 class Identity(Declaration):
@@ -144,7 +137,7 @@ class Workspace(Declaration):
     """
 
     name: str = Field(min_length=1)
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
     clock: Moment | None = None
     identity: Identity = Identity()
     retention: Retention = Retention()

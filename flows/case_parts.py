@@ -78,14 +78,14 @@ class _Cases:
 
 
 def cases_of(
-    asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None = None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[[pl.DataFrame], object] | None = None
 ) -> tuple[Renewed, Renewed]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
         asked: The pass; its map has cases.
         keys: Keys of every pack, whose parts are kept.
-        make: Has so many buckets of cases made and kept, by others; here when absent.
+        make: Has buckets of cases with such bounds made and kept, by others; here when absent.
     """
     made = _find(asked, hash_of([one.facts for one in keys]))
     if made is None:
@@ -225,13 +225,13 @@ def _placed(asked: Pass, made: _Cases) -> tuple[str, Frames]:
 
 
 def _made(
-    asked: Pass, keys: Sequence[PackKeys], make: Callable[[int], object] | None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[[pl.DataFrame], object] | None
 ) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told, in order of subject."""
     buckets = case_buckets(asked, keys)
-    if make is not None and buckets > 1:
-        make(buckets)
     bounds = bucket_bounds(asked, keys, buckets)
+    if make is not None and buckets > 1:
+        make(bounds)
     parts = [_bucket_of_cases(asked, keys, bucket, bounds) for bucket in range(buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 

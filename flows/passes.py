@@ -14,7 +14,7 @@ import polars as pl
 
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
-from flows.case_parts import BUCKET, CASES, bucket_bounds, cases_of, make_bucket
+from flows.case_parts import BUCKET, CASES, cases_of, make_bucket
 from flows.interpreter import give_back
 from flows.lately import Lately, lately_of
 from flows.parts import (
@@ -206,11 +206,11 @@ class _Lending(Kept):
             self._kept.put(kind, key, tables, as_in_memory=as_in_memory)
 
 
-def _make_cases(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> None:
-    """Make so many buckets of cases, as many at the same time as packs are read."""
-    lending, bounds = replace(asked, kept=_Lending(asked.kept)), bucket_bounds(asked, keys, buckets)
+def _make_cases(asked: Pass, keys: Sequence[PackKeys], bounds: pl.DataFrame) -> None:
+    """Make all buckets of cases that have such bounds, as many at the same time as packs are read."""
+    lending, buckets = replace(asked, kept=_Lending(asked.kept)), range(bounds.height + 1)
     made = side_by_side(
-        lambda bucket: make_bucket(lending, keys, bucket, bounds), range(buckets), asked.packs_at_once
+        lambda bucket: make_bucket(lending, keys, bucket, bounds), buckets, asked.packs_at_once
     )
     deque(made, maxlen=0)
 

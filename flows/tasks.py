@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
@@ -162,14 +164,15 @@ class Team:
         self._have_done([self._task(one.keys) for one in _largest_first(waiting)])
         self._must_see(len(lacking(self.asked, self.keys)))
 
-    def make_cases(self, buckets: int) -> None:
-        """Have so many buckets of cases made and kept.
+    def make_cases(self, bounds: pl.DataFrame) -> None:
+        """Have buckets of cases made and kept, as many as `bucket_bounds` has told apart.
 
         Raises:
             ExecutorError: Nobody answers, or what was kept is not seen here.
         """
         if self.executor is None or self.asked.kept.folder is None:
             return
+        buckets = bounds.height + 1
         self.asked.kept.share((TOLD, one.facts) for one in self.keys)
         self._have_done([self._task(*self.keys, bucket=bucket, buckets=buckets) for bucket in range(buckets)])
         seen = [self.asked.kept.has(BUCKET, bucket_key(self.keys, b, buckets)) for b in range(buckets)]

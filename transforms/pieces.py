@@ -102,9 +102,9 @@ class Some:
     def frame(self) -> pl.DataFrame:
         """All of them, in order."""
         arrays = [self._array(name) for name in self._kinds]
-        found = pl.from_arrow(pa.RecordBatch.from_arrays(arrays, names=list(self._kinds)))
-        assert isinstance(found, pl.DataFrame)  # noqa: S101 - a batch is one
-        return found.cast(dict(self._kinds))
+        return pl.DataFrame(pa.RecordBatch.from_arrays(arrays, names=list(self._kinds))).cast(
+            dict(self._kinds)
+        )
 
     def _array(self, name: str) -> pa.Array:
         """A column as it lies here: polars would copy it."""

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from warehouse import lines
-from warehouse.files import accessing, at_hand
+from warehouse.files import accessing, at_hand, bits_of
 from warehouse.lines import DamagedError, Kind, Lines, Sought
 
 GROUPS_MAX = 64
@@ -73,7 +73,7 @@ def write_index(path: Path, keys: np.ndarray, rows: Sequence[int]) -> None:
     if not index_of(path).exists():
         told = keys | np.repeat(np.arange(len(rows), dtype=np.uint64), rows)
         told.sort()
-        lines.write(index_of(path), _KIND, told, _named(path))
+        lines.write(index_of(path), _KIND, told, bits_of(path))
 
 
 def found_in(path: Path, rows: int, wanted: Wanted) -> Mapping[int, pl.Series]:
@@ -112,14 +112,9 @@ def _write_anew(path: Path) -> None:
     write_index(path, keys_of(ids), [part.height for part in parts])
 
 
-def _named(path: Path) -> int:
-    """64 bits of the hash in the name of the file that an index belongs to."""
-    return int(path.stem.rpartition("-")[2][-16:], 16)
-
-
 def _search(path: Path, rows: int, wanted: Wanted) -> tuple[np.ndarray, np.ndarray]:
     """Places of the wanted ids that the index may have, and the row group of each."""
-    index = Lines.of(_KIND, lines.pages(index_of(path)), rows, _named(path))
+    index = Lines.of(_KIND, lines.pages(index_of(path)), rows, bits_of(path))
     if wanted.ids.len() < _MANY * rows:
         return index.find(wanted.sought.hashes)
     lines.believe(index_of(path), index)

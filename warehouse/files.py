@@ -109,9 +109,11 @@ def digest_of_sums(path: Path) -> str:
     return found.hexdigest()
 
 
-def _named_by(path: Path, suffix: str) -> str:
-    """What a file is named by, as far as it stands in the name."""
-    return digest_of_sums(path)[:_SHA_LENGTH] if suffix in BY_SUMS else fingerprint(path)[:_HASH_LENGTH]
+def _named_by(path: Path, suffix: str, length: int = _HASH_LENGTH) -> str:
+    """What a file is named by, as far as it stands in the name, whose hash has so many digits."""
+    if suffix in BY_SUMS:
+        return digest_of_sums(path)[:_SHA_LENGTH]
+    return digest(path)[:_SHA_LENGTH] if length == _SHA_LENGTH else fingerprint(path)[:_HASH_LENGTH]
 
 
 def hash_of_promise(promise: str) -> "hashlib._Hash | blake3":
@@ -252,15 +254,23 @@ def promised(path: Path) -> str:
     return found[1] if found else ""
 
 
+def _hash_in(path: Path) -> str:
+    return path.stem.rpartition("-")[2]
+
+
+def bits_of(path: Path) -> int:
+    """64 bits of the hash in a kept file's name: a number that tells it apart."""
+    return int(_hash_in(path)[-_SHA_LENGTH:], 16)
+
+
 def _is_whole(path: Path) -> bool:
     """Whether the content's hash is the one in the name; asked once as long as nothing changes."""
     with accessing(path):
         stamp = stamp_of(path)
         if _WHOLE.get(path) == stamp:
             return True
-        told = path.stem.rpartition("-")[2]
-        by_sha = path.suffix not in BY_SUMS and len(told) == _SHA_LENGTH
-        is_whole = told == (digest(path)[:_SHA_LENGTH] if by_sha else _named_by(path, path.suffix))
+        told = _hash_in(path)
+        is_whole = told == _named_by(path, path.suffix, len(told))
     if is_whole:
         _note_whole(path, stamp)
     return is_whole

@@ -171,9 +171,7 @@ class _Table:
 
 
 def _frame(arrays: Mapping[str, pa.Array]) -> pl.DataFrame:
-    found = pl.from_arrow(pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
-    assert isinstance(found, pl.DataFrame)  # noqa: S101 - a batch is one
-    return found
+    return pl.DataFrame(pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
 
 
 def _mapped(path: Path, names: Collection[str] | None, access: int) -> Iterator[tuple[str, _Table]]:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from contracts.errors import StoreError
 from warehouse import lines
 from warehouse.event_ids import index_of
-from warehouse.files import accessing, at_hand, intact
+from warehouse.files import accessing, at_hand, bits_of, intact
 from warehouse.lines import DamagedError, Kind, Lines
 from warehouse.months import LOST
 
@@ -60,7 +60,7 @@ def write_index(path: Path, texts: pl.Series) -> None:
     sizes = texts.str.len_bytes().to_numpy().astype(_WORD)
     begins = np.concatenate([np.zeros(1, dtype=_WORD), np.cumsum(sizes, dtype=_WORD)])
     content = _bytes(texts)
-    lines.write(index_of(path), _KIND, hashes[order], _named(path), order, [begins, content])
+    lines.write(index_of(path), _KIND, hashes[order], bits_of(path), order, [begins, content])
 
 
 def places_of(path: Path, texts: pl.Series) -> np.ndarray:
@@ -83,7 +83,7 @@ def places_of(path: Path, texts: pl.Series) -> np.ndarray:
 
 def _search(path: Path, rows: int, texts: pl.Series) -> np.ndarray:
     pages = lines.pages(index_of(path))
-    table = Lines.of(_KIND, pages, rows, _named(path))
+    table = Lines.of(_KIND, pages, rows, bits_of(path))
     content_at = table.end + (rows + 1) * _WORD.itemsize
     if len(pages) < content_at:
         raise DamagedError
@@ -136,8 +136,3 @@ def _looked_up(path: Path, texts: pl.Series) -> np.ndarray:
 
 def _read(path: Path) -> pl.Series:
     return pl.read_parquet(intact(path, LOST), glob=False).to_series()
-
-
-def _named(path: Path) -> int:
-    """64 bits of the hash in the name of the file that an index belongs to."""
-    return int(path.stem.rpartition("-")[2][-16:], 16)
