@@ -2,12 +2,16 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 from contracts.errors import BusyError
 from warehouse.files import accessing, make_folder
+
+_LOOKS, _PAUSE_S = 20, 0.01
 
 
 @contextmanager
@@ -27,8 +31,7 @@ def held(folder: Path) -> Generator[None]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                file.seek(0)
-                who = file.read().decode() or "another process"
+                who = _holder(file) or "another process"
                 raise BusyError.at(
                     str(folder), f"{who} is running here.", "Wait until it has ended, then run again."
                 ) from None
@@ -39,3 +42,13 @@ def held(folder: Path) -> Generator[None]:
         finally:
             with suppress(OSError):  # the name goes with the lock; what ended the run matters more
                 file.truncate(0)
+
+
+def _holder(file: FileIO) -> str:
+    """Who holds a lock; whoever has just come by it is a moment away from saying so."""
+    for _ in range(_LOOKS):
+        file.seek(0)
+        if told := file.read().decode():
+            return told
+        time.sleep(_PAUSE_S)
+    return ""
