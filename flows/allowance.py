@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow.parquet as pq
 
 from contracts.errors import AllowanceError, WorkspaceError
-from flows.packs import PACK_ROWS
+from flows.packs import TURN_ROWS
 from flows.workspace import LoadedWorkspace
 from warehouse.months import BUCKET_ROWS, EventFile
 from warehouse.store import State
@@ -26,7 +26,7 @@ PER_EVENT, PER_CASE = 8, 300
 """Of every event in the store, and of every subject that cases may be of."""
 PER_EVENT_AT_ONCE = 450
 """Of every event that is read at once. All five are measured: `python -m tests.bench.allowed`."""
-LEAST_AT_ONCE = max(PACK_ROWS, 2 * BUCKET_ROWS)
+LEAST_AT_ONCE = max(TURN_ROWS, 2 * BUCKET_ROWS)
 """So many events are read at once in any case."""
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b)", re.IGNORECASE)
@@ -109,7 +109,7 @@ def need_of(workspace: LoadedWorkspace, state: State) -> Need:
     paths = state.codes.get("subject_id", ()) if workspace.atlas.cases else ()
     cases = sum(pq.read_metadata(state.folder / path).num_rows for path in paths)
     largest = max((_largest_bucket(state, file) for file in state.event_files), default=0)
-    # Small files are read together, in packs of no more than this.
+    # Small files are read together, in turns of no more than this.
     return Need(state.rows, cases, max(largest, min(state.rows, LEAST_AT_ONCE)))
 
 

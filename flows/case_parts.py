@@ -201,7 +201,7 @@ def _with_places(asked: Pass, made: Frames, wanted: pl.Expr | None = None) -> di
     slots = asked.matcher.slots
     placed = [
         with_slots(made[CASES].lazy(), slots),
-        made[HANDOFFS].lazy().with_columns(slot=slots.find(pl.col("occurred_at"))),
+        made[HANDOFFS].lazy().with_columns(slot=slots.look_up(pl.col("occurred_at"))),
     ]
     plans = [plan if wanted is None else plan.select(wanted) for plan in placed]
     return dict(zip((CASES, HANDOFFS), pl.collect_all(plans), strict=True))

@@ -8,8 +8,6 @@ import os
 _ALLOCATIONS = 250_000
 _TRIM, _MMAP = -1, -3  # the C library's numbers of its settings
 _HELD = 32 << 20
-_LET_GO = "dirty_decay_ms:200,muzzy_decay_ms:0"
-"""When memory that polars let go goes back to the system: soon and at once, where it waits for 500 ms and 1,000 more."""
 
 
 def prepare() -> None:
@@ -19,13 +17,11 @@ def prepare() -> None:
     that are all in use, and an interpreter that ends looks through all of them several times more (0.3 CPU s): what
     is there then goes with the process. The problems that are solved here are small, and one thread gives the same
     bits everywhere. For its plugins, of which we need none, pydantic reads what every installed package says of itself.
-    What polars let go last is a tenth of what a large run holds at most, and costs nothing to come by again.
     """
     gc.set_threshold(_ALLOCATIONS, 20, 20)
     atexit.register(gc.freeze)  # registered first, called last
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    os.environ.setdefault("_RJEM_MALLOC_CONF", _LET_GO)
     _hold_memory()
 
 

@@ -11,11 +11,12 @@ from itertools import chain
 import polars as pl
 
 from contracts.events import INSTANT
-from flows.packs import PACK_ROWS
 from flows.parts import BY_STAKES, MISSED, RECENT, PackKeys, Pass, hash_of, part_of
 from transforms.found import SIGNATURE, Unmatched
 from transforms.lived import Lived
 
+LARGE_ROWS = 262_144
+"""A pack with more events is a large one."""
 _KIND = "lately"
 _N = {"customer": pl.UInt32(), "n": pl.Int64()}
 _ROWS: Mapping[str, Mapping[str, pl.DataType]] = {
@@ -60,8 +61,8 @@ def lately_of(asked: Pass, keys: Sequence[PackKeys]) -> Lately:
         keys: Keys of every pack, whose parts are kept.
     """
     names = [str(code) for code in range(len(asked.matcher.names))]
-    large = [one for one in keys if one.rows > PACK_ROWS]
-    small = [one for one in keys if one.rows <= PACK_ROWS]
+    large = [one for one in keys if one.rows > LARGE_ROWS]
+    small = [one for one in keys if one.rows <= LARGE_ROWS]
     if not large:
         return Lately.of(names, *_rows(asked, small))
     found = _of_large(asked, names, large)

@@ -1,9 +1,10 @@
 """Which files of events are measured together.
 
-Planning a pass costs as much as running it over fifty thousand events, so small months share one pass: those of a
-year, a half or a quarter that have together no more than `PACK_ROWS` events. The calendar says which, not how events
-arrived: a file that changes has only its own pack computed anew. The newest month stands alone, for it changes
-most; what came in at one time, a small file for each of its months, is one pack.
+What a pass makes of few events costs as much as running it over a quarter of a million, so small months share one
+pass: those of a year, a half or a quarter that have together no more than `PACK_ROWS` events. The calendar says which,
+not how events arrived: a file that changes has only its own pack computed anew. The newest month stands alone, for it
+changes most; what came in at one time, a small file for each of its months, is one pack. How much is read at once is
+another matter: a pack is read in turns.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,13 +13,15 @@ from pathlib import Path
 
 from warehouse.months import EventFile, Month
 
-PACK_ROWS = 262_144
+PACK_ROWS = 1 << 21
 TURN_ROWS = 262_144
-"""Events of a large file that are measured at once: with more of them columns no longer stay in the processor's caches."""
+"""Events that are read and measured at once: with more of them columns no longer stay in the processor's caches."""
 _SPLITS = (12, 6, 3, 1)
 """Months of a pack, from the longest."""
 
 Pack = tuple[EventFile, ...]
+Turn = tuple[Pack, int, int]
+"""Files one after the other, the first of their events that is wanted, and how many from there on."""
 
 
 def packs(months: Mapping[str, Month], rows: int = PACK_ROWS) -> list[Pack]:
@@ -60,8 +63,8 @@ def _of_arrival(files: Sequence[EventFile], rows: int) -> Iterator[Pack]:
             yield from ((file,) for file in pack)
 
 
-def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[tuple[int, int]]:
-    """A pack's events in turns, first row and count of each: one turn, unless it is a single large file.
+def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[Turn]:
+    """A pack's events in turns: of a large file whole buckets of customers, of small ones as many as there is room for.
 
     Args:
         pack: The files.
@@ -69,11 +72,17 @@ def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[tuple[int, i
         at_once: How many events there may be in one turn, unless a single bucket of customers has more; `TURN_ROWS`
             of them at most in any case.
     """
-    if len(pack) == 1:
-        return pack[0].turns(folder, min(at_once or TURN_ROWS, TURN_ROWS))
-    return [(0, sum(file.rows for file in pack))]
+    limit, turns = min(at_once or TURN_ROWS, TURN_ROWS), list[Turn]()
+    for file in pack:
+        for first, count in file.turns(folder, limit):
+            if first == 0 and turns and turns[-1][2] + count <= limit:
+                files, begin, before = turns.pop()
+                turns.append(((*files, file), begin, before + count))
+            else:
+                turns.append(((file,), first, count))
+    return turns
 
 
 def least_at_once(files: Iterable[EventFile], folder: Path) -> int:
-    """How many events have to be read at once, at least: those of the largest bucket, or of a pack of small files."""
-    return max((max(file.buckets(folder)) for file in files if file.rows > PACK_ROWS), default=PACK_ROWS)
+    """How many events have to be read at once, at least: those of the largest bucket, or of a turn of small files."""
+    return max((max(file.buckets(folder)) for file in files if file.rows > TURN_ROWS), default=TURN_ROWS)

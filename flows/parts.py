@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -305,14 +307,15 @@ def _has(asked: Pass, key: str, *kinds: str) -> bool:
 
 
 def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[str, Frames]:
-    """One pack's parts, by kind: a large file is read in turns, so many events at once as may be."""
+    """One pack's parts, by kind: it is read in turns, so many events at once as may be."""
     columns = asked.columns if facts else sorted({*asked.matcher.columns, *_STAKES_COLUMNS})
-    scanned = asked.state.scan_files(one.files, columns, as_stored=True)
-    nothing = pl.DataFrame(schema=scanned.collect_schema())
-    made = Turns(asked.wanted, nothing, facts=facts, stakes=stakes)
-    for turn in turns_of(one.files, asked.state.folder, asked.in_one_turn):
-        # Left as it is read, piece by piece: to put pieces together is to copy all of it.
-        made.add(scanned.slice(*turn).collect(engine="in-memory"))
+    kinds = asked.state.scan_files(one.files[:1], columns, as_stored=True).collect_schema()
+    made = Turns(asked.wanted, pl.DataFrame(schema=kinds), facts=facts, stakes=stakes)
+    for files, turns in groupby(turns_of(one.files, asked.state.folder, asked.in_one_turn), itemgetter(0)):
+        scanned = asked.state.scan_files(files, columns, as_stored=True)
+        for _, first, count in turns:
+            # Left as it is read, piece by piece: to put pieces together is to copy all of it.
+            made.add(scanned.slice(first, count).collect(engine="in-memory"))
     asked.read.add(one.rows)
     return made.parts()
 

@@ -24,7 +24,7 @@ def with_slots(cases: pl.LazyFrame, slots: Slots) -> pl.LazyFrame:
     """Cases with slot_opened, slot_resolved and slot_closed; null where it has not come to that."""
     return cases.with_columns(
         pl.when(pl.col(f"{name}_at").is_not_null())
-        .then(slots.find(pl.col(f"{name}_at").fill_null(datetime(1970, 1, 1, tzinfo=UTC))))
+        .then(slots.look_up(pl.col(f"{name}_at").fill_null(datetime(1970, 1, 1, tzinfo=UTC))))
         .alias(f"slot_{name}")
         for name in _MILESTONES
     )

@@ -23,11 +23,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from flows.interpreter import prepare
+
+if __name__ == "__main__":
+    prepare()
+
 import polars as pl
 import yaml
 
 from flows.briefs import brief_of
-from flows.interpreter import prepare
 from flows.passes import Measured, measure
 from flows.run import Run, released
 from flows.serving.reactor import at_instant
@@ -229,7 +233,6 @@ def checked(folder: Path, _out: Path) -> dict[str, object]:
 
 def main() -> None:
     """One job."""
-    prepare()  # as the command line does
     job, folder, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     out.mkdir(parents=True, exist_ok=True)
     jobs = {

@@ -86,7 +86,7 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     # As it is, as if months were large, and as if they were put together all the time.
     monkeypatch.setattr(months, "DELTAS_SHARE", (months.DELTAS_SHARE, 1e9, 0.05)[sequence % 3])
     monkeypatch.setattr(months, "DELTAS_MAX", (months.DELTAS_MAX, 3)[sequence % 2])
-    monkeypatch.setattr(lately, "PACK_ROWS", (lately.PACK_ROWS, 8, 0)[sequence % 3])
+    monkeypatch.setattr(lately, "LARGE_ROWS", (lately.LARGE_ROWS, 8, 0)[sequence % 3])
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
     # As it is, and as if what is made anew were never much beside what was made before.
     monkeypatch.setattr(case_parts, "BESIDE", (1e9, case_parts.BESIDE)[sequence // 3 % 2])
