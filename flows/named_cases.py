@@ -6,10 +6,12 @@ they stand for. So it is known of a month that its rows are as they were publish
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -37,6 +39,10 @@ _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
 Fingerprints = Callable[[str], np.ndarray]
 """Hashes (uint64) of what the codes of a column stand for, by code; those of `customer` are of their keys."""
+
+
+Texts = Callable[[str, np.ndarray], pl.Series]
+"""What some codes of a column stand for, which are above 0 and ascending; those of `customer` for their keys."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class NamedCases:
         codebook: What the codes stand for.
         customer_keys: Customers' keys, the first of them that of code 1; asked for when names are.
         fingerprints: Hashes of what codes stand for.
+        texts: What some codes stand for.
     """
 
     made: Renewed
@@ -81,6 +88,7 @@ class NamedCases:
     codebook: Codebook
     customer_keys: Callable[[], pl.Series]
     fingerprints: Fingerprints
+    texts: Texts
 
     @property
     def cases(self) -> pl.DataFrame:
@@ -101,7 +109,7 @@ class NamedCases:
             some = some.filter(places)
         if columns is None:
             # Codes are put in order more quickly than what they stand for.
-            some = some[some.select(pl.arg_sort_by(self._case_names)).to_series()]
+            some = some[some.select(pl.arg_sort_by(_case_names(self.codebook))).to_series()]
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
 
     @cached_property
@@ -175,21 +183,32 @@ class NamedCases:
         rows = _spliced(before, self._touched, came.select(before.columns).cast(dict(before.schema)))
         return rows if rows.height == block.count else None
 
-    @property
-    def _case_names(self) -> list[pl.Expr]:
-        """feed, case_id: the key of FactCase, of subjects."""
-        return [self.codebook.decoded("feed"), self.codebook.decoded("subject_id").alias("case_id")]
-
     @cached_property
     def _touched(self) -> pl.DataFrame:
         """feed, case_id: names of the subjects that were touched."""
-        return self.made.touched.select(self._case_names)
+        touched, codebook = self._of_few(self.made.touched, "subject_id")
+        return touched.select(_case_names(codebook))
 
     @cached_property
     def _came(self) -> pl.DataFrame:
         """FactCase's rows of touched subjects, in the order of their key."""
-        came = fact_case(self.made.came.lazy(), self.credit, self.codebook, lambda: self.keys)
-        return came.collect().sort(FactCase.primary_key())
+        came, codebook = self._of_few(self.made.came, "subject_id", "customer")
+        keys = codebook.values["customer"]
+        named = fact_case(came.lazy(), self.credit, codebook, lambda: cast("pl.Series", keys))
+        return named.collect().sort(FactCase.primary_key())
+
+    def _of_few(self, rows: pl.DataFrame, *columns: str) -> tuple[pl.DataFrame, Codebook]:
+        """Few rows with codes of their own in columns of many, and what all of their codes stand for."""
+        texts, local = {}, {}
+        for name in columns:
+            codes = rows[name].fill_null(0).to_numpy()
+            told = np.unique(codes[codes > 0])
+            texts[name] = self.texts(name, told)
+            local[name] = pl.Series(np.where(codes > 0, np.searchsorted(told, codes) + 1, 0), dtype=pl.UInt32)
+        book = Codebook(
+            ChainMap(texts, cast("MutableMapping", self.codebook.values)), self.codebook.attributes
+        )
+        return rows.with_columns(**local), book
 
     def _told_by(self, salt: str) -> str:
         """What rows' hashes are made of besides the rows."""
@@ -255,6 +274,11 @@ def _block(month: int, salt: str, sums: pl.DataFrame) -> CaseBlock:
     within = datetime(year, place + 1, 1, tzinfo=UTC), datetime(next_year, next_place + 1, 1, tzinfo=UTC)
     name = f"{year:04}-{place + 1:02}"
     return CaseBlock(name, _key(salt, name, sums), sums.select(pl.col("count").sum()).item(), within)
+
+
+def _case_names(codebook: Codebook) -> list[pl.Expr]:
+    """feed, case_id: the key of FactCase, of subjects."""
+    return [codebook.decoded("feed"), codebook.decoded("subject_id").alias("case_id")]
 
 
 def _is_each_once(cases: pl.DataFrame) -> bool:

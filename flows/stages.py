@@ -210,7 +210,9 @@ def _passed(measured: Measured, scoring: Scoring) -> pl.DataFrame:
 def named_cases(workspace: LoadedWorkspace, measured: Measured, state: State) -> NamedCases:
     """The cases under the names that FactCase has."""
     credit = Credit(workspace.atlas, measured.slots)
-    return NamedCases(measured.made, credit, measured.codebook, state.customer_keys, state.hashes)
+    return NamedCases(
+        measured.made, credit, measured.codebook, state.customer_keys, state.hashes, state.texts
+    )
 
 
 def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:

@@ -19,6 +19,8 @@ from warehouse.text_codes import height_of, places_of, write_index
 
 FEW = 2**16
 """Up to so many values of a column are one file, and a list."""
+READ_ROWS = 1 << 19
+"""So many texts are read at once where few of them are wanted."""
 
 
 class Texts(Mapping[str, Sequence[str] | pl.Series]):
@@ -48,6 +50,23 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
         found = [hashed(self._folder / path, "value") for path in self._files.get(column, ())]
         return np.concatenate([np.zeros(1, dtype=np.uint64), *found])
 
+    def some(self, column: str, codes: np.ndarray) -> pl.Series:
+        """What some codes of a column stand for.
+
+        Args:
+            column: The column.
+            codes: Codes above 0, ascending.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        found, before = [pl.Series(column, dtype=pl.String)], 1
+        for path in (self._folder / path for path in self._files.get(column, ())):
+            first, end = np.searchsorted(codes, [before, before + height_of(path)])
+            found.append(texts_at(path, "value", codes[first:end] - before))
+            before += height_of(path)
+        return pl.concat(found)
+
     def __iter__(self) -> Iterator[str]:
         """The columns."""
         return iter(self._files)
@@ -60,6 +79,27 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
         """A column's files, each as a frame of `value`."""
         paths = [intact(self._folder / path, LOST) for path in self._files[column]]
         return [pl.read_parquet(path, glob=False) for path in paths]
+
+
+def texts_at(path: Path, column: str, rows: np.ndarray) -> pl.Series:
+    """Texts in some rows of a kept file, of which a piece is read at a time: room for all of them costs more than to read them.
+
+    Args:
+        path: The file.
+        column: Where in it the texts stand.
+        rows: Numbers of rows, ascending.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    texts = pl.scan_parquet(intact(path, LOST), glob=False).select(column)
+    found = [pl.Series(column, dtype=pl.String)]
+    for begin in range(0, height_of(path) if rows.size else 0, READ_ROWS):
+        first, end = np.searchsorted(rows, [begin, begin + READ_ROWS])
+        if first < end:
+            piece = texts.slice(begin, READ_ROWS).collect(engine="in-memory").to_series()
+            found.append(piece.gather(rows[first:end] - begin))
+    return pl.concat(found)
 
 
 _HASHES: Held[Mapping[str, pl.DataFrame]] = Held()

@@ -13,7 +13,7 @@ import polars as pl
 from contracts.deliveries import Delivery
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
-from warehouse.coder import Texts, hashed
+from warehouse.coder import Texts, hashed, texts_at
 from warehouse.event_ids import index_of
 from warehouse.files import intact
 from warehouse.months import LOST, EventFile, Month
@@ -74,6 +74,21 @@ class State:
             return Resolution().customers["customer_key"]
         told = intact(self.folder / path, LOST)
         return pl.read_parquet(told, columns=["customer_key"], glob=False).to_series().rechunk()
+
+    def texts(self, column: str, codes: np.ndarray) -> pl.Series:
+        """What some of a column's codes stand for; those of `customer` for their keys.
+
+        Args:
+            column: The column.
+            codes: Codes above 0, ascending.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        if column != "customer":
+            return Texts(self.folder, self.codes).some(column, codes)
+        path = self.identity.get("customers")
+        return texts_at(self.folder / path, "customer_key", codes - 1) if path else pl.Series(dtype=pl.String)
 
     def hashes(self, column: str) -> np.ndarray:
         """Hashes (uint64) of what a column's codes stand for, by code; of `customer` those of their keys. Null has 0.

@@ -83,7 +83,10 @@ def named(
         texts = known if column == "customer" else codebook.series(column)[1:]
         return np.concatenate([np.zeros(1, dtype=np.uint64), texts.hash().to_numpy()])
 
-    return NamedCases(Renewed.whole(cases), Credit(atlas, whole), codebook, lambda: known, hashes)
+    def texts(column: str, codes: np.ndarray) -> pl.Series:
+        return known[codes - 1] if column == "customer" else codebook.series(column)[codes]
+
+    return NamedCases(Renewed.whole(cases), Credit(atlas, whole), codebook, lambda: known, hashes, texts)
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +117,12 @@ def test_few_cases_are_one_block_and_none_are_one_without_rows(monkeypatch: pyte
     (block,) = named().blocks("")
     assert (block.month, block.places) == ("", None)
     none = NamedCases(
-        Renewed.whole(pl.DataFrame()), named().credit, Codebook({}), pl.Series, lambda _: np.empty(0)
+        Renewed.whole(pl.DataFrame()),
+        named().credit,
+        Codebook({}),
+        pl.Series,
+        lambda _: np.empty(0),
+        lambda *_: pl.Series(dtype=pl.String),
     )
     (block,) = none.blocks("")
     assert none.rows(block.places).equals(FactCase.empty())
@@ -158,6 +166,7 @@ def test_another_meaning_is_another_key(column: str):
             other.codebook,
             lambda: renamed,
             lambda c: told if c == "customer" else named().fingerprints(c),
+            other.texts,
         )
         assert changed(named(), other) == ["2026-01", "2026-02"]
     else:
@@ -173,6 +182,7 @@ def test_another_meaning_is_another_key(column: str):
             Codebook(book),
             one.customer_keys,
             lambda c: one.fingerprints(c) if c == "customer" else texts[c],
+            one.texts,
         )
         assert "2026-01" in changed(one, other)
 
@@ -198,6 +208,7 @@ def test_a_case_told_of_twice_is_not_put_into_two_files():
         cases.codebook,
         cases.customer_keys,
         cases.fingerprints,
+        cases.texts,
     )
     assert [one.month for one in twice.blocks("")] == [""]
 
