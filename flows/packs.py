@@ -78,7 +78,7 @@ def turns_of(pack: Pack, folder: Path, at_once: int | None) -> list[Turn]:
             if first == 0 and turns and turns[-1][2] + count <= limit:
                 files, begin, before = turns.pop()
                 turns.append(((*files, file), begin, before + count))
-            else:
+            elif count:
                 turns.append(((file,), first, count))
     return turns
 

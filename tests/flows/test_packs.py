@@ -1,11 +1,15 @@
 """Which files of events are measured together."""
 
 import random
+from itertools import accumulate, pairwise
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.packs import packs
+from flows import packs as packs_module
+from flows.packs import packs, turns_of
 from warehouse.months import EventFile, Month
 
 
@@ -96,3 +100,50 @@ def test_every_file_is_in_one_pack_and_none_of_several_is_too_large(
     items = list(made.items())
     shuffler.shuffle(items)
     assert packs(dict(items), rows) == found
+
+
+BUCKETS = st.lists(st.integers(0, 60), min_size=1, max_size=6).filter(any)
+
+
+@given(st.lists(BUCKETS, min_size=1, max_size=8), st.integers(1, 200), st.none() | st.integers(1, 200))
+def test_turns_are_every_event_once_and_of_no_more_than_there_is_room_for(
+    sizes: list[list[int]], room: int, at_once: int | None
+):
+    """Rows of a pack by their numbers in it; more than there is room for are those of one bucket."""
+    pack = tuple(file(f"2026-01-{at}", sum(buckets)) for at, buckets in enumerate(sizes))
+    begins = dict(zip(pack_paths(pack), accumulate([0, *(one.rows for one in pack)]), strict=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packs_module, "TURN_ROWS", room)
+        patch.setattr(
+            EventFile, "buckets", lambda one, _: sizes[int(one.path.removesuffix(".parquet").split("-")[-1])]
+        )
+        found = turns_of(pack, Path(), at_once)
+    spans = [(begins[files[0].path] + first, count) for files, first, count in found]
+    assert [begin for begin, _ in spans] == [
+        0,
+        *(begin + count for begin, count in spans[:-1]),
+    ], "one after the other"
+    assert sum(spans[-1]) == sum(one.rows for one in pack), "up to the last one"
+    limit = min(at_once or room, room)
+    largest = max(max(buckets) for buckets in sizes)
+    assert all(count <= max(limit, largest) for _, count in spans)
+    for files, first, count in found:
+        assert 0 <= first < files[0].rows
+        assert first + count <= sum(one.rows for one in files)
+        assert first + count > sum(one.rows for one in files[:-1]), "no file that is not needed"
+    assert all(one != other for (one, *_), (other, *_) in pairwise(found) if len(one) > 1)
+
+
+def pack_paths(pack: tuple[EventFile, ...]) -> list[str]:
+    return [one.path for one in pack]
+
+
+def test_small_files_share_a_turn():
+    pack = tuple(file(f"2026-0{month}", 10) for month in range(1, 8))
+    found = turns_of(pack, Path(), 25)
+    assert [([one.path for one in files], first, count) for files, first, count in found] == [
+        (["events/2026-01.parquet", "events/2026-02.parquet"], 0, 20),
+        (["events/2026-03.parquet", "events/2026-04.parquet"], 0, 20),
+        (["events/2026-05.parquet", "events/2026-06.parquet"], 0, 20),
+        (["events/2026-07.parquet"], 0, 10),
+    ]
