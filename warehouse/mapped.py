@@ -11,7 +11,7 @@ A file that is mapped may be deleted or replaced by another one at any time, but
 
 import json
 import mmap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from contracts.errors import StoreError
 MAGIC = b"tables01"
 ROOM_SHARE, ROOM_ROWS = 1 / 32, 1024
 """There is room for so many more rows as this share of those there are, and so many at least."""
+WRITTEN_ROWS = 1 << 17
+"""So many numbers are written at once: what is made for it stays in the processor's cache."""
 _ALIGNED = 64
 _KINDS: tuple[pl.DataType, ...] = (
     *(kind() for kind in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Int8, pl.Int16, pl.Int32, pl.Int64)),
@@ -65,7 +67,8 @@ def write(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
                 for some in _numbers_and_bits(column):
                     file.seek(-(-file.tell() // _ALIGNED) * _ALIGNED)
                     at.append(file.tell())
-                    file.write(some.data.cast("B") if some.size else b"")
+                    for piece in some:
+                        file.write(piece.data.cast("B") if piece.size else b"")
                     file.seek(at[-1] + _size(kind if len(at) == 1 else _BOOLEAN, frame.height + room))
                 columns.append([column.name, kind, *at])
             told[name] = {"rows": frame.height, "room": room, "columns": columns}
@@ -201,11 +204,21 @@ def _column(
     return _Column(kind, np.frombuffer(pages, _type(kind), rows, at), bits)
 
 
-def _numbers_and_bits(column: pl.Series) -> Iterator[np.ndarray]:
-    numbers = _numbers(column)
-    yield np.packbits(numbers, bitorder="little") if column.dtype == pl.Boolean else numbers
+def _numbers_and_bits(column: pl.Series) -> Iterator[Iterable[np.ndarray]]:
+    """A column's numbers, then its bits if any value is missing: pieces that follow each other."""
+    if column.dtype == pl.Boolean:
+        yield [np.packbits(_numbers(column), bitorder="little")]
+    else:
+        yield map(_numbers, _pieces(column))
     if column.null_count():
-        yield np.packbits(column.is_not_null().to_numpy(), bitorder="little")
+        yield [np.packbits(column.is_not_null().to_numpy(), bitorder="little")]
+
+
+def _pieces(column: pl.Series) -> Iterator[pl.Series]:
+    """A column piece by piece, none of which is copied."""
+    for chunk in column.get_chunks():
+        for begin in range(0, chunk.len(), WRITTEN_ROWS):
+            yield chunk[begin : begin + WRITTEN_ROWS]
 
 
 def _numbers(column: pl.Series) -> np.ndarray:

@@ -64,6 +64,20 @@ def test_rows_that_are_replaced_are_those_of_a_table_made_anew(
         assert_frame_equal(read(path)["one"], frame)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(row, max_size=12), min_size=1, max_size=4), st.integers(1, 9))
+def test_a_table_in_pieces_is_written_as_one(parts: list[list[tuple]], written: int):
+    pieces = pl.concat([frame_of(some) for some in parts], rechunk=False)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        path, whole = Path(folder) / "pieces.tables", Path(folder) / "whole.tables"
+        patch.setattr(mapped, "WRITTEN_ROWS", written)
+        write(path, {"one": pieces})
+        patch.undo()
+        write(whole, {"one": pieces.rechunk()})
+        assert_frame_equal(read(path)["one"], pieces)
+        assert path.read_bytes() == whole.read_bytes()
+
+
 def test_more_rows_than_there_is_room_for_are_put_behind(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(mapped, "ROOM_ROWS", 2)
     frame = frame_of([(1, 2, 0.5, True, START)] * 20)
