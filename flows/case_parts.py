@@ -16,14 +16,7 @@ import polars as pl
 from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of
 from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
-from transforms.cases import (
-    SUBJECT,
-    bounds_of,
-    by_subject,
-    edges_of,
-    in_order,
-    rows_of,
-)
+from transforms.cases import BY_SUBJECT, SUBJECT
 from transforms.renewed import Remember, Renewed
 from warehouse.mapped import Change, with_others
 
@@ -74,7 +67,10 @@ class _Cases:
 
     def changes(self, anew: Frames) -> dict[str, Change]:
         """Which rows of the old ones are replaced by others: those that are made anew, perhaps with more columns."""
-        return {name: Change(rows_of(self.old[name], self.touched), anew[name]) for name in (CASES, HANDOFFS)}
+        return {
+            name: Change(BY_SUBJECT.rows_of(self.old[name], self.touched), anew[name])
+            for name in (CASES, HANDOFFS)
+        }
 
 
 def cases_of(
@@ -137,7 +133,7 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
 def _put_among(made: _Cases) -> Frames:
     """The old ones with those that are made anew among them, in order of subject."""
     changes = made.changes(made.anew)
-    return {name: by_subject(with_others(made.old[name], change)) for name, change in changes.items()}
+    return {name: BY_SUBJECT.beside(with_others(made.old[name], change)) for name, change in changes.items()}
 
 
 def _until(made: Frames) -> int:
@@ -317,10 +313,10 @@ def _differing(gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl
 
 def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Cases and handoffs of all that is told of some subjects, in order of subject."""
-    rows = in_order(told)
+    rows = BY_SUBJECT.in_order(told)
     made = [cases_and_handoffs(rows, spec, asked.codebook) for spec in asked.atlas.cases]
     found, handed = (pl.concat(some, how="diagonal") for some in zip(*made, strict=True))
-    return {CASES: by_subject(found), HANDOFFS: by_subject(handed)}
+    return {CASES: BY_SUBJECT.beside(found), HANDOFFS: BY_SUBJECT.beside(handed)}
 
 
 def _whole(tables: Frames) -> pl.DataFrame:
@@ -329,7 +325,7 @@ def _whole(tables: Frames) -> pl.DataFrame:
 
 def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> pl.DataFrame:
     """What is told of some subjects."""
-    return tables[TOLD][rows_of(tables[TOLD], subjects)].cast(dict(tables[TYPES].schema))
+    return tables[TOLD][BY_SUBJECT.rows_of(tables[TOLD], subjects)].cast(dict(tables[TYPES].schema))
 
 
 def bucket_bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame:
@@ -337,7 +333,7 @@ def bucket_bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.Dat
     if buckets == 1:
         return _NO_SUBJECT
     drawn = [part_of(asked, one, TOLD)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
-    return bounds_of(pl.concat(drawn), buckets)
+    return BY_SUBJECT.bounds_of(pl.concat(drawn), buckets)
 
 
 def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
@@ -347,5 +343,5 @@ def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.Da
 
 def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
     told = tables[TOLD]
-    edges = [0, *edges_of(told, bounds, "left"), told.height]
+    edges = [0, *BY_SUBJECT.edges_of(told, bounds, "left"), told.height]
     return told[edges[bucket] : edges[bucket + 1]].cast(dict(tables[TYPES].schema))

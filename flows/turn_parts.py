@@ -12,7 +12,7 @@ import polars as pl
 
 from contracts.accountability import AccountabilityMap
 from contracts.events import Codebook
-from transforms.cases import by_subject, case_columns, narrow
+from transforms.cases import BY_SUBJECT, case_columns
 from transforms.customers import customer_moves
 from transforms.followed import followed_events, paired
 from transforms.match import Matched, Matcher, match
@@ -206,7 +206,7 @@ def _touchpoints_of_subjects(matched: Matched) -> np.ndarray:
 
 def _told(events: pl.DataFrame) -> Frames:
     """Events about subjects in order of subject, every column as narrow as its numbers, and the types they have."""
-    return {TOLD: by_subject(narrow(events)), TYPES: events.clear()}
+    return {TOLD: BY_SUBJECT.beside(BY_SUBJECT.narrow(events)), TYPES: events.clear()}
 
 
 def _cut(frame: pl.DataFrame, starts: np.ndarray) -> pl.DataFrame:

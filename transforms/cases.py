@@ -1,13 +1,11 @@
 """Events about one subject become one case; its passage through groups becomes handoffs."""
 
-from typing import Literal
-
-import numpy as np
 import polars as pl
 
 from contracts.accountability import Cases, Reduction
 from contracts.events import Codebook
 from contracts.predicates import Condition
+from transforms.beside import Order
 from transforms.durations import HOUR, in_units
 from transforms.predicates import coded
 
@@ -15,129 +13,15 @@ STEPS = 1000
 """Sums over a case's events are kept in so many parts of one."""
 
 SUBJECT = ("feed", "subject_id")
-_ORDER = (*SUBJECT, "occurred_at", "sequence", "landing", "row")
-_WORD = 64
+BY_SUBJECT = Order(SUBJECT, ("occurred_at", "sequence", "landing", "row"))
+"""How `cases` and `handoffs` take stored events."""
 MILESTONES = ("opened", "responded", "resolved", "closed")
 
 
 def case_columns(spec: Cases, codebook: Codebook) -> list[str]:
     """Stored columns that `cases` reads, besides slot and touchpoint."""
     attributes = [codebook.column(name) for name in spec.attributes]
-    return [*_ORDER, "kind", "actor_team", "channel", "customer", "subject_type", *attributes]
-
-
-def narrow(told: pl.DataFrame) -> pl.DataFrame:
-    """Rows with every column as narrow as its numbers, but for those of subjects.
-
-    Subjects are looked up among each other by halves, which takes one type for all.
-    """
-    return told.with_columns(
-        one.shrink_dtype() for one in told if one.dtype.is_integer() and one.name not in SUBJECT
-    )
-
-
-def by_subject(told: pl.DataFrame) -> pl.DataFrame:
-    """Rows of subjects beside each other, in order of feed and subject: those of each stay in the order they are in."""
-    told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
-    order = _beside(told)
-    return told if order is None else told[order]
-
-
-def rows_of(told: pl.DataFrame, subjects: pl.DataFrame) -> np.ndarray:
-    """Numbers of the rows of some subjects, ascending.
-
-    Args:
-        told: Rows as `by_subject` returns them. Only some of them are looked at: as many for each subject as it takes
-            to halve all until one is left.
-        subjects: feed, subject_id: each once.
-    """
-    low, high = edges_of(told, subjects, "left"), edges_of(told, subjects, "right")
-    counts = high - low
-    before = np.cumsum(counts) - counts
-    return np.sort(np.repeat(low - before, counts) + np.arange(counts.sum()))
-
-
-def edges_of(told: pl.DataFrame, subjects: pl.DataFrame, side: Literal["left", "right"]) -> np.ndarray:
-    """Where the rows of some subjects begin (`left`) or end (`right`), in the order of the subjects.
-
-    Args:
-        told: Rows as `by_subject` returns them.
-        subjects: feed, subject_id; those of which there is no row begin and end where it would be.
-        side: Which of both.
-    """
-    feeds, ids = told["feed"].to_numpy(), told["subject_id"].to_numpy()
-    # Of the columns' own types: else all of them were copied into another one.
-    feed, wanted = subjects["feed"].to_numpy(), subjects["subject_id"].to_numpy()
-    found = np.empty(subjects.height, dtype=np.int64)
-    for one in np.unique(feed):
-        low, high = (int(np.searchsorted(feeds, one, end)) for end in ("left", "right"))
-        of_it = feed == one
-        found[of_it] = low + np.searchsorted(ids[low:high], wanted[of_it], side)
-    return found
-
-
-def in_order(told: pl.DataFrame) -> pl.DataFrame:
-    """Stored events by subject and time: what `cases` and `handoffs` take when told that it is in order.
-
-    Events of one subject mostly come in order, for files are by customer and time. So they are put beside each
-    other, which leaves their order as it was, and only subjects that come otherwise are sorted by time.
-    """
-    beside = by_subject(told)
-    subject, at = _numbered(beside), beside["occurred_at"].to_physical().to_numpy()
-    rows = np.flatnonzero((subject[1:] == subject[:-1]) & (at[1:] <= at[:-1])) + 1
-    ordered = beside.select(_ORDER)
-    # Of events at one instant it is the rest of the order that says which is later.
-    some, before, later = ordered[rows], ordered[rows - 1], pl.Series([False]).new_from_index(0, rows.size)
-    for name in reversed(_ORDER[2:]):
-        later = (some[name] < before[name]) | ((some[name] == before[name]) & later)
-    otherwise = some.filter(later).select(SUBJECT).unique()
-    if otherwise.is_empty():
-        return beside
-    numbered = ordered.with_row_index("place").join(otherwise, on=SUBJECT, how="semi", maintain_order="left")
-    places, order = numbered["place"].to_numpy(), np.arange(beside.height)
-    order[places] = places[numbered.select(pl.arg_sort_by(_ORDER)).to_series().to_numpy()]
-    return beside[order]
-
-
-def _beside(told: pl.DataFrame) -> np.ndarray | None:
-    """In which order subjects' rows are beside each other; None when they are so already."""
-    subject = _numbered(told)
-    if (subject[1:] >= subject[:-1]).all():
-        return None
-    subject -= subject.min()
-    bits = np.uint64((told.height - 1).bit_length())
-    if int(subject.max()).bit_length() + int(bits) > _WORD:
-        return np.argsort(subject, kind="stable")
-    # A row's own number after its subject's: sorted as numbers, which is quicker than any order of places, and stable.
-    subject <<= bits
-    subject |= np.arange(told.height, dtype=np.uint64)
-    subject.sort()
-    subject &= (np.uint64(1) << bits) - np.uint64(1)
-    return subject.view(np.int64)
-
-
-def bounds_of(some: pl.DataFrame, parts: int) -> pl.DataFrame:
-    """Subjects with which all parts but the first begin, so that each has about as many rows.
-
-    Args:
-        some: feed, subject_id of some of the rows, drawn evenly.
-        parts: How many parts.
-
-    Returns:
-        feed, subject_id, ascending; of no rows the least there can be.
-    """
-    drawn = np.sort(_numbered(some)) if some.height else np.zeros(1, np.uint64)
-    found = drawn[np.arange(1, parts) * drawn.size // parts]
-    columns = {"feed": found >> np.uint64(32), "subject_id": found & np.uint64(2**32 - 1)}
-    return pl.DataFrame(columns).cast({name: some.schema[name] for name in SUBJECT})
-
-
-def _numbered(told: pl.DataFrame) -> np.ndarray:
-    """Feed and subject as one number."""
-    found = told["feed"].to_numpy().astype(np.uint64)
-    found <<= np.uint64(32)
-    found += told["subject_id"].to_numpy()
-    return found
+    return [*BY_SUBJECT.columns, "kind", "actor_team", "channel", "customer", "subject_type", *attributes]
 
 
 def cases(
@@ -149,7 +33,7 @@ def cases(
         matched: Stored events with `slot` and `touchpoint`, any order.
         spec: Which kinds of events open, answer, resolve, close and reopen a case.
         codebook: What the stored codes stand for.
-        is_in_order: Whether the events are as `in_order` returns them.
+        is_in_order: Whether the events are in that order.
 
     Returns:
         feed, subject_id, touchpoint and channel (codes of the event that opened it), customer (the last
@@ -260,7 +144,7 @@ def _of_subject(matched: pl.LazyFrame, spec: Cases, codebook: Codebook, *, is_in
     needed = {*case_columns(spec, codebook), "touchpoint", "slot"}
     told = matched.filter(is_of_subject(spec, codebook))
     needed_of_it = told.select(sorted(needed))
-    return needed_of_it if is_in_order else needed_of_it.sort(_ORDER)
+    return needed_of_it if is_in_order else needed_of_it.sort(BY_SUBJECT.columns)
 
 
 def is_of_subject(spec: Cases, codebook: Codebook) -> pl.Expr:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from contracts.events import INSTANT
-from transforms import cases as of_cases
-from transforms.cases import _ORDER, SUBJECT, bounds_of, by_subject, edges_of, in_order, rows_of
+from transforms import beside
+from transforms.cases import BY_SUBJECT, SUBJECT
 
 KINDS = {
     "feed": pl.UInt16,
@@ -32,16 +32,16 @@ told = st.lists(
 def test_events_of_a_subject_come_one_after_the_other_in_the_order_of_time(drawn: list[tuple], word: int):
     frame = pl.DataFrame([(*one, row) for row, one in enumerate(drawn)], schema=KINDS, orient="row")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(of_cases, "_WORD", word)
-        assert_frame_equal(in_order(frame), frame.sort(_ORDER))
-        assert_frame_equal(in_order(frame.reverse()), frame.sort(_ORDER))
+        patched.setattr(beside, "_WORD", word)
+        assert_frame_equal(BY_SUBJECT.in_order(frame), frame.sort(BY_SUBJECT.columns))
+        assert_frame_equal(BY_SUBJECT.in_order(frame.reverse()), frame.sort(BY_SUBJECT.columns))
 
 
 def test_few_that_come_otherwise_are_sorted_and_the_others_stay():
     rows = [(1, subject, at, 0, 0, subject * 10 + at) for subject in range(50) for at in range(6)]
     frame = pl.DataFrame(rows, schema=KINDS, orient="row")
     late = pl.concat([frame.filter(pl.col("row") != 73), frame.filter(row=73)])
-    assert_frame_equal(in_order(late), frame)
+    assert_frame_equal(BY_SUBJECT.in_order(late), frame)
 
 
 @settings(max_examples=200, deadline=None)
@@ -51,9 +51,9 @@ def test_rows_of_some_subjects_are_found_among_those_in_order_of_subject(
 ):
     frame = pl.DataFrame([(*one, row) for row, one in enumerate(drawn)], schema=KINDS, orient="row")
     subjects = pl.DataFrame([(*one, 0) for one in asked], schema=KINDS, orient="row").select(SUBJECT).unique()
-    beside = by_subject(frame)
+    beside = BY_SUBJECT.beside(frame)
     assert_frame_equal(beside, frame.sort(SUBJECT, maintain_order=True))
-    found = beside[rows_of(beside, subjects)]
+    found = beside[BY_SUBJECT.rows_of(beside, subjects)]
     assert_frame_equal(found, beside.join(subjects, on=SUBJECT, how="semi", maintain_order="left"))
 
 
@@ -66,11 +66,11 @@ def test_parts_of_subjects_are_the_whole_and_none_is_in_two(
         pl.DataFrame([(*one, row) for row, one in enumerate(rows)], schema=KINDS, orient="row")
         for rows in (drawn, some)
     )
-    beside = by_subject(frame)
-    bounds = bounds_of(sample, parts)
+    beside = BY_SUBJECT.beside(frame)
+    bounds = BY_SUBJECT.bounds_of(sample, parts)
     assert bounds.height == parts - 1
     assert_frame_equal(bounds, bounds.sort(SUBJECT))
-    edges = [0, *edges_of(beside, bounds, "left"), beside.height]
+    edges = [0, *BY_SUBJECT.edges_of(beside, bounds, "left"), beside.height]
     cut = [beside[low:high] for low, high in pairwise(edges)]
     assert_frame_equal(pl.concat(cut), beside)
     assert sum(part.n_unique(SUBJECT) for part in cut) == beside.n_unique(SUBJECT)

@@ -1,0 +1,145 @@
+"""Rows of the same one beside each other, whoever they are of: subjects of cases, people who become customers.
+
+Who it is takes two columns of whole numbers. Where rows stand in their order, those of a few are looked up, and many
+of them are gone through stretch by stretch, without any hash.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+_WORD = 64
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of rows.
+
+    Attributes:
+        of: Two columns that say whose a row is; the second of no more than 32 bits.
+        then: Columns that say which of somebody's rows is later; ties are alike.
+    """
+
+    of: tuple[str, str]
+    then: tuple[str, ...]
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.of, *self.then)
+
+    def narrow(self, told: pl.DataFrame) -> pl.DataFrame:
+        """Rows with every column as narrow as its numbers, but for those that say whose they are.
+
+        These are looked up among each other by halves, which takes one type for all.
+        """
+        return told.with_columns(
+            one.shrink_dtype() for one in told if one.dtype.is_integer() and one.name not in self.of
+        )
+
+    def beside(self, told: pl.DataFrame) -> pl.DataFrame:
+        """Rows of each one beside each other, in order of the two columns: they stay in the order they are in."""
+        told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
+        order = self._order(told)
+        return told if order is None else told[order]
+
+    def rows_of(self, told: pl.DataFrame, some: pl.DataFrame) -> np.ndarray:
+        """Numbers of the rows of some, ascending.
+
+        Args:
+            told: Rows as `beside` returns them. Only some of them are looked at: as many for each as it takes to
+                halve all until one is left.
+            some: The two columns: each pair once.
+        """
+        low, high = self.edges_of(told, some, "left"), self.edges_of(told, some, "right")
+        counts = high - low
+        before = np.cumsum(counts) - counts
+        return np.sort(np.repeat(low - before, counts) + np.arange(counts.sum()))
+
+    def edges_of(self, told: pl.DataFrame, some: pl.DataFrame, side: Literal["left", "right"]) -> np.ndarray:
+        """Where the rows of some begin (`left`) or end (`right`), in the order of these.
+
+        Args:
+            told: Rows as `beside` returns them.
+            some: The two columns; those of which there is no row begin and end where it would be.
+            side: Which of both.
+        """
+        first, second = (told[name].to_numpy() for name in self.of)
+        # Of the columns' own types: else all of them were copied into another one.
+        outer, wanted = (some[name].to_numpy() for name in self.of)
+        found = np.empty(some.height, dtype=np.int64)
+        for one in np.unique(outer):
+            low, high = (int(np.searchsorted(first, one, end)) for end in ("left", "right"))
+            of_it = outer == one
+            found[of_it] = low + np.searchsorted(second[low:high], wanted[of_it], side)
+        return found
+
+    def in_order(self, told: pl.DataFrame) -> pl.DataFrame:
+        """Rows in this order.
+
+        Rows of one mostly come in order, for files are by customer and time. So they are put beside each other, which
+        leaves their order as it was, and only those that come otherwise are sorted.
+        """
+        beside = self.beside(told)
+        number, at = self.numbered(beside), beside[self.then[0]].to_physical().to_numpy()
+        rows = np.flatnonzero((number[1:] == number[:-1]) & (at[1:] <= at[:-1])) + 1
+        ordered = beside.select(self.columns)
+        # Of rows at one instant it is the rest of the order that says which is later.
+        some, before, later = (
+            ordered[rows],
+            ordered[rows - 1],
+            pl.Series([False]).new_from_index(0, rows.size),
+        )
+        for name in reversed(self.then):
+            later = (some[name] < before[name]) | ((some[name] == before[name]) & later)
+        otherwise = some.filter(later).select(self.of).unique()
+        if otherwise.is_empty():
+            return beside
+        numbered = ordered.with_row_index("place").join(
+            otherwise, on=self.of, how="semi", maintain_order="left"
+        )
+        places, order = numbered["place"].to_numpy(), np.arange(beside.height)
+        order[places] = places[numbered.select(pl.arg_sort_by(self.columns)).to_series().to_numpy()]
+        return beside[order]
+
+    def bounds_of(self, some: pl.DataFrame, parts: int) -> pl.DataFrame:
+        """With whom all parts but the first begin, so that each has about as many rows.
+
+        Args:
+            some: The two columns of some of the rows, drawn evenly.
+            parts: How many parts.
+
+        Returns:
+            The two columns, ascending; of no rows the least there can be.
+        """
+        drawn = np.sort(self.numbered(some)) if some.height else np.zeros(1, np.uint64)
+        found = drawn[np.arange(1, parts) * drawn.size // parts]
+        pairs = dict(zip(self.of, (found >> np.uint64(32), found & np.uint64(2**32 - 1)), strict=True))
+        return pl.DataFrame(pairs).cast({name: some.schema[name] for name in self.of})
+
+    def numbered(self, told: pl.DataFrame) -> np.ndarray:
+        """Whose every row is, as one number (uint64)."""
+        first, second = (told[name].to_numpy() for name in self.of)
+        found = first.astype(np.uint64)
+        found <<= np.uint64(32)
+        found += second
+        return found
+
+    def _order(self, told: pl.DataFrame) -> np.ndarray | None:
+        """In which order rows are beside each other; None when they are so already."""
+        number = self.numbered(told)
+        if (number[1:] >= number[:-1]).all():
+            return None
+        number -= number.min()
+        bits = np.uint64((told.height - 1).bit_length())
+        if int(number.max()).bit_length() + int(bits) > _WORD:
+            return np.argsort(number, kind="stable")
+        # A row's own number after whose it is: sorted as numbers, which is quicker than any order of places, and stable.
+        number <<= bits
+        number |= np.arange(told.height, dtype=np.uint64)
+        number.sort()
+        number &= (np.uint64(1) << bits) - np.uint64(1)
+        return number.view(np.int64)
