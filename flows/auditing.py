@@ -36,7 +36,7 @@ from contracts.tables import (
     UnmatchedShare,
     WhoAnswered,
 )
-from flows.engine import suitably
+from flows.engine import suited
 from flows.named_cases import NamedCases
 from flows.passes import Measured
 from flows.sampling import sampled
@@ -88,7 +88,7 @@ class Seen:
         return Counter(touchpoint for (touchpoint, _), said in self.verdicts.items() if said == "missed")
 
 
-@suitably
+@suited()
 def audited(
     workspace: LoadedWorkspace,
     measured: Measured,

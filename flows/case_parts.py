@@ -275,7 +275,7 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     if any(tables is None for tables in gone):
         return None
     came = [_whole(part_of(asked, one, TOLD)) for one in keys if one.facts not in was]
-    touched = _differing([_whole(tables) for tables in gone if tables], came)
+    touched = BY_SUBJECT.differing([_whole(tables) for tables in gone if tables], came)
     if touched.height > ANEW * made.old[CASES].height:
         return None
     told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
@@ -300,15 +300,6 @@ def _with_anew(old: Frames, touched: pl.DataFrame, anew: Frames) -> dict[str, pl
 def _subject() -> pl.Expr:
     """A subject as one number."""
     return pl.col("feed").cast(pl.UInt64) * 2**32 + pl.col("subject_id")
-
-
-def _differing(gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Subjects of which something else is told than before."""
-    sides = [(frame, side) for frames, side in ((gone, -1), (came, 1)) for frame in frames]
-    rows = pl.concat([frame.with_columns(__side=pl.lit(side, dtype=pl.Int64)) for frame, side in sides])
-    columns = [name for name in rows.columns if name != "__side"]
-    changed = rows.group_by(columns).agg(pl.col("__side").sum()).filter(pl.col("__side") != 0)
-    return changed.select(SUBJECT).unique()
 
 
 def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:

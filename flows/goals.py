@@ -7,7 +7,7 @@ import polars as pl
 from contracts.map_content import Recorded
 from contracts.map_parts import former_ids
 from contracts.tables import FactGoalPacing, GoalHistory, MeasureDaily, ProcessBehaviour, ScorecardTouchpoint
-from flows.engine import suitably
+from flows.engine import suited
 from flows.passes import Measured
 from flows.stages import Tables, score
 from flows.workspace import LoadedWorkspace
@@ -19,7 +19,7 @@ from transforms.periods import Calendar
 from warehouse.store import State
 
 
-@suitably
+@suited()
 def scored(
     workspace: LoadedWorkspace, measured: Measured, state: State, recorded: Sequence[Recorded]
 ) -> Tables:

@@ -28,10 +28,10 @@ from contracts.events import Codebook
 from flows.packs import Pack, least_at_once, packs, turns_of
 from flows.progress import Tell
 from flows.side_by_side import side_by_side
-from flows.turn_parts import FACTS, MISSED, RECENT, STAKES, TOLD, TYPES, Frames, Turns, Wanted
+from flows.turn_parts import FACTS, MISSED, MOVED, RECENT, STAKES, TOLD, TYPES, Frames, Turns, Wanted
 from transforms.behind import BEHIND
 from transforms.cases import case_columns
-from transforms.customers import MOVES, moves_columns
+from transforms.customers import moves_columns
 from transforms.followed import FOLLOWED
 from transforms.match import Matcher
 from transforms.measure import SUMS
@@ -42,7 +42,7 @@ from transforms.stakes import disowned_events
 from warehouse.kept import Kept
 from warehouse.store import State
 
-__all__ = ["FACTS", "MISSED", "RECENT", "STAKES", "TOLD", "TYPES", "Frames"]
+__all__ = ["FACTS", "MISSED", "MOVED", "RECENT", "STAKES", "TOLD", "TYPES", "Frames"]
 
 PARTITION_ROWS = 2_000_000
 _MADE_BY = ("lately", "named_cases", "passes", "stages")
@@ -51,7 +51,7 @@ PACKS_MAX = 8
 """So many packs are read at the same time at most: with more of them it is memory that one waits for."""
 BY_STAKES = (STAKES, RECENT)
 """What hangs on owners and the day; all else is kept under the key of the facts."""
-_AS_IN_MEMORY = (TOLD, MISSED, RECENT)
+_AS_IN_MEMORY = (TOLD, MOVED, MISSED, RECENT)
 """Of these mostly little or nothing is asked for later: it is looked up where it lies."""
 _ALWAYS = ("feed", "kind", "channel", "customer")
 _STAKES_COLUMNS = ("customer",)
@@ -65,7 +65,6 @@ _SUMMED: Mapping[str, Mapping[str, Any]] = {
     "sums": SUMS,
     "answers": {**_PLACE, "metric": pl.UInt16(), "score": pl.Int64(), **_N},
     "behind": BEHIND,
-    "moves": MOVES,
     "ahead": FOLLOWED,
     "ownerless": {**_PLACE, "customer": pl.UInt32(), **_N},
 }
@@ -251,7 +250,7 @@ class Lacking:
 
     Attributes:
         keys: The pack, and what its parts are kept under.
-        facts: Whether its facts are made, what is told of cases included.
+        facts: Whether its facts are made, what is told of cases and customers included.
         stakes: Whether its stakes are.
     """
 
@@ -264,7 +263,8 @@ def lacking(asked: Pass, keys: Sequence[PackKeys]) -> list[Lacking]:
     """What there is to do, by pack: what is not kept of those that have anything."""
     found = []
     for one in keys:
-        facts = not _has(asked, one.facts, FACTS, MISSED, *([TOLD] if asked.atlas.cases else []))
+        told = [*([TOLD] if asked.atlas.cases else []), *([MOVED] if asked.atlas.customers else [])]
+        facts = not _has(asked, one.facts, FACTS, MISSED, *told)
         stakes = one.stakes is not None and (facts or not _has(asked, one.stakes, *BY_STAKES))
         if facts or stakes:
             found.append(Lacking(one, facts, stakes))
@@ -323,7 +323,7 @@ def _computed(asked: Pass, one: PackKeys, *, stakes: bool, facts: bool) -> dict[
 def part_of(asked: Pass, one: PackKeys, kind: str) -> Frames:
     """What is kept of a pack under a kind; made again where that was swept or damaged since the keys were looked at.
 
-    Of `TOLD` it is what is told, and the types that its columns have.
+    Of `TOLD` and `MOVED` it is what is told, and the types that its columns have.
     """
     found = asked.kept.find(kind, one.under(kind))
     if found is None:

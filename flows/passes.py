@@ -15,12 +15,14 @@ import polars as pl
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
 from flows.case_parts import BUCKET, CASES, cases_of, make_bucket
+from flows.customer_parts import customers_of
 from flows.interpreter import give_back
 from flows.lately import Lately, lately_of
 from flows.parts import (
     BY_STAKES,
     FACTS,
     MISSED,
+    MOVED,
     PARTITION_ROWS,
     TOLD,
     Frames,
@@ -38,6 +40,7 @@ from flows.tasks import Team
 from flows.workspace import LoadedWorkspace
 from transforms.behind import BEHIND, cases_by_feed
 from transforms.credit import named
+from transforms.customer_counts import Counts
 from transforms.followed import measure_followed
 from transforms.lived import Lived
 from transforms.match import Matcher, match
@@ -79,7 +82,7 @@ class Measured:
         told_lately: What is told of single customers, by code of touchpoint.
         disowned: tenure, customer, n: events while nobody was accountable.
         behind: touchpoint, metric, feed: which feeds stand behind which numbers.
-        moves: `MOVES`: events that make or end a customer.
+        customers: Counts of customers, see `transforms.customer_counts`.
         told: Who was asked and who answered, see `transforms.sampling`.
         lived: Sums of those who could have been asked.
         kept: Where what is computed from it may be kept.
@@ -98,7 +101,7 @@ class Measured:
     told_lately: Lately
     disowned: pl.DataFrame
     behind: pl.DataFrame
-    moves: pl.DataFrame
+    customers: Counts
     told: pl.DataFrame
     lived: pl.DataFrame
     kept: Kept
@@ -160,8 +163,10 @@ def measure(
     told_of_cases = workspace.atlas.cases and keys
     make = team.make_cases if executor else partial(_make_cases, asked, keys)
     found, handed = cases_of(asked, keys, make) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
+    customers = customers_of(asked, keys)
     if kept is None:
         asked.kept.drop(CASES)  # they are as they are today by now
+        asked.kept.drop(MOVED)
     metrics = workspace.atlas.metrics
     of_cases = _sums_of_cases(workspace, codebook, found) if told_of_cases else _OfCases.none()
     followed_sums = measure_followed(summed["ahead"].lazy(), metrics, workspace.now).collect()
@@ -179,7 +184,7 @@ def measure(
         lately_of(asked, keys),
         summed["disowned"],
         pl.concat([summed["behind"], of_cases.behind]).unique(maintain_order=True),
-        summed["moves"],
+        customers,
         summed["told"],
         summed["lived"],
         asked.kept,

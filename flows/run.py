@@ -243,7 +243,7 @@ class Run:
 
     def publish(self, state: State, measured: Measured, *tables: Tables) -> Release:
         """Check every table's promises, write it, and publish all as one release."""
-        with suited(measured.moves.height):
+        with suited():
             return self._timed("publish", lambda: self._published(state, measured, tables))
 
     def finish(

@@ -37,7 +37,7 @@ from transforms.behind import frozen
 from transforms.cards import by_period, cards, touchpoint_counts
 from transforms.case_tables import PASSED, attribute_columns, fact_handoff, fact_issue_flow, passed_on
 from transforms.credit import Credit, Scoring, credited_daily
-from transforms.customers import customer_spans, fact_customer_cohort, fact_customer_flow, fact_customer_loss
+from transforms.customers import fact_customer_cohort, fact_customer_flow, fact_customer_loss
 from transforms.found import NONE
 from transforms.identity import customer_of, resolve, resolve_more, unknown_links
 from transforms.land import last_told
@@ -217,13 +217,13 @@ def named_cases(workspace: LoadedWorkspace, measured: Measured, state: State) ->
 
 def _customer_plans(workspace: LoadedWorkspace, measured: Measured) -> dict[type[Table], pl.LazyFrame]:
     groups, calendar, codebook = workspace.atlas.customers, measured.calendar, measured.codebook
-    if not groups or measured.moves.is_empty():
+    counts = measured.customers
+    if counts["starts"].is_empty() and counts["months"].is_empty():
         return {t: t.empty().lazy() for t in (FactCustomerFlow, FactCustomerLoss, FactCustomerCohort)}
-    spans = customer_spans(measured.moves.lazy(), groups, calendar.today).collect().lazy()
     return {
-        FactCustomerFlow: fact_customer_flow(spans, groups, calendar, codebook),
-        FactCustomerLoss: fact_customer_loss(spans, groups, calendar, codebook),
-        FactCustomerCohort: fact_customer_cohort(measured.moves.lazy(), groups, calendar),
+        FactCustomerFlow: fact_customer_flow(counts, groups, calendar, codebook),
+        FactCustomerLoss: fact_customer_loss(counts, groups, calendar, codebook),
+        FactCustomerCohort: fact_customer_cohort(counts, groups, calendar),
     }
 
 

@@ -22,7 +22,19 @@ from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
 from flows.case_parts import BUCKET, bucket_bounds, bucket_key, make_bucket
-from flows.parts import BY_STAKES, FACTS, MISSED, TOLD, Lacking, PackKeys, Pass, keys_of, lacking, make_part
+from flows.parts import (
+    BY_STAKES,
+    FACTS,
+    MISSED,
+    MOVED,
+    TOLD,
+    Lacking,
+    PackKeys,
+    Pass,
+    keys_of,
+    lacking,
+    make_part,
+)
 from flows.progress import Tell
 from warehouse.executors import Executor
 from warehouse.files import sweep
@@ -102,7 +114,7 @@ def _kept_under(task: Task, keys: Sequence[PackKeys]) -> list[tuple[str, str]]:
     """Kinds and keys of what a task makes."""
     if task.bucket is not None:
         return [(BUCKET, bucket_key(keys, task.bucket, task.buckets))]
-    kinds = (FACTS, MISSED, TOLD, *BY_STAKES)
+    kinds = (FACTS, MISSED, TOLD, MOVED, *BY_STAKES)
     return [(k, one.under(k)) for one in keys for k in kinds if one.stakes or k not in BY_STAKES]
 
 

@@ -12,8 +12,10 @@ import polars as pl
 
 from contracts.accountability import AccountabilityMap
 from contracts.events import Codebook
+from transforms.beside import Order
 from transforms.cases import BY_SUBJECT, case_columns
-from transforms.customers import customer_moves
+from transforms.customer_counts import BY_PERSON
+from transforms.customers import customer_moves, stored
 from transforms.followed import followed_events, paired
 from transforms.match import Matched, Matcher, match
 from transforms.measure import ADDITIVE, CELL, measure_rates
@@ -23,14 +25,16 @@ from transforms.sampling import asked_and_answered
 from transforms.stakes import ownerless_events, recent_events, unmatched_events
 from transforms.tallies import Tallies
 
-FACTS, TOLD, TYPES, STAKES = "facts", "told", "types", "stakes"
+FACTS, TOLD, MOVED, TYPES, STAKES = "facts", "told", "moved", "types", "stakes"
 MISSED, RECENT = "missed", "recent"
 """What is told of single customers, a row for each: events that no rule matched, and those of the last 28 days."""
 _UNMATCHED = ("feed", "kind", "channel", "customer", "occurred_at", "touchpoint")
 _SUBJECT = "subject_id"
 _RATES = "rates"
 
-_OF_FACTS = {FACTS: (_RATES, "told", "lived", "moves", "ahead"), MISSED: (MISSED,)}
+_MOVES = "moves"
+
+_OF_FACTS = {FACTS: (_RATES, "told", "lived", "ahead"), MISSED: (MISSED,), MOVED: (_MOVES,)}
 _OF_STAKES = {STAKES: ("ownerless",), RECENT: (RECENT,)}
 """What is found by queries, by the kind that it is kept under."""
 
@@ -83,7 +87,7 @@ class Wanted:
             "told": lambda rows: asked_and_answered(rows, atlas.metrics, codebook)[0],
             "lived": lambda rows: asked_and_answered(rows, atlas.metrics, codebook)[1],
             MISSED: unmatched_events,
-            "moves": lambda rows: customer_moves(rows, atlas.customers, slots, codebook),
+            _MOVES: lambda rows: customer_moves(rows, atlas.customers, slots, codebook),
             "ahead": lambda rows: followed_events(rows, atlas.metrics, codebook),
         }
 
@@ -104,7 +108,7 @@ class Wanted:
             _RATES: any(metric.estimator == "rate" for metric in metrics),
             "told": any(metric.sample for metric in metrics),
             "lived": any(metric.sample for metric in metrics),
-            "moves": bool(self.atlas.customers),
+            _MOVES: bool(self.atlas.customers),
             "ahead": bool(paired(metrics)),
         }
         return frozenset(name for name, is_asked in found.items() if is_asked)
@@ -181,13 +185,16 @@ class Turns:
         made: dict[str, Frames] = {kind: {name: found[name] for name in own} for kind, own in kinds.items()}
         if FACTS in made:
             made[FACTS] = self._additive(made[FACTS])
+        moves = made.pop(MOVED, None)
         starts = self._wanted.matcher.slots.starts
         parts: dict[str, Frames] = {
             kind: {name: _cut(frame, starts) for name, frame in tables.items()}
             for kind, tables in made.items()
         }
         if self._facts and self._wanted.atlas.cases:
-            parts[TOLD] = _told(pl.concat(self._of_subjects, rechunk=True))
+            parts[TOLD] = _kept(pl.concat(self._of_subjects, rechunk=True), TOLD, BY_SUBJECT)
+        if moves is not None and self._wanted.atlas.customers:
+            parts[MOVED] = _kept(stored(moves[_MOVES]), MOVED, BY_PERSON)
         return parts
 
     def _additive(self, found: Frames) -> Frames:
@@ -204,9 +211,9 @@ def _touchpoints_of_subjects(matched: Matched) -> np.ndarray:
     return matched.touchpoints.take(matched.rule.take(rows))
 
 
-def _told(events: pl.DataFrame) -> Frames:
-    """Events about subjects in order of subject, every column as narrow as its numbers, and the types they have."""
-    return {TOLD: BY_SUBJECT.beside(BY_SUBJECT.narrow(events)), TYPES: events.clear()}
+def _kept(rows: pl.DataFrame, kind: str, by: Order) -> Frames:
+    """Rows of each one beside each other, every column as narrow as its numbers, and the types they have."""
+    return {kind: by.beside(by.narrow(rows)), TYPES: rows.clear()}
 
 
 def _cut(frame: pl.DataFrame, starts: np.ndarray) -> pl.DataFrame:

@@ -4,6 +4,7 @@ Who it is takes two columns of whole numbers. Where rows stand in their order, t
 of them are gone through stretch by stretch, without any hash.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -119,6 +120,19 @@ class Order:
         found = drawn[np.arange(1, parts) * drawn.size // parts]
         pairs = dict(zip(self.of, (found >> np.uint64(32), found & np.uint64(2**32 - 1)), strict=True))
         return pl.DataFrame(pairs).cast({name: some.schema[name] for name in self.of})
+
+    def differing(self, gone: Sequence[pl.DataFrame], came: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Whose rows are not the same before and after: the two columns, each pair once.
+
+        Args:
+            gone: Rows of before, whichever are not known to have stayed; all of the same columns.
+            came: Rows of after.
+        """
+        sides = [(frame, side) for frames, side in ((gone, -1), (came, 1)) for frame in frames]
+        rows = pl.concat([frame.with_columns(__side=pl.lit(side, dtype=pl.Int64)) for frame, side in sides])
+        columns = [name for name in rows.columns if name != "__side"]
+        changed = rows.group_by(columns).agg(pl.col("__side").sum()).filter(pl.col("__side") != 0)
+        return changed.select(self.of).unique()
 
     def numbered(self, told: pl.DataFrame) -> np.ndarray:
         """Whose every row is, as one number (uint64)."""

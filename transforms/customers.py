@@ -1,7 +1,8 @@
 """Customers opening, gained, back and lost, by volume and value; and cohorts that stay.
 
 From events that show that somebody is a customer, and events that end it. What tells a customer from one day
-to the next is a *span*: the days from their first active event until they left, or until they lapsed.
+to the next is a *span*: the days from their first active event until they left, or until they lapsed. Tables are made
+of counts of spans by day, see `transforms.customer_counts`; `customer_spans` is the readable way to what they count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,11 @@ from contracts.events import INSTANT, Codebook
 from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms import intervals
+from transforms.customer_counts import EVERY, Counts
 from transforms.durations import in_units
 from transforms.estimate import CONFIDENCE
 from transforms.found import NONE
-from transforms.methods.retention import cohort_retention, customer_flow
+from transforms.methods.retention import closed
 from transforms.periods import Calendar
 from transforms.predicates import where_coded
 from transforms.slots import Slots
@@ -40,7 +42,6 @@ MOVES = {
 """Events that make or end a customer. Grain: group (its number in the map) and event."""
 
 _KEYS = ("group", "segment")
-_EVERY: dict[str, str] = dict(zip(FLOW_PERIODS, ("1w", "1mo", "1q"), strict=True))
 _COUNTS = ("opening", "gained", "back", "lost", "lost_new", "closing")
 
 
@@ -74,6 +75,11 @@ def customer_moves(
     ]
     shaped = [pl.col(name).cast(kind) for name, kind in MOVES.items()]
     return pl.concat(part.select(shaped) for part in made) if made else pl.LazyFrame(schema=MOVES)
+
+
+def stored(moves: pl.DataFrame) -> pl.DataFrame:
+    """Moves as they are kept and counted: with `day`, days since 1970, instead of `date`."""
+    return moves.with_columns(day=pl.col("date").to_physical()).drop("date")
 
 
 def customer_spans(moves: pl.LazyFrame, groups: Sequence[CustomerGroup], today: date) -> pl.LazyFrame:
@@ -135,18 +141,27 @@ def _told_apart(moves: pl.LazyFrame, patience: pl.Expr) -> pl.LazyFrame:
 
 
 def fact_customer_flow(
-    spans: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
+    counts: Counts, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
 ) -> pl.LazyFrame:
-    """FactCustomerFlow's rows, unsorted: every group, every segment of it and `all` of them."""
-    every = _with_all(spans, groups, codebook).cache()
+    """FactCustomerFlow's rows, unsorted: every group, every segment of it and `all` of them.
+
+    Args:
+        counts: What `customer_counts.counted` returned.
+        groups: The map's groups.
+        calendar: The days that are reported on.
+        codebook: What the codes stand for.
+    """
+    begun, over = counts["starts"].lazy(), _ended(counts, calendar)
+    starts = _with_all(begun, begun.with_columns(is_back="is_back_there"), groups, codebook).cache()
+    ends = _with_all(over, over, groups, codebook).cache()
     rows = []
     for period in FLOW_PERIODS:
         days = _periods(calendar, period)
-        flow = customer_flow(every, days, _KEYS)
         rows.append(
-            flow.drop("opening", "opening_value", "closing", "closing_value")
-            .join(_standing(every, days, "period_start", "opening"), on=[*_KEYS, "period_start"])
-            .join(_standing(every, days, "period_end", "closing"), on=[*_KEYS, "period_end"])
+            _flow(starts, ends, days, period)
+            .drop("opening", "opening_value", "closing", "closing_value")
+            .join(_standing(starts, ends, days, "period_start", "opening"), on=[*_KEYS, "period_start"])
+            .join(_standing(starts, ends, days, "period_end", "closing"), on=[*_KEYS, "period_end"])
             .with_columns(period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)))
         )
     z = intervals.z_of(CONFIDENCE)
@@ -169,60 +184,128 @@ def fact_customer_flow(
 
 
 def fact_customer_loss(
-    spans: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
+    counts: Counts, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
 ) -> pl.LazyFrame:
-    """FactCustomerLoss's rows, unsorted."""
+    """FactCustomerLoss's rows, unsorted; arguments as of `fact_customer_flow`."""
     texts = [codebook.series(codebook.column(group.reason)) if group.reason else None for group in groups]
     told = pl.lit(None, dtype=pl.String)
     for number, text in enumerate(texts):
         if text is not None:
             name = pl.lit(text).gather(pl.col("reason"), null_on_oob=True)
             told = pl.when(pl.col("group") == number).then(name).otherwise(told)
-    lost = spans.filter(pl.col("ended_at") <= calendar.today).with_columns(
-        reason=pl.when("is_lapsed").then(pl.lit(LAPSED)).otherwise(told).fill_null(NONE)
+    lost = (
+        _ended(counts, calendar)
+        .filter(pl.col("date") <= calendar.today)
+        .with_columns(reason=pl.when("is_lapsed").then(pl.lit(LAPSED)).otherwise(told).fill_null(NONE))
     )
-    starts = pl.col("ended_at").dt.truncate
     return (
         pl.concat(
-            lost.with_columns(
-                period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)), period_start=starts(every).cast(pl.Date)
-            )
-            for period, every in _EVERY.items()
+            lost.with_columns(period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)), period_start=_begin(period))
+            for period in FLOW_PERIODS
         )
         .group_by("group", "period", "period_start", "reason")
-        .agg(lost_count=pl.len().cast(pl.Int64), lost_value=in_units(pl.col("value").sum(), STEPS))
+        .agg(lost_count=pl.col("n").sum(), lost_value=in_units(pl.col("value").sum(), STEPS))
         .with_columns(**_named(groups))
         .select(FactCustomerLoss.column_names())
     )
 
 
-def fact_customer_cohort(
-    moves: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar
-) -> pl.LazyFrame:
-    """FactCustomerCohort's rows, unsorted: months after the first one, exactly then and then or later."""
-    month = 12 * pl.col("date").dt.year().cast(pl.Int64) + pl.col("date").dt.month() - 1
-    activity = moves.filter(~pl.col("is_left")).select("group", customer_id="customer", period=month).cache()
-    last_whole = 12 * calendar.today.year + calendar.today.month - 2
+def fact_customer_cohort(counts: Counts, groups: Sequence[CustomerGroup], calendar: Calendar) -> pl.LazyFrame:
+    """FactCustomerCohort's rows, unsorted: months after the first one, exactly then and then or later.
+
+    Arguments as of `fact_customer_flow`. The same as `methods.retention.cohort_retention` says, both ways.
+    """
+    months, lasts = (counts[name].lazy() for name in ("months", "lasts"))
+    size = pl.col("cohort_count")
     cell = ["group", "cohort", "offset"]
-    exactly, later = (
-        cohort_retention(activity, unbounded=way, last_whole=last_whole, keys=["group"])
-        for way in (False, True)
+    offsets = pl.int_ranges(0, pl.col("__last") - pl.col("cohort") + 1, dtype=pl.Int64).alias("offset")
+    grid = (
+        months.filter(pl.col("month") == pl.col("cohort"))
+        .select("group", "cohort", cohort_count="n")
+        .join(months.select(__last=pl.col("month").max()), how="cross")
+        .with_columns(offsets)
+        .explode("offset")
+        .drop("__last")
     )
-    known = pl.col("cohort_size") > 0
-    low, high = intervals.wilson(pl.col("active"), pl.col("cohort_size"), intervals.z_of(CONFIDENCE))
-    both = exactly.join(later.select(*cell, active_or_later="active", unbounded="retention"), on=cell)
-    return both.with_columns(
-        cohort_start=pl.date(pl.col("cohort") // 12, pl.col("cohort") % 12 + 1, 1),
-        months_after=pl.col("offset").cast(pl.Int64),
-        cohort_count=pl.col("cohort_size").cast(pl.Int64),
-        active_count=pl.col("active").cast(pl.Int64),
-        active_or_later_count=pl.col("active_or_later").cast(pl.Int64),
-        retention_share=pl.col("retention"),
-        retention_low=pl.when(known).then(low),
-        retention_high=pl.when(known).then(high),
-        unbounded_share=pl.col("unbounded"),
-        **_named(groups),
-    ).select(FactCustomerCohort.column_names())
+    exactly = months.select("group", "cohort", offset=_after("month"), active_count="n")
+    later = (
+        grid.join(lasts.select("group", "cohort", "n", __until=_after("last")), on=["group", "cohort"])
+        .filter(pl.col("__until") >= pl.col("offset"))
+        .group_by(cell)
+        .agg(active_or_later_count=pl.col("n").sum())
+    )
+    low, high = intervals.wilson(pl.col("active_count"), size, intervals.z_of(CONFIDENCE))
+    last_whole = 12 * calendar.today.year + calendar.today.month - 2
+    return (
+        grid.join(exactly, on=cell, how="left")
+        .join(later, on=cell, how="left")
+        .with_columns(pl.col("active_count", "active_or_later_count").fill_null(0))
+        .with_columns(
+            cohort_start=pl.date(pl.col("cohort") // 12, pl.col("cohort") % 12 + 1, 1),
+            months_after="offset",
+            retention_share=pl.col("active_count") / size,
+            retention_low=pl.when(size > 0).then(low),
+            retention_high=pl.when(size > 0).then(high),
+            unbounded_share=pl.col("active_or_later_count") / size,
+            is_partial=pl.col("cohort") + pl.col("offset") > last_whole,
+            **_named(groups),
+        )
+        .select(FactCustomerCohort.column_names())
+    )
+
+
+def _after(month: str) -> pl.Expr:
+    return (pl.col(month) - pl.col("cohort")).cast(pl.Int64)
+
+
+def _ended(counts: Counts, calendar: Calendar) -> pl.LazyFrame:
+    """Spans that are over, by `date`: who lapses today or later is still a customer."""
+    ends = counts["ends"].lazy().with_columns(date=pl.col("day").cast(pl.Date))
+    return ends.filter(~pl.col("is_lapsed") | (pl.col("date") < calendar.today))
+
+
+def _begin(period: str) -> pl.Expr:
+    """The first day of the period that a date is in."""
+    return pl.col("date").dt.truncate(EVERY[period]).cast(pl.Date)
+
+
+def _flow(starts: pl.LazyFrame, ends: pl.LazyFrame, periods: pl.LazyFrame, period: str) -> pl.LazyFrame:
+    """What came and went, as `methods.retention.customer_flow` says of spans."""
+    begin, cell = _begin(period).alias("period_start"), [*_KEYS, "period_start"]
+    came = starts.group_by(*_KEYS, begin).agg(
+        _sums(~pl.col("is_back"), "gained") + _sums(pl.col("is_back"), "back")
+    )
+    went = ends.group_by(*_KEYS, begin).agg(
+        _sums(pl.lit(value=True), "lost") + _sums(pl.col(f"in_{period}"), "lost_new")
+    )
+    first = pl.col("period_start").min()
+    before = (
+        pl.concat([starts.select(*_KEYS, "date", "n", "value"), _taken_off(ends)])
+        .join(periods.select(first.alias("__first")), how="cross")
+        .with_columns(pl.when(pl.col("date") < pl.col("__first")).then(pl.col("n", "value")).otherwise(0))
+        .group_by(_KEYS)
+        .agg(__open=pl.col("n").sum(), __open_value=pl.col("value").sum())
+    )
+    rows = (
+        before.join(periods, how="cross")
+        .join(came, on=cell, how="left")
+        .join(went, on=cell, how="left")
+        .with_columns(pl.exclude(*_KEYS, "period_start", "period_end").fill_null(0))
+        .sort(cell)  # last: no join promises an order, and what follows runs sums over periods
+    )
+    return closed(rows, _KEYS)
+
+
+def _taken_off(ends: pl.LazyFrame) -> pl.LazyFrame:
+    return ends.select(*_KEYS, "date", pl.col("n", "value") * -1)
+
+
+def _sums(held: pl.Expr, name: str) -> list[pl.Expr]:
+    """How many spans, and what they are worth, of those that something holds of."""
+    return [
+        pl.col("n").filter(held).sum().alias(name),
+        pl.col("value").filter(held).sum().alias(f"{name}_value"),
+    ]
 
 
 def _moves_of(group: CustomerGroup, codebook: Codebook) -> Iterator[tuple[bool, pl.Expr]]:
@@ -242,52 +325,55 @@ def _code(name: str | None, codebook: Codebook) -> pl.Expr:
     return pl.col(codebook.column(name)) if name else pl.lit(0)
 
 
-def _with_all(spans: pl.LazyFrame, groups: Sequence[CustomerGroup], codebook: Codebook) -> pl.LazyFrame:
-    """Spans once for their group's segment, by name, and once for the whole group."""
-    whole = spans.with_columns(segment=pl.lit(ALL))
-    parts = []
+def _with_all(
+    whole: pl.LazyFrame, apart: pl.LazyFrame, groups: Sequence[CustomerGroup], codebook: Codebook
+) -> pl.LazyFrame:
+    """Counts with `date`: of groups as a whole, and of their segments, by name."""
+    parts = [whole.with_columns(segment=pl.lit(ALL))]
     for number, group in enumerate(groups):
         if group.by:
             names = pl.lit(codebook.series(codebook.column(group.by)))
-            of_group = spans.filter(pl.col("group") == number)
+            of_group = apart.filter(pl.col("group") == number)
             parts.append(of_group.with_columns(segment=names.gather(pl.col("segment")).fill_null(NONE)))
-    return pl.concat([whole, *parts])
+    return pl.concat(parts).with_columns(date=pl.col("day").cast(pl.Date))
 
 
 def _periods(calendar: Calendar, period: str) -> pl.LazyFrame:
     days = pl.LazyFrame({"date": pl.date_range(calendar.first, calendar.today, eager=True)})
-    every = _EVERY[period]
+    every = EVERY[period]
     start = pl.col("date").dt.truncate(every).cast(pl.Date)
     starts = days.select(period_start=start).unique().sort("period_start")
     return starts.with_columns(period_end=pl.col("period_start").dt.offset_by(every))
 
 
-def _standing(spans: pl.LazyFrame, periods: pl.LazyFrame, moment: str, name: str) -> pl.LazyFrame:
+def _standing(
+    starts: pl.LazyFrame, ends: pl.LazyFrame, periods: pl.LazyFrame, moment: str, name: str
+) -> pl.LazyFrame:
     """How many customers there are at a moment of every period, and their value: begun less ended before.
 
     Counted by itself, so that the identity of the flow is a check.
     """
-    at = spans.select(_KEYS).unique().join(periods.select(moment), how="cross").sort(moment)
-    for sign, day in ((1, "started_at"), (-1, "ended_at")):
+    at = starts.select(_KEYS).unique().join(periods.select(moment), how="cross").sort(moment)
+    for side, counts in (("begun", starts), ("over", ends)):
         dated = (
-            spans.filter(pl.col(day).is_not_null())
-            .group_by(*_KEYS, day)
-            .agg(pl.len().cast(pl.Int64).alias("__n"), pl.col("value").sum().alias("__v"))
-            .sort(*_KEYS, day)
-            .with_columns(pl.col("__n", "__v").cum_sum().over(_KEYS))
-            .rename({"__n": f"__n{sign}", "__v": f"__v{sign}"})
-            .sort(day)
+            counts.group_by(*_KEYS, "date")
+            .agg(pl.col("n").sum().alias(f"__n_{side}"), pl.col("value").sum().alias(f"__value_{side}"))
+            .sort(*_KEYS, "date")
+            .with_columns(pl.col(f"__n_{side}", f"__value_{side}").cum_sum().over(_KEYS))
+            .sort("date")
         )
         at = at.join_asof(
             dated,
             left_on=moment,
-            right_on=day,
+            right_on="date",
             by=list(_KEYS),
             allow_exact_matches=False,
             check_sortedness=False,
         ).sort(moment)
-    n, v = (pl.col(f"__{of}1").fill_null(0) - pl.col(f"__{of}-1").fill_null(0) for of in ("n", "v"))
-    return at.select(*_KEYS, moment, n.alias(name), v.alias(f"{name}_value"))
+    n, value = (
+        pl.col(f"__{of}_begun").fill_null(0) - pl.col(f"__{of}_over").fill_null(0) for of in ("n", "value")
+    )
+    return at.select(*_KEYS, moment, n.alias(name), value.alias(f"{name}_value"))
 
 
 def _named(groups: Sequence[CustomerGroup]) -> dict[str, pl.Expr]:

@@ -5,20 +5,24 @@ import random
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from contracts.tables import FactCase
-from flows import case_parts, lately, named_cases, stages
+from flows import case_parts, customer_parts, lately, named_cases, stages
 from flows.named_cases import NamedCases
-from flows.passes import Measured, measure
+from flows.passes import Measured, matcher_of, measure
 from flows.stages import score
 from flows.workspace import LoadedWorkspace
 from tests.properties import drawn_history
 from tests.properties.drawn_history import START, History
+from transforms.customer_counts import BY_PERSON, counted
+from transforms.customers import customer_moves, moves_columns, stored
 from transforms.found import events_unmatched
+from transforms.match import match
 from transforms.measure import CELL
 from transforms.valued import Values
 from warehouse import months
@@ -50,7 +54,8 @@ def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
     together = ("", *measured.lately.stake(measured.matcher.names))
     made["lately"] = pl.DataFrame([*stakes, together], schema=["name", "events", "customers"], orient="row")
     made["values"] = values_of(measured.values)
-    for name in ("cases", "handoffs", "behind", "moves"):
+    made |= {f"customers {name}": frame.sort(frame.columns) for name, frame in measured.customers.items()}
+    for name in ("cases", "handoffs", "behind"):
         frame = getattr(measured, name)
         made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
     return made
@@ -73,6 +78,22 @@ def values_of(values: Values) -> pl.DataFrame:
     return told.filter(is_told).sort(CELL)
 
 
+def customers(measured: Measured) -> dict[str, list[tuple]]:
+    """Counts of customers in one order."""
+    return {name: sorted(frame.rows()) for name, frame in measured.customers.items()}
+
+
+def customers_of_all_events(workspace: LoadedWorkspace, state: State) -> dict[str, list[tuple]]:
+    """The same, counted from the moves of all events at once."""
+    matcher, codebook, _ = matcher_of(workspace, state)
+    groups = workspace.atlas.customers
+    columns = {*matcher.columns, *moves_columns(groups, codebook), "customer"}
+    matched = match(state.scan(sorted(columns)), matcher)
+    moves = customer_moves(matched, groups, matcher.slots, codebook).collect()
+    found = counted(BY_PERSON.in_order(stored(moves)), groups)
+    return {name: sorted(frame.rows()) for name, frame in found.items()}
+
+
 def differing(one: Measured, other: Measured) -> list[str]:
     """Names of what the two do not have alike."""
     first, second = canonical(one), canonical(other)
@@ -91,6 +112,10 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     # As it is, and as if what is made anew were never much beside what was made before.
     monkeypatch.setattr(case_parts, "BESIDE", (1e9, case_parts.BESIDE)[sequence // 3 % 2])
     monkeypatch.setattr(case_parts, "ANEW", (1e9, case_parts.ANEW)[sequence // 3 % 2])
+    # As it is, and as if customers who are touched were never many, or had to be counted a few at a time.
+    monkeypatch.setattr(customer_parts, "ANEW", (1e9, customer_parts.ANEW)[sequence // 2 % 2])
+    monkeypatch.setattr(customer_parts, "AT_ONCE", (customer_parts.AT_ONCE, 7)[sequence % 2])
+    monkeypatch.setattr(customer_parts, "_DRAWN", (4096, 1)[sequence % 2])
     history = History(tmp_path, random.Random(SEED + sequence))
     published: dict[str, pl.DataFrame] = {}
     stood: dict[tuple[str, str], pl.DataFrame] = {}
@@ -102,6 +127,7 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
         kept = measure(workspace, state, kept=history.store.kept)
         fresh = measure(workspace, state)
         assert differing(kept, fresh) == [], f"after {done}"
+        assert customers(fresh) == customers(kept) == customers_of_all_events(workspace, state)
         rows = blocks(workspace, kept, history.state, stood)
         again = {key: frame for key, frame in rows.items() if key in published}
         assert all(frame.equals(published[key]) for key, frame in again.items()), "no key is of other rows"
@@ -234,13 +260,40 @@ def blocks(
     return parts
 
 
+@pytest.mark.parametrize("sequence", range(2))
+def test_customers_of_whom_a_batch_tells_are_counted_anew_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sequence: int
+):
+    monkeypatch.setattr(months, "DELTAS_SHARE", 1e9)
+    monkeypatch.setattr(months, "DELTAS_MAX", 100)
+    monkeypatch.setattr(customer_parts, "ANEW", 1e9)
+    made: list[bool] = []
+    make, mend = customer_parts._made, customer_parts._mended  # noqa: SLF001
+    monkeypatch.setattr(customer_parts, "_made", lambda *some: made.append(False) or make(*some))
+
+    def mended(*some: Any) -> Any:
+        if (found := mend(*some)) is not None:
+            made.append(True)
+        return found
+
+    monkeypatch.setattr(customer_parts, "_mended", mended)
+    history = History(tmp_path, random.Random(SEED + sequence))
+    for _ in range(BATCHES):
+        history.batch()
+        workspace, state = history.workspace(), history.state
+        kept = measure(workspace, state, kept=history.store.kept)
+        assert customers(kept) == customers_of_all_events(workspace, state)
+    assert made[0] is False
+    assert sum(made) >= BATCHES // 2, "only where a delivery is taken back all are"
+
+
 def test_what_cases_are_made_of_is_not_swept_as_long_as_runs_go_on(tmp_path: Path):
     history = History(tmp_path, random.Random(SEED))
     history.batch()
     kept = history.store.kept
     measure(history.workspace(), history.state, kept=kept)
     assert kept.folder is not None
-    there = {path for path in kept.folder.iterdir() if path.name.startswith("told-")}
+    there = {path for path in kept.folder.iterdir() if path.name.startswith(("told-", "moved-"))}
     for path in kept.folder.iterdir():
         os.utime(path, (1, 1))
     measure(history.workspace(), history.state, kept=kept)

@@ -11,15 +11,18 @@ import pytest
 
 from contracts.accountability import CustomerGroup
 from contracts.errors import AnswerableError
+from contracts.events import Codebook
 from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tenures import tenures
 from tests.spec.pipeline import BERLIN, a_map, coded
+from transforms.customer_counts import BY_PERSON, Counts, counted
 from transforms.customers import (
     customer_moves,
     customer_spans,
     fact_customer_cohort,
     fact_customer_flow,
     fact_customer_loss,
+    stored,
 )
 from transforms.periods import Calendar
 from transforms.slots import slots
@@ -29,8 +32,8 @@ CONTRACT = {"active": {"kind": "joined"}, "left": {"kind": "left"}, "reason": "w
 SHOP = {"active": {"kind": "bought"}, "lapse_days": 30}
 
 
-def told(group: dict, *events: tuple) -> tuple[pl.LazyFrame, pl.LazyFrame, list[CustomerGroup], object]:
-    """Moves and spans of drawn events: customer, day of 2026, kind, amount, and why or where."""
+def told(group: dict, *events: tuple) -> tuple[pl.DataFrame, list[CustomerGroup], Codebook]:
+    """Moves of drawn events: customer, day of 2026, kind, amount, and why or where."""
     names = ("customer", "occurred_at", "kind", "amount", "attribute_why")
     rows = [
         (who, f"2026-{day} 12:{minute:02d}", kind, *map(str, rest))
@@ -38,25 +41,32 @@ def told(group: dict, *events: tuple) -> tuple[pl.LazyFrame, pl.LazyFrame, list[
     ]
     rows = [(*row, *([None] * (len(names) - len(row)))) for row in rows]
     schema = {name: pl.UInt32 if name == "customer" else pl.String for name in names}
-    stored, codebook = coded(pl.DataFrame(rows, schema=schema, orient="row"))
+    events, codebook = coded(pl.DataFrame(rows, schema=schema, orient="row"))
     groups = [CustomerGroup.model_validate({"id": "group", "name": "Group", **group})]
     days = slots(tenures(a_map()), ["point"], date(2026, 1, 1), TODAY, BERLIN)
-    matched = stored.lazy().with_columns(slot=days.find(pl.col("occurred_at")))
-    moves = customer_moves(matched, groups, days, codebook).collect().lazy()
-    return moves, customer_spans(moves, groups, TODAY).collect().lazy(), groups, codebook
+    matched = events.lazy().with_columns(slot=days.find(pl.col("occurred_at")))
+    return customer_moves(matched, groups, days, codebook).collect(), groups, codebook
+
+
+def counts(moves: pl.DataFrame, groups: list[CustomerGroup]) -> Counts:
+    """What moves in any order come to."""
+    return counted(BY_PERSON.in_order(stored(moves)), groups)
 
 
 def spans(group: dict, *events: tuple) -> list[tuple]:
     """The spans of one customer: start, end, value in units."""
-    found = told(group, *events)[1].collect().sort("started_at")
+    moves, groups, _ = told(group, *events)
+    found = customer_spans(moves.lazy(), groups, TODAY).collect().sort("started_at")
     started, ended = (found[name].dt.strftime("%m-%d").to_list() for name in ("started_at", "ended_at"))
     return list(zip(started, ended, [value / 1000 for value in found["value"]], strict=True))
 
 
 def flow(group: dict, *events: tuple, period: str = "month") -> dict[str, pl.DataFrame]:
     """FactCustomerFlow by segment, kept to its promises."""
-    _, lived, groups, codebook = told(group, *events)
-    made = fact_customer_flow(lived, groups, Calendar(date(2026, 1, 1), TODAY), codebook).collect()
+    moves, groups, codebook = told(group, *events)
+    made = fact_customer_flow(
+        counts(moves, groups), groups, Calendar(date(2026, 1, 1), TODAY), codebook
+    ).collect()
     kept = FactCustomerFlow.validate(made.sort(FactCustomerFlow.primary_key()), cast=True)
     segments = kept.filter(period=period).partition_by("segment", as_dict=True)
     return {str(name[0]): frame for name, frame in segments.items()}
@@ -160,7 +170,8 @@ def test_a_flow_that_does_not_balance_is_not_published():
 
 
 def test_every_loss_has_a_reason():
-    _, lived, groups, codebook = told({**CONTRACT, "lapse_days": 90}, *YEAR)
+    moves, groups, codebook = told({**CONTRACT, "lapse_days": 90}, *YEAR)
+    lived = counts(moves, groups)
     calendar = Calendar(date(2026, 1, 1), TODAY)
     made = fact_customer_loss(lived, groups, calendar, codebook).collect()
     monthly = FactCustomerLoss.validate(made, cast=True).filter(period="month").sort("period_start")
@@ -177,10 +188,12 @@ def test_every_loss_has_a_reason():
 
 
 def test_a_cohort_is_active_in_exactly_a_month_or_then_or_later():
-    moves, _, groups, _ = told(
+    moves, groups, _ = told(
         SHOP, (1, "01-05", "bought"), (2, "01-20", "bought"), (1, "03-01", "bought"), (3, "03-09", "bought")
     )
-    made = fact_customer_cohort(moves, groups, Calendar(date(2026, 1, 1), date(2026, 3, 20))).collect()
+    made = fact_customer_cohort(
+        counts(moves, groups), groups, Calendar(date(2026, 1, 1), date(2026, 3, 20))
+    ).collect()
     cohort = (
         FactCustomerCohort.validate(made, cast=True)
         .filter(cohort_start=date(2026, 1, 1))

@@ -52,10 +52,17 @@ def customer_flow(spans: pl.LazyFrame, periods: pl.LazyFrame, keys: Sequence[str
         .with_columns(pl.exclude(*keys, "period_start", "period_end").fill_null(0))
         .sort(cell)  # last: no join promises an order, and what follows runs sums over periods
     )
-    return _closed(rows, keys)
+    return closed(rows, keys)
 
 
-def _closed(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+def closed(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    """What came and went with opening, closing and shares, as `customer_flow` returns it.
+
+    Args:
+        rows: Keys, the period, `__open` and `__open_value` of the first one, gained, back, lost and lost_new, also as
+            `_value`; periods in their order within the keys.
+        keys: The keys.
+    """
     for unit in ("", "_value"):
         net = pl.col(f"gained{unit}") + pl.col(f"back{unit}") - pl.col(f"lost{unit}")
         closing = pl.col(f"__open{unit}") + (net.cum_sum().over(keys) if keys else net.cum_sum())

@@ -1,0 +1,178 @@
+"""Counts of customers, from the moves that are kept of each pack of files in order of customer.
+
+Who becomes a customer in one month may leave in another, and two may turn out to be one, so customers are counted from
+all of their moves; but what some of them come to can be taken off and added (`transforms.customer_counts`). So counts
+are kept, and a batch looks at the moves of those it tells of, as they were and as they are.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+
+from flows.parts import MOVED, TYPES, Frames, PackKeys, Pass, hash_of, part_of
+from flows.side_by_side import side_by_side
+from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, together
+from warehouse.state import merged_code
+
+CUSTOMERS, MADE_OF, ALIASES = "customers", "made_of", "aliases"
+ANEW = 1 / 3
+"""Beyond this share of touched customers all are counted anew: it is cheaper."""
+AT_ONCE = 1 << 20
+"""About so many moves are counted at once, unless one customer has more."""
+_DRAWN = 4096
+"""Of so many moves one says where buckets of customers begin."""
+_LAST = 1 << 32
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """Who turned out to be who.
+
+    Attributes:
+        codes: Codes of customers who are known under another one, ascending.
+        ends: Under which.
+    """
+
+    codes: np.ndarray
+    ends: np.ndarray
+
+    @classmethod
+    def of(cls, aliases: pl.DataFrame) -> "_Identity":
+        told = aliases.select("customer").unique().sort("customer")
+        ends = told.select(merged_code(aliases)).to_series()
+        return cls(told["customer"].to_numpy(), ends.to_numpy())
+
+    def now(self, customers: np.ndarray) -> np.ndarray:
+        """The codes under which customers are known."""
+        if not self.codes.size:
+            return customers
+        place = np.minimum(np.searchsorted(self.codes, customers), self.codes.size - 1)
+        return np.where(self.codes[place] == customers, self.ends[place], customers)
+
+    def whole(self, customers: np.ndarray) -> np.ndarray:
+        """Customers with everybody who is the same one, ascending."""
+        ends = np.unique(self.now(customers))
+        others = self.codes[np.isin(self.ends, ends)]
+        return np.unique(np.concatenate([customers, ends, others]))
+
+    def applied(self, moves: pl.DataFrame) -> pl.DataFrame:
+        """Moves of customers as they are known."""
+        return moves.with_columns(customer=pl.Series(self.now(moves["customer"].to_numpy()), dtype=pl.UInt32))
+
+
+def customers_of(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
+    """Counts of customers, as they are known today.
+
+    Args:
+        asked: The pass.
+        keys: Keys of every pack, whose parts are kept.
+    """
+    if not asked.atlas.customers or not keys:
+        return of_nobody()
+    made_of = [one.facts for one in keys]
+    key = hash_of([*made_of, asked.state.identity.get("aliases", "")])
+    if (found := asked.kept.find(_kind(asked), key)) is not None:
+        asked.kept.use((MOVED, one) for one in made_of)
+        return {name: found[name] for name in SCHEMAS}
+    before = next(iter(asked.kept.keys(_kind(asked))), None)
+    counts = (_mended(asked, keys, before) if before else None) or _made(asked, keys)
+    told = {MADE_OF: pl.DataFrame({"key": made_of}), ALIASES: asked.state.aliases}
+    asked.kept.put(_kind(asked), key, {**counts, **told})
+    return counts
+
+
+def _kind(asked: Pass) -> str:
+    return f"{CUSTOMERS}-{hash_of([asked.asked])[:8]}"
+
+
+def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
+    """Counts of all customers, bucket by bucket."""
+    identity = _Identity.of(asked.state.aliases)
+    drawn = [part_of(asked, one, MOVED)[MOVED]["customer"].gather_every(_DRAWN) for one in keys]
+    some = np.sort(pl.concat(drawn).to_numpy())
+    buckets = sum(part_of(asked, one, MOVED)[MOVED].height for one in keys) // AT_ONCE + 1
+    bounds = np.unique(some[np.arange(1, buckets) * some.size // buckets]).tolist()
+
+    def of_bucket(ends: tuple[int, int]) -> Counts:
+        moves = [_between(part_of(asked, one, MOVED), *ends, identity) for one in keys]
+        return counted(BY_PERSON.in_order(pl.concat(moves)), asked.atlas.customers)
+
+    made = list(side_by_side(of_bucket, list(pairwise([0, *bounds, _LAST])), asked.packs_at_once))
+    return together(made, [1] * len(made))
+
+
+def _between(tables: Frames, low: int, high: int, identity: _Identity) -> pl.DataFrame:
+    """Moves of customers who are known under codes from one up to another."""
+    moves = tables[MOVED]
+    groups = moves["group"].unique().sort()
+    edges = [
+        BY_PERSON.edges_of(moves, _pairs(groups, np.array([end])), "left") if end < _LAST
+        else BY_PERSON.edges_of(moves, _pairs(groups, np.array([_LAST - 1])), "right")
+        for end in (low, high)
+    ]  # fmt: skip
+    stretches = [moves[first:last] for first, last in zip(*edges, strict=True)]
+    is_theirs = (identity.ends >= low) & (identity.ends < high)
+    elsewhere = identity.codes[is_theirs & ((identity.codes < low) | (identity.codes >= high))]
+    others = moves[BY_PERSON.rows_of(moves, _pairs(groups, elsewhere))]
+    known = identity.applied(pl.concat([moves.clear(), *stretches, others]).cast(dict(tables[TYPES].schema)))
+    return known.filter(pl.col("customer") >= low, pl.col("customer") < high)
+
+
+def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None:
+    """The counts made before, those of customers of whom something else is told now taken off and added anew."""
+    made = asked.kept.find(_kind(asked), before)
+    if made is None:
+        return None
+    was, now = set(made[MADE_OF]["key"]), {one.facts for one in keys}
+    held = {key: asked.kept.find(MOVED, key) for key in sorted(was)}
+    old = {key: tables for key, tables in held.items() if tables is not None}
+    if not was & now or len(old) < len(was):
+        return None
+    new = {one.facts: part_of(asked, one, MOVED) for one in keys}
+    gone, came = (
+        [_whole(tables) for key, tables in of.items() if key not in others]
+        for of, others in ((old, now), (new, was))
+    )
+    then, today = _Identity.of(made[ALIASES]), _Identity.of(asked.state.aliases)
+    told = (
+        BY_PERSON.differing(gone, came)["customer"].unique() if gone or came else pl.Series(dtype=pl.UInt32)
+    )
+    every = np.union1d(then.codes, today.codes)
+    touched = np.union1d(told.to_numpy(), every[then.now(every) != today.now(every)])
+    while (more := today.whole(then.whole(touched))).size > touched.size:
+        touched = more
+    if touched.size > ANEW * int(made["lasts"]["n"].sum()):
+        return None
+    groups = asked.atlas.customers
+    sides = [
+        counted(BY_PERSON.in_order(identity.applied(_of_some(of.values(), touched, len(groups)))), groups)
+        for of, identity in ((old, then), (new, today))
+    ]
+    return together([{name: made[name] for name in SCHEMAS}, *sides], [1, -1, 1])
+
+
+def _whole(tables: Frames) -> pl.DataFrame:
+    return tables[MOVED].cast(dict(tables[TYPES].schema))
+
+
+def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> pl.DataFrame:
+    """Moves of some customers, by the codes under which they are told."""
+    pairs = _pairs(pl.Series(range(groups), dtype=pl.UInt8), customers)
+    return pl.concat(
+        tables[MOVED][BY_PERSON.rows_of(tables[MOVED], pairs)].cast(dict(tables[TYPES].schema))
+        for tables in packs
+    )
+
+
+def _pairs(groups: pl.Series, customers: np.ndarray) -> pl.DataFrame:
+    """Every one of some customers in every group."""
+    return pl.DataFrame(
+        {
+            "group": groups.to_numpy().repeat(len(customers)),
+            "customer": np.tile(customers.astype(np.uint32), groups.len()),
+        },
+        schema={"group": pl.UInt8, "customer": pl.UInt32},
+    )

@@ -1,0 +1,256 @@
+"""Customers coming, going and staying as counts by day, which add up over customers: their tables need nothing else.
+
+The readable way is `customers.customer_spans` and what `methods.retention` makes of spans. A customer's moves, in order,
+are theirs alone, so counts of some customers can be taken off and those of the same ones, as they are told of now, be
+added: a batch costs what it tells, not how many customers there ever were. Counts know no today; who lapses on a day
+that is still to come is among them, under that day.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from contracts.accountability import CustomerGroup
+from contracts.tables.scorecards import FLOW_PERIODS
+from transforms.beside import Order
+
+BY_PERSON = Order(("group", "customer"), ("occurred_at", "is_left", "steps", "reason", "segment"))
+"""How `counted` takes moves: of several at one instant, leaving is the last."""
+
+EVERY: Mapping[str, str] = dict(zip(FLOW_PERIODS, ("1w", "1mo", "1q"), strict=True))
+"""How long periods are, as polars says it."""
+
+_WHOSE = {"group": pl.UInt8, "segment": pl.UInt32}
+_SUMS = {"n": pl.Int64, "value": pl.Int64}
+STARTS = {**_WHOSE, "day": pl.Int32, "is_back": pl.Boolean, "is_back_there": pl.Boolean, **_SUMS}
+"""Spans that begin on a day (since 1970): not the customer's first one, nor their first one in the segment; how many
+they are, and what they are worth in whole thousandths."""
+ENDS = {
+    **_WHOSE,
+    "day": pl.Int32,
+    "is_lapsed": pl.Boolean,
+    "reason": pl.UInt32,
+    **{f"in_{period}": pl.Boolean for period in FLOW_PERIODS},
+    **_SUMS,
+}
+"""Spans that end on a day, or would if the customer lapses: why, and whether they began in the same period."""
+MONTHS = {"group": pl.UInt8, "cohort": pl.Int32, "month": pl.Int32, "n": pl.Int64}
+"""Customers first active in a month (12 times the year, and the month from 0) who are active in another one."""
+LASTS = {"group": pl.UInt8, "cohort": pl.Int32, "last": pl.Int32, "n": pl.Int64}
+"""The same by the last month in which they are."""
+
+SCHEMAS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
+    "starts": STARTS,
+    "ends": ENDS,
+    "months": MONTHS,
+    "lasts": LASTS,
+}
+Counts = Mapping[str, pl.DataFrame]
+"""A table of every schema."""
+NO_DAY = np.iinfo(np.int32).max
+
+
+def of_nobody() -> Counts:
+    """No customers."""
+    return {name: pl.DataFrame(schema=dict(schema)) for name, schema in SCHEMAS.items()}
+
+
+def together(counts: Sequence[Counts], signs: Sequence[int]) -> Counts:
+    """Counts added up or, where the sign is -1, taken off; what comes to nothing is left out."""
+    made = {}
+    for name, schema in SCHEMAS.items():
+        sums = [column for column in schema if column in _SUMS]
+        signed = [
+            one[name].with_columns(pl.col(sums) * sign) for one, sign in zip(counts, signs, strict=True)
+        ]
+        by = [column for column in schema if column not in sums]
+        added = pl.concat(signed).group_by(by).agg(pl.col(sums).sum())
+        made[name] = added.filter(pl.any_horizontal(pl.col(sums) != 0)).select(list(schema))
+    return made
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Moves in order, as arrays.
+
+    Attributes:
+        person: Whose they are: group and customer as one number.
+        group: Number of the group.
+        day: Local day, days since 1970.
+        is_left: Whether it ends being a customer.
+        steps: What it is worth.
+        reason: Code of why they left.
+        segment: Code of the segment.
+    """
+
+    person: np.ndarray
+    group: np.ndarray
+    day: np.ndarray
+    is_left: np.ndarray
+    steps: np.ndarray
+    reason: np.ndarray
+    segment: np.ndarray
+
+    def some(self, which: np.ndarray) -> "_Moves":
+        return _Moves(**{name: values[which] for name, values in vars(self).items()})
+
+    @property
+    def is_same(self) -> np.ndarray:
+        """Whether the move before is of the same person."""
+        found = np.zeros(self.person.size, dtype=bool)
+        found[1:] = self.person[1:] == self.person[:-1]
+        return found
+
+    def is_over(self, patience: np.ndarray) -> np.ndarray:
+        """Whether nothing lasts when it comes: the first one, one after leaving, or one that comes too late."""
+        found = ~self.is_same
+        waited = self.day[1:] - self.day[:-1]
+        found[1:] |= self.is_left[:-1] | (waited > patience[self.group[1:]])
+        return found
+
+
+def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
+    """Counts of customers.
+
+    Args:
+        moves: `customers.MOVES` with `day` (days since 1970) instead of `date`, all of every customer's, as
+            `BY_PERSON` orders them.
+        groups: The map's groups.
+    """
+    if moves.is_empty():
+        return of_nobody()
+    every = _Moves(
+        person=BY_PERSON.numbered(moves),
+        **{
+            name: moves[name].to_numpy() for name in ("group", "day", "is_left", "steps", "reason", "segment")
+        },
+    )
+    # Who waits for ever does not lapse.
+    patience = np.array(
+        [NO_DAY if one.lapse_days is None else one.lapse_days for one in groups], dtype=np.int64
+    )
+    found = {**_spans(_lasting(every, patience), patience, groups), **_months(every)}
+    return {
+        name: _added_up(found[name], [column for column in schema if column not in _SUMS])
+        .select(list(schema))
+        .cast(dict(schema))
+        for name, schema in SCHEMAS.items()
+    }
+
+
+def _added_up(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    sums = [pl.col("value").sum()] if "value" in rows.columns else []
+    return rows.group_by(by).agg(pl.len().alias("n"), *sums)
+
+
+def _lasting(moves: _Moves, patience: np.ndarray) -> _Moves:
+    """Without moves that change nothing: leaving where nothing lasts, or to be back the same day."""
+    moves = moves.some(~(moves.is_left & moves.is_over(patience)))
+    is_back = np.zeros(moves.person.size, dtype=bool)
+    is_back[:-1] = moves.is_left[:-1] & moves.is_same[1:] & (moves.day[1:] == moves.day[:-1])
+    return moves.some(~is_back)
+
+
+def _spans(
+    moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup]
+) -> Mapping[str, pl.DataFrame]:
+    """Starts and ends, a row for every span: the first move is active, and only the last one may be leaving."""
+    first = np.flatnonzero(moves.is_over(patience))
+    last = np.append(first[1:], moves.person.size)[: first.size] - 1
+    has_left = moves.is_left[last]
+    active = last - has_left
+    group, segment, person = moves.group[first], moves.segment[first], moves.person[first]
+    value = _worth(moves, first, last, active, groups)
+    starts = {
+        "group": group,
+        "segment": segment,
+        "day": moves.day[first],
+        "is_back": _again(person),
+        "is_back_there": _again_in(person, segment),
+        "value": value,
+    }
+    waits = patience[group]
+    day = np.where(has_left, moves.day[last], moves.day[active] + np.minimum(waits, 1 << 20) + 1)
+    ends_some_day = has_left | (waits < NO_DAY)
+    ends = {
+        "group": group,
+        "segment": segment,
+        "day": day,
+        "is_lapsed": ~has_left,
+        "reason": np.where(has_left, moves.reason[last], 0),
+        **{
+            f"in_{period}": moves.day[first] >= _begins(day, EVERY[period], ends_some_day)
+            for period in FLOW_PERIODS
+        },
+        "value": value,
+    }
+    return {
+        "starts": pl.DataFrame(starts),
+        "ends": pl.DataFrame({name: values[ends_some_day] for name, values in ends.items()}),
+    }
+
+
+def _worth(
+    moves: _Moves, first: np.ndarray, last: np.ndarray, active: np.ndarray, groups: Sequence[CustomerGroup]
+) -> np.ndarray:
+    """What spans are worth, on the basis that their group says."""
+    paid = np.where(moves.is_left, 0, moves.steps).astype(np.int64)
+    upto = np.concatenate([[0], np.cumsum(paid)])
+    bases = {"total": upto[last + 1] - upto[first], "first": paid[first], "last": paid[active]}
+    basis, found = (
+        np.array([one.value_basis for one in groups])[moves.group[first]],
+        np.zeros(first.size, np.int64),
+    )
+    for name, values in bases.items():
+        found = np.where(basis == name, values, found)
+    return found
+
+
+def _again(person: np.ndarray) -> np.ndarray:
+    """Whether a span, in order, is not its customer's first."""
+    found = np.zeros(person.size, dtype=bool)
+    found[1:] = person[1:] == person[:-1]
+    return found
+
+
+def _again_in(person: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Whether it is not their first in its segment."""
+    found = np.zeros(person.size, dtype=bool)
+    # Most customers have one span: only of those with several it has to be looked up.
+    again = _again(person)
+    several = np.flatnonzero(again | np.append(again[1:], False))
+    order = several[np.lexsort((several, segment[several], person[several]))]
+    same = (person[order][1:] == person[order][:-1]) & (segment[order][1:] == segment[order][:-1])
+    found[order[1:][same]] = True
+    return found
+
+
+def _begins(days: np.ndarray, every: str, wanted: np.ndarray) -> np.ndarray:
+    """The first day of the period that each of some days is in; anything of the others."""
+    low, high = (int(end(days[wanted])) if wanted.any() else 0 for end in (np.min, np.max))
+    calendar = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
+    begins = calendar.dt.truncate(every).to_physical().to_numpy()
+    return begins[np.clip(days - low, 0, high - low)]
+
+
+def _months(moves: _Moves) -> Mapping[str, pl.DataFrame]:
+    """Months and lasts, a row for every customer and month in which they are active, and one for every customer."""
+    moves = moves.some(~moves.is_left)
+    if not moves.person.size:
+        return {"months": of_nobody()["months"].drop("n"), "lasts": of_nobody()["lasts"].drop("n")}
+    low, high = int(moves.day.min()), int(moves.day.max())
+    dates = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
+    month_of = (dates.dt.year() * 12 + dates.dt.month() - 1).to_numpy()
+    month, is_same = month_of[moves.day - low], moves.is_same
+    is_other = ~is_same
+    is_other[1:] |= month[1:] != month[:-1]
+    is_first = np.flatnonzero(~is_same)
+    cohort, last = month[is_first], month[np.append(is_first[1:], month.size) - 1]
+    person = np.cumsum(~is_same) - 1
+    told = {"group": moves.group, "cohort": cohort[person], "month": month}
+    return {
+        "months": pl.DataFrame({name: values[is_other] for name, values in told.items()}),
+        "lasts": pl.DataFrame({"group": moves.group[is_first], "cohort": cohort, "last": last}),
+    }
