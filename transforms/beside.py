@@ -56,9 +56,7 @@ class Order:
             some: The two columns: each pair once.
         """
         low, high = self.edges_of(told, some, "left"), self.edges_of(told, some, "right")
-        counts = high - low
-        before = np.cumsum(counts) - counts
-        return np.sort(np.repeat(low - before, counts) + np.arange(counts.sum()))
+        return np.sort(_stretches(low, high - low))
 
     def edges_of(self, told: pl.DataFrame, some: pl.DataFrame, side: Literal["left", "right"]) -> np.ndarray:
         """Where the rows of some begin (`left`) or end (`right`), in the order of these.
@@ -82,28 +80,30 @@ class Order:
         """Rows in this order.
 
         Rows of one mostly come in order, for files are by customer and time. So they are put beside each other, which
-        leaves their order as it was, and only those that come otherwise are sorted.
+        leaves their order as it was, and only those that come otherwise are sorted: by time and, where the rest of the
+        order has to say which of several at one instant is later, by all of it.
         """
         beside = self.beside(told)
         number, at = self.numbered(beside), beside[self.then[0]].to_physical().to_numpy()
-        rows = np.flatnonzero((number[1:] == number[:-1]) & (at[1:] <= at[:-1])) + 1
-        ordered = beside.select(self.columns)
+        same = number[1:] == number[:-1]
+        if (late := np.flatnonzero(same & (at[1:] < at[:-1])) + 1).size:
+            places, order = _rows_of(number, number[late]), np.arange(number.size)
+            order[places] = places[np.lexsort((at[places], number[places]))]
+            beside, at = beside[order], at[order]
         # Of rows at one instant it is the rest of the order that says which is later.
+        rows = np.flatnonzero(same & (at[1:] == at[:-1])) + 1
+        ordered = beside.select(self.then[1:])
         some, before, later = (
             ordered[rows],
             ordered[rows - 1],
             pl.Series([False]).new_from_index(0, rows.size),
         )
-        for name in reversed(self.then):
+        for name in reversed(self.then[1:]):
             later = (some[name] < before[name]) | ((some[name] == before[name]) & later)
-        otherwise = some.filter(later).select(self.of).unique()
-        if otherwise.is_empty():
+        if not later.any():
             return beside
-        numbered = ordered.with_row_index("place").join(
-            otherwise, on=self.of, how="semi", maintain_order="left"
-        )
-        places, order = numbered["place"].to_numpy(), np.arange(beside.height)
-        order[places] = places[numbered.select(pl.arg_sort_by(self.columns)).to_series().to_numpy()]
+        places, order = _rows_of(number, number[rows[later.to_numpy()]]), np.arange(number.size)
+        order[places] = places[beside[places].select(pl.arg_sort_by(self.columns)).to_series().to_numpy()]
         return beside[order]
 
     def bounds_of(self, some: pl.DataFrame, parts: int) -> pl.DataFrame:
@@ -157,3 +157,16 @@ class Order:
         number.sort()
         number &= (np.uint64(1) << bits) - np.uint64(1)
         return number.view(np.int64)
+
+
+def _rows_of(numbers: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Places of some numbers, which may be told more than once, among ascending ones."""
+    wanted = np.unique(some)
+    low, high = (np.searchsorted(numbers, wanted, side) for side in ("left", "right"))
+    return _stretches(low, high - low)
+
+
+def _stretches(low: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Numbers that follow each other, so many from each beginning on."""
+    before = np.cumsum(counts) - counts
+    return np.repeat(low - before, counts) + np.arange(counts.sum())
