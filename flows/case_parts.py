@@ -7,7 +7,7 @@ cases made before, not put into them, until it is more than a small part of them
 looked up where they lie, so a few subjects cost what they are, not what all are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -279,7 +279,7 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     if touched.height > ANEW * made.old[CASES].height:
         return None
     told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
-    anew = _summed_up(asked, pl.concat(told))
+    anew = _summed_up(asked, told)
     return replace(
         made,
         touched=pl.concat([made.touched, touched]).unique(),
@@ -302,9 +302,12 @@ def _subject() -> pl.Expr:
     return pl.col("feed").cast(pl.UInt64) * 2**32 + pl.col("subject_id")
 
 
-def _summed_up(asked: Pass, told: pl.DataFrame) -> dict[str, pl.DataFrame]:
+def _summed_up(asked: Pass, told: Iterable[Frames]) -> dict[str, pl.DataFrame]:
     """Cases and handoffs of all that is told of some subjects, in order of subject."""
-    rows = BY_SUBJECT.in_order(told)
+    # Put in order while columns are narrow: to move them is most of what it costs.
+    parts = list(told)
+    rows = pl.concat([one[TOLD] for one in parts], how="vertical_relaxed")
+    rows = BY_SUBJECT.in_order(rows).cast(dict(parts[0][TYPES].schema))
     made = [cases_and_handoffs(rows, spec, asked.codebook) for spec in asked.atlas.cases]
     found, handed = (pl.concat(some, how="diagonal") for some in zip(*made, strict=True))
     return {CASES: BY_SUBJECT.beside(found), HANDOFFS: BY_SUBJECT.beside(handed)}
@@ -314,9 +317,9 @@ def _whole(tables: Frames) -> pl.DataFrame:
     return tables[TOLD].cast(dict(tables[TYPES].schema))
 
 
-def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> pl.DataFrame:
+def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> Frames:
     """What is told of some subjects."""
-    return tables[TOLD][BY_SUBJECT.rows_of(tables[TOLD], subjects)].cast(dict(tables[TYPES].schema))
+    return {**tables, TOLD: tables[TOLD][BY_SUBJECT.rows_of(tables[TOLD], subjects)]}
 
 
 def bucket_bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame:
@@ -327,12 +330,12 @@ def bucket_bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.Dat
     return BY_SUBJECT.bounds_of(pl.concat(drawn), buckets)
 
 
-def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
+def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> Iterator[Frames]:
     """All that is told of one bucket's subjects, each of them whole."""
-    return pl.concat(_bucket_of(part_of(asked, one, TOLD), bucket, bounds) for one in keys)
+    return (_bucket_of(part_of(asked, one, TOLD), bucket, bounds) for one in keys)
 
 
-def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> pl.DataFrame:
+def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> Frames:
     told = tables[TOLD]
     edges = [0, *BY_SUBJECT.edges_of(told, bounds, "left"), told.height]
-    return told[edges[bucket] : edges[bucket + 1]].cast(dict(tables[TYPES].schema))
+    return {**tables, TOLD: told[edges[bucket] : edges[bucket + 1]]}

@@ -18,10 +18,10 @@ from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_n
 from warehouse.state import merged_code
 
 CUSTOMERS, MADE_OF, ALIASES = "customers", "made_of", "aliases"
-ANEW = 1 / 3
-"""Beyond this share of touched customers all are counted anew: it is cheaper."""
+ANEW = 1 / 8
+"""Beyond this share of touched customers all are counted anew, bucket by bucket: what they did is looked at all at once."""
 AT_ONCE = 1 << 20
-"""About so many moves are counted at once, unless one customer has more."""
+"""About so many moves are counted at once at most, unless one customer has more."""
 _DRAWN = 4096
 """Of so many moves one says where buckets of customers begin."""
 _LAST = 1 << 32
@@ -90,34 +90,33 @@ def _kind(asked: Pass) -> str:
 
 def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
     """Counts of all customers, bucket by bucket."""
-    identity = _Identity.of(asked.state.aliases)
+    identity, groups = _Identity.of(asked.state.aliases), asked.atlas.customers
     drawn = [part_of(asked, one, MOVED)[MOVED]["customer"].gather_every(_DRAWN) for one in keys]
     some = np.sort(pl.concat(drawn).to_numpy())
-    buckets = sum(part_of(asked, one, MOVED)[MOVED].height for one in keys) // AT_ONCE + 1
+    at_once = min(AT_ONCE, asked.in_one_turn or AT_ONCE)
+    buckets = sum(part_of(asked, one, MOVED)[MOVED].height for one in keys) // at_once + 1
     bounds = np.unique(some[np.arange(1, buckets) * some.size // buckets]).tolist()
 
     def of_bucket(ends: tuple[int, int]) -> Counts:
-        moves = [_between(part_of(asked, one, MOVED), *ends, identity) for one in keys]
-        return counted(BY_PERSON.in_order(pl.concat(moves)), asked.atlas.customers)
+        moves = [_between(part_of(asked, one, MOVED), *ends, identity, len(groups)) for one in keys]
+        return counted(BY_PERSON.in_order(pl.concat(moves)), groups)
 
     made = list(side_by_side(of_bucket, list(pairwise([0, *bounds, _LAST])), asked.packs_at_once))
     return together(made, [1] * len(made))
 
 
-def _between(tables: Frames, low: int, high: int, identity: _Identity) -> pl.DataFrame:
+def _between(tables: Frames, low: int, high: int, identity: _Identity, groups: int) -> pl.DataFrame:
     """Moves of customers who are known under codes from one up to another."""
     moves = tables[MOVED]
-    groups = moves["group"].unique().sort()
-    edges = [
-        BY_PERSON.edges_of(moves, _pairs(groups, np.array([end])), "left") if end < _LAST
-        else BY_PERSON.edges_of(moves, _pairs(groups, np.array([_LAST - 1])), "right")
-        for end in (low, high)
-    ]  # fmt: skip
-    stretches = [moves[first:last] for first, last in zip(*edges, strict=True)]
+    edges = (
+        BY_PERSON.edges_of(moves, _pairs(groups, np.array([low])), "left"),
+        BY_PERSON.edges_of(moves, _pairs(groups, np.array([high - 1])), "right"),
+    )
+    stretches = [moves[first:end] for first, end in zip(*edges, strict=True)]
     is_theirs = (identity.ends >= low) & (identity.ends < high)
     elsewhere = identity.codes[is_theirs & ((identity.codes < low) | (identity.codes >= high))]
     others = moves[BY_PERSON.rows_of(moves, _pairs(groups, elsewhere))]
-    known = identity.applied(pl.concat([moves.clear(), *stretches, others]).cast(dict(tables[TYPES].schema)))
+    known = identity.applied(pl.concat([*stretches, others]).cast(dict(tables[TYPES].schema)))
     return known.filter(pl.col("customer") >= low, pl.col("customer") < high)
 
 
@@ -160,19 +159,18 @@ def _whole(tables: Frames) -> pl.DataFrame:
 
 def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> pl.DataFrame:
     """Moves of some customers, by the codes under which they are told."""
-    pairs = _pairs(pl.Series(range(groups), dtype=pl.UInt8), customers)
+    pairs = _pairs(groups, customers)
     return pl.concat(
         tables[MOVED][BY_PERSON.rows_of(tables[MOVED], pairs)].cast(dict(tables[TYPES].schema))
         for tables in packs
     )
 
 
-def _pairs(groups: pl.Series, customers: np.ndarray) -> pl.DataFrame:
+def _pairs(groups: int, customers: np.ndarray) -> pl.DataFrame:
     """Every one of some customers in every group."""
     return pl.DataFrame(
         {
-            "group": groups.to_numpy().repeat(len(customers)),
-            "customer": np.tile(customers.astype(np.uint32), groups.len()),
-        },
-        schema={"group": pl.UInt8, "customer": pl.UInt32},
+            "group": np.arange(groups, dtype=np.uint8).repeat(len(customers)),
+            "customer": np.tile(customers.astype(np.uint32), groups),
+        }
     )

@@ -51,10 +51,30 @@ def pytest_unconfigure() -> None:
     atexit.unregister(gc.freeze)
 
 
+MEANWHILE = ("test_kill.py", "test_found.py")
+"""Files whose tests take as long as the ones that wait."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: a process that gets one of them last would work on alone."""
+    """Files with slow tests first: a process that gets one of them last would work on alone.
+
+    Each file is one process's, but those of `MEANWHILE` go to the process that has a test which `waits`, and come
+    before it: what it waits for has begun by then.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    waiting = {item.path for item in items if item.get_closest_marker("waits")}
+
+    def turn(item: pytest.Item) -> int:
+        if item.get_closest_marker("waits"):
+            return 2
+        if waiting and item.path.name in MEANWHILE:
+            return 1
+        return 0 if item.path in waiting else 3 if item.path in slow else 4
+
+    items.sort(key=turn)
+    for item in items:
+        group = "waits" if turn(item) in (0, 1, 2) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ AUTOMATIONS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lane(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
     with deployed(server, tmp_path_factory.mktemp("lane") / "workspace") as made:
         yield made
@@ -295,7 +295,7 @@ except AbandonedError as error:
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_a_feed_that_stopped_is_told_to_its_owner_by_the_trigger_with_everything_else_idle(lane: Lane):
     letters = lane.sandbox.root / "warehouse/alerts.jsonl"
     lane.server.wait("a letter is sent", letters.exists, FRESH_SECONDS + 300)
@@ -317,3 +317,4 @@ def test_a_feed_that_stopped_is_told_to_its_owner_by_the_trigger_with_everything
     assert len(lane.server.wait("the trigger has woken a run", woken)) == 1, "once, not again and again"
     others = {one["deployment_id"] for one in begun()} - {lane.deployment("refresh")}
     assert others <= {lane.deployment("map-audit")}, "the late feed is a gap that has opened"
+    lane.end_worker()  # other files' tests go on in this process
