@@ -5,13 +5,14 @@ all of their moves; but what some of them come to can be taken off and added (`t
 are kept, and a batch looks at the moves of those it tells of, as they were and as they are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
+from contracts.accountability import CustomerGroup
 from flows.parts import MOVED, TYPES, Frames, PackKeys, Pass, hash_of, part_of
 from flows.side_by_side import side_by_side
 from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, together
@@ -99,10 +100,17 @@ def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
 
     def of_bucket(ends: tuple[int, int]) -> Counts:
         moves = [_between(part_of(asked, one, MOVED), *ends, identity, len(groups)) for one in keys]
-        return counted(BY_PERSON.in_order(pl.concat(moves)), groups)
+        return _counted(moves, groups)
 
     made = list(side_by_side(of_bucket, list(pairwise([0, *bounds, _LAST])), asked.packs_at_once))
     return together(made, [1] * len(made))
+
+
+def _counted(moves: Iterable[pl.DataFrame], groups: Sequence[CustomerGroup]) -> Counts:
+    """Counts of moves as they are kept, in any order."""
+    # Put in order while columns are narrow: to move them is most of what it costs.
+    rows = BY_PERSON.in_order(pl.concat(moves, how="vertical_relaxed"))
+    return counted(rows, groups)
 
 
 def _between(tables: Frames, low: int, high: int, identity: _Identity, groups: int) -> pl.DataFrame:
@@ -116,7 +124,7 @@ def _between(tables: Frames, low: int, high: int, identity: _Identity, groups: i
     is_theirs = (identity.ends >= low) & (identity.ends < high)
     elsewhere = identity.codes[is_theirs & ((identity.codes < low) | (identity.codes >= high))]
     others = moves[BY_PERSON.rows_of(moves, _pairs(groups, elsewhere))]
-    known = identity.applied(pl.concat([*stretches, others]).cast(dict(tables[TYPES].schema)))
+    known = identity.applied(pl.concat([*stretches, others]))
     return known.filter(pl.col("customer") >= low, pl.col("customer") < high)
 
 
@@ -147,7 +155,7 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
         return None
     groups = asked.atlas.customers
     sides = [
-        counted(BY_PERSON.in_order(identity.applied(_of_some(of.values(), touched, len(groups)))), groups)
+        _counted(map(identity.applied, _of_some(of.values(), touched, len(groups))), groups)
         for of, identity in ((old, then), (new, today))
     ]
     return together([{name: made[name] for name in SCHEMAS}, *sides], [1, -1, 1])
@@ -157,13 +165,10 @@ def _whole(tables: Frames) -> pl.DataFrame:
     return tables[MOVED].cast(dict(tables[TYPES].schema))
 
 
-def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> pl.DataFrame:
+def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> Iterator[pl.DataFrame]:
     """Moves of some customers, by the codes under which they are told."""
     pairs = _pairs(groups, customers)
-    return pl.concat(
-        tables[MOVED][BY_PERSON.rows_of(tables[MOVED], pairs)].cast(dict(tables[TYPES].schema))
-        for tables in packs
-    )
+    return (tables[MOVED][BY_PERSON.rows_of(tables[MOVED], pairs)] for tables in packs)
 
 
 def _pairs(groups: int, customers: np.ndarray) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from contracts.events import Codebook
 from transforms.beside import Order
 from transforms.cases import BY_SUBJECT, case_columns
 from transforms.customer_counts import BY_PERSON
-from transforms.customers import customer_moves, stored
+from transforms.customers import MOVES, customer_moves, is_move, moves_columns, stored
 from transforms.followed import followed_events, paired
 from transforms.match import Matched, Matcher, match
 from transforms.measure import ADDITIVE, CELL, measure_rates
@@ -32,9 +32,8 @@ _UNMATCHED = ("feed", "kind", "channel", "customer", "occurred_at", "touchpoint"
 _SUBJECT = "subject_id"
 _RATES = "rates"
 
-_MOVES = "moves"
 
-_OF_FACTS = {FACTS: (_RATES, "told", "lived", "ahead"), MISSED: (MISSED,), MOVED: (_MOVES,)}
+_OF_FACTS = {FACTS: (_RATES, "told", "lived", "ahead"), MISSED: (MISSED,)}
 _OF_STAKES = {STAKES: ("ownerless",), RECENT: (RECENT,)}
 """What is found by queries, by the kind that it is kept under."""
 
@@ -78,16 +77,23 @@ class Wanted:
         stored = {name for spec in self.atlas.cases for name in case_columns(spec, self.codebook)}
         return sorted({*stored, "touchpoint"})
 
+    def moves(self, events: pl.DataFrame) -> pl.DataFrame:
+        """Which of some stored events make or end a customer, as they are kept."""
+        groups, codebook, slots = self.atlas.customers, self.codebook, self.matcher.slots
+        columns = sorted({"customer", "occurred_at", *moves_columns(groups, codebook)})
+        told = events.lazy().select(columns).filter(is_move(groups, codebook))
+        placed = told.with_columns(slot=slots.look_up(pl.col("occurred_at")))
+        return stored(customer_moves(placed, groups, slots, codebook).collect(engine="in-memory"))
+
     @cached_property
     def queries(self) -> Mapping[str, Query]:
         """What else is additive: of few events."""
-        atlas, codebook, slots = self.atlas, self.codebook, self.matcher.slots
+        atlas, codebook = self.atlas, self.codebook
         return {
             _RATES: lambda rows: measure_rates(rows, atlas.metrics, codebook, self.matcher.touchpoints),
             "told": lambda rows: asked_and_answered(rows, atlas.metrics, codebook)[0],
             "lived": lambda rows: asked_and_answered(rows, atlas.metrics, codebook)[1],
             MISSED: unmatched_events,
-            _MOVES: lambda rows: customer_moves(rows, atlas.customers, slots, codebook),
             "ahead": lambda rows: followed_events(rows, atlas.metrics, codebook),
         }
 
@@ -108,7 +114,6 @@ class Wanted:
             _RATES: any(metric.estimator == "rate" for metric in metrics),
             "told": any(metric.sample for metric in metrics),
             "lived": any(metric.sample for metric in metrics),
-            _MOVES: bool(self.atlas.customers),
             "ahead": bool(paired(metrics)),
         }
         return frozenset(name for name, is_asked in found.items() if is_asked)
@@ -134,6 +139,7 @@ class Turns:
         # Without facts not all columns are read.
         told = {name: kinds[name] for name in wanted.told_columns} if facts else {}
         self._of_subjects = [pl.DataFrame(schema=told)]
+        self._moves: list[pl.DataFrame] = []
         self._unmatched = {name: kinds[name] for name in _UNMATCHED} if facts else {}
         self._found: dict[str, list[pl.DataFrame]] = {}
 
@@ -158,6 +164,8 @@ class Turns:
             plans[MISSED] = unmatched_events(unmatched.frame().lazy())
         if touchpoint:
             self._tell(events, np.concatenate(touchpoint))
+        if self._facts and self._wanted.atlas.customers:
+            self._moves.append(self._wanted.moves(events))
         found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
         for name, frame in zip(plans, found, strict=True):
             self._found.setdefault(name, []).append(frame)
@@ -185,7 +193,6 @@ class Turns:
         made: dict[str, Frames] = {kind: {name: found[name] for name in own} for kind, own in kinds.items()}
         if FACTS in made:
             made[FACTS] = self._additive(made[FACTS])
-        moves = made.pop(MOVED, None)
         starts = self._wanted.matcher.slots.starts
         parts: dict[str, Frames] = {
             kind: {name: _cut(frame, starts) for name, frame in tables.items()}
@@ -193,8 +200,9 @@ class Turns:
         }
         if self._facts and self._wanted.atlas.cases:
             parts[TOLD] = _kept(pl.concat(self._of_subjects, rechunk=True), TOLD, BY_SUBJECT)
-        if moves is not None and self._wanted.atlas.customers:
-            parts[MOVED] = _kept(stored(moves[_MOVES]), MOVED, BY_PERSON)
+        if self._facts and self._wanted.atlas.customers:
+            none = stored(pl.DataFrame(schema=MOVES))
+            parts[MOVED] = _kept(pl.concat([none, *self._moves], rechunk=True), MOVED, BY_PERSON)
         return parts
 
     def _additive(self, found: Frames) -> Frames:

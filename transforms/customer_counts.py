@@ -15,6 +15,7 @@ import polars as pl
 from contracts.accountability import CustomerGroup
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms.beside import Order
+from transforms.groups import Columns, grouped
 
 BY_PERSON = Order(("group", "customer"), ("occurred_at", "is_left", "steps", "reason", "segment"))
 """How `counted` takes moves: of several at one instant, leaving is the last."""
@@ -133,36 +134,38 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
     )
     found = {**_spans(_lasting(every, patience), patience, groups), **_months(every)}
     return {
-        name: _added_up(found[name], [column for column in schema if column not in _SUMS])
-        .select(list(schema))
-        .cast(dict(schema))
-        for name, schema in SCHEMAS.items()
+        name: pl.DataFrame(_added_up(found[name]), schema=dict(schema)) for name, schema in SCHEMAS.items()
     }
 
 
-def _added_up(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    sums = [pl.col("value").sum()] if "value" in rows.columns else []
-    return rows.group_by(by).agg(pl.len().alias("n"), *sums)
+def _added_up(rows: Columns) -> Columns:
+    """How many rows are alike, and what they are worth."""
+    by = {name: values for name, values in rows.items() if name != "value"}
+    numbers = {name: one.view(np.uint8) if one.dtype == np.bool_ else one for name, one in by.items()}
+    alike = grouped(numbers)
+    keys = {name: one.astype(by[name].dtype) for name, one in alike.keys.items()}
+    worth = {"value": alike.add_up(rows["value"])} if "value" in rows else {}
+    return {**keys, "n": alike.sizes, **worth}
 
 
 def _lasting(moves: _Moves, patience: np.ndarray) -> _Moves:
     """Without moves that change nothing: leaving where nothing lasts, or to be back the same day."""
+    if not moves.is_left.any():
+        return moves
     moves = moves.some(~(moves.is_left & moves.is_over(patience)))
     is_back = np.zeros(moves.person.size, dtype=bool)
     is_back[:-1] = moves.is_left[:-1] & moves.is_same[1:] & (moves.day[1:] == moves.day[:-1])
     return moves.some(~is_back)
 
 
-def _spans(
-    moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup]
-) -> Mapping[str, pl.DataFrame]:
+def _spans(moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup]) -> Mapping[str, Columns]:
     """Starts and ends, a row for every span: the first move is active, and only the last one may be leaving."""
     first = np.flatnonzero(moves.is_over(patience))
     last = np.append(first[1:], moves.person.size)[: first.size] - 1
     has_left = moves.is_left[last]
     active = last - has_left
     group, segment, person = moves.group[first], moves.segment[first], moves.person[first]
-    value = _worth(moves, first, last, active, groups)
+    value = _worth(moves, first, active, groups)
     starts = {
         "group": group,
         "segment": segment,
@@ -187,24 +190,27 @@ def _spans(
         "value": value,
     }
     return {
-        "starts": pl.DataFrame(starts),
-        "ends": pl.DataFrame({name: values[ends_some_day] for name, values in ends.items()}),
+        "starts": starts,
+        "ends": {name: values[ends_some_day] for name, values in ends.items()},
     }
 
 
 def _worth(
-    moves: _Moves, first: np.ndarray, last: np.ndarray, active: np.ndarray, groups: Sequence[CustomerGroup]
+    moves: _Moves, first: np.ndarray, active: np.ndarray, groups: Sequence[CustomerGroup]
 ) -> np.ndarray:
     """What spans are worth, on the basis that their group says."""
-    paid = np.where(moves.is_left, 0, moves.steps).astype(np.int64)
-    upto = np.concatenate([[0], np.cumsum(paid)])
-    bases = {"total": upto[last + 1] - upto[first], "first": paid[first], "last": paid[active]}
-    basis, found = (
-        np.array([one.value_basis for one in groups])[moves.group[first]],
-        np.zeros(first.size, np.int64),
-    )
-    for name, values in bases.items():
-        found = np.where(basis == name, values, found)
+    found, steps = np.zeros(first.size, np.int64), moves.steps
+    if not first.size or not steps.any():
+        return found
+    by_group = np.array([one.value_basis for one in groups])
+    for basis in sorted(set(by_group)):
+        if basis == "total":
+            paid = np.where(moves.is_left, 0, steps).astype(np.int64)
+            worth = np.add.reduceat(paid, first)
+        else:
+            worth = steps[first if basis == "first" else active]
+        own = (by_group == basis)[moves.group[first]]
+        found[own] = worth[own]
     return found
 
 
@@ -235,11 +241,16 @@ def _begins(days: np.ndarray, every: str, wanted: np.ndarray) -> np.ndarray:
     return begins[np.clip(days - low, 0, high - low)]
 
 
-def _months(moves: _Moves) -> Mapping[str, pl.DataFrame]:
+def _months(moves: _Moves) -> Mapping[str, Columns]:
     """Months and lasts, a row for every customer and month in which they are active, and one for every customer."""
-    moves = moves.some(~moves.is_left)
+    if moves.is_left.any():
+        moves = moves.some(~moves.is_left)
     if not moves.person.size:
-        return {"months": of_nobody()["months"].drop("n"), "lasts": of_nobody()["lasts"].drop("n")}
+        nothing = np.empty(0, dtype=np.int32)
+        return {
+            name: {column: nothing for column in SCHEMAS[name] if column not in _SUMS}
+            for name in ("months", "lasts")
+        }
     low, high = int(moves.day.min()), int(moves.day.max())
     dates = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
     month_of = (dates.dt.year() * 12 + dates.dt.month() - 1).to_numpy()
@@ -251,6 +262,6 @@ def _months(moves: _Moves) -> Mapping[str, pl.DataFrame]:
     person = np.cumsum(~is_same) - 1
     told = {"group": moves.group, "cohort": cohort[person], "month": month}
     return {
-        "months": pl.DataFrame({name: values[is_other] for name, values in told.items()}),
-        "lasts": pl.DataFrame({"group": moves.group[is_first], "cohort": cohort, "last": last}),
+        "months": {name: values[is_other] for name, values in told.items()},
+        "lasts": {"group": moves.group[is_first], "cohort": cohort, "last": last},
     }

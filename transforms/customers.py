@@ -54,6 +54,12 @@ def moves_columns(groups: Sequence[CustomerGroup], codebook: Codebook) -> set[st
     return {codebook.column(name) for names in named for name in names}
 
 
+def is_move(groups: Sequence[CustomerGroup], codebook: Codebook) -> pl.Expr:
+    """Whether a stored event makes or ends a customer of any group, who is known."""
+    told = [where for group in groups for _, where in _moves_of(group, codebook)]
+    return (pl.col("customer") > 0) & pl.any_horizontal(told)
+
+
 def customer_moves(
     matched: pl.LazyFrame, groups: Sequence[CustomerGroup], slots: Slots, codebook: Codebook
 ) -> pl.LazyFrame:
