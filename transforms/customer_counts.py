@@ -116,18 +116,16 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
     """Counts of customers.
 
     Args:
-        moves: `customers.MOVES` with `day` (days since 1970) instead of `date`, all of every customer's, as
+        moves: What `customers.stored` returns, columns as narrow as their numbers: all of every customer's, as
             `BY_PERSON` orders them.
         groups: The map's groups.
     """
     if moves.is_empty():
         return of_nobody()
-    every = _Moves(
-        person=BY_PERSON.numbered(moves),
-        **{
-            name: moves[name].to_numpy() for name in ("group", "day", "is_left", "steps", "reason", "segment")
-        },
-    )
+    told = {name: moves[name].to_numpy() for name in ("group", "is_left", "steps", "reason", "segment")}
+    # Days are taken from each other: where they come as narrow as they fit, what is between them may not fit.
+    day = moves["day"].cast(pl.Int32).to_numpy()
+    every = _Moves(person=BY_PERSON.numbered(moves), day=day, **told)
     # Who waits for ever does not lapse.
     patience = np.array(
         [NO_DAY if one.lapse_days is None else one.lapse_days for one in groups], dtype=np.int64
