@@ -153,11 +153,12 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
         touched = more
     if touched.size > ANEW * int(made["lasts"]["n"].sum()):
         return None
-    groups = asked.atlas.customers
-    sides = [
-        _counted(map(identity.applied, _of_some(of.values(), touched, len(groups))), groups)
-        for of, identity in ((old, then), (new, today))
-    ]
+    groups, sides = asked.atlas.customers, []
+    for of, identity in ((old, then), (new, today)):
+        moves = [identity.applied(some) for some in _of_some(of.values(), touched, len(groups))]
+        if asked.in_one_turn is not None and sum(some.height for some in moves) > asked.in_one_turn:
+            return None  # bucket by bucket they take less memory
+        sides.append(_counted(moves, groups))
     return together([{name: made[name] for name in SCHEMAS}, *sides], [1, -1, 1])
 
 
