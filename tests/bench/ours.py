@@ -240,7 +240,6 @@ def declare(folder: Path, _out: Path) -> dict[str, object]:
             "active": active,
             "lapse_days": 30,
             "value": "amount",
-            "by": "channel",
         }
     ]
     path.write_text(yaml.safe_dump(document, sort_keys=False))
