@@ -1,6 +1,6 @@
 """What a pack of events gives, read in turns: by kernel what is made of all events, by query what is made of few.
 
-All of a customer's events are in one turn, so what turns give only adds up.
+All of a customer's events of one file are in one turn, and what files give adds up: so does what turns give.
 """
 
 from collections.abc import Callable, Iterable, Mapping
