@@ -375,6 +375,7 @@ def _assert_swept_clean(scene: Scene) -> None:
     """What the kills left is nowhere referred to: with it gone everything is still whole."""
     before = _files(scene, "store", "published/data", "published/releases")
     scene.store.sweep(1e12)
+    scene.store.kept.sweep(1e12)
     scene.releases.sweep(30, 1e12)
     left = _files(scene, "store", "published/data", "published/releases")
     assert left < before
