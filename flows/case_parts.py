@@ -13,7 +13,7 @@ from typing import cast
 
 import polars as pl
 
-from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of
+from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of, widened
 from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import BY_SUBJECT, SUBJECT
@@ -274,8 +274,8 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     gone = [asked.kept.find(TOLD, key) for key in sorted(was - now)]
     if any(tables is None for tables in gone):
         return None
-    came = [_whole(part_of(asked, one, TOLD)) for one in keys if one.facts not in was]
-    touched = BY_SUBJECT.differing([_whole(tables) for tables in gone if tables], came)
+    came = [widened(part_of(asked, one, TOLD), TOLD) for one in keys if one.facts not in was]
+    touched = BY_SUBJECT.differing([widened(tables, TOLD) for tables in gone if tables], came)
     if touched.height > ANEW * made.old[CASES].height:
         return None
     told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
@@ -304,17 +304,11 @@ def _subject() -> pl.Expr:
 
 def _summed_up(asked: Pass, told: Iterable[Frames]) -> dict[str, pl.DataFrame]:
     """Cases and handoffs of all that is told of some subjects, in order of subject."""
-    # Put in order while columns are narrow: to move them is most of what it costs.
     parts = list(told)
-    rows = pl.concat([one[TOLD] for one in parts], how="vertical_relaxed")
-    rows = BY_SUBJECT.in_order(rows).cast(dict(parts[0][TYPES].schema))
+    rows = BY_SUBJECT.together(one[TOLD] for one in parts).cast(dict(parts[0][TYPES].schema))
     made = [cases_and_handoffs(rows, spec, asked.codebook) for spec in asked.atlas.cases]
     found, handed = (pl.concat(some, how="diagonal") for some in zip(*made, strict=True))
     return {CASES: BY_SUBJECT.beside(found), HANDOFFS: BY_SUBJECT.beside(handed)}
-
-
-def _whole(tables: Frames) -> pl.DataFrame:
-    return tables[TOLD].cast(dict(tables[TYPES].schema))
 
 
 def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> Frames:

@@ -12,8 +12,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from contracts.accountability import CustomerGroup
-from flows.parts import MOVED, TYPES, Frames, PackKeys, Pass, hash_of, part_of
+from flows.parts import MOVED, Frames, PackKeys, Pass, hash_of, part_of, widened
 from flows.side_by_side import side_by_side
 from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, together
 from warehouse.state import merged_code
@@ -100,17 +99,10 @@ def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
 
     def of_bucket(ends: tuple[int, int]) -> Counts:
         moves = [_between(part_of(asked, one, MOVED), *ends, identity, len(groups)) for one in keys]
-        return _counted(moves, groups)
+        return counted(BY_PERSON.together(moves), groups)
 
     made = list(side_by_side(of_bucket, list(pairwise([0, *bounds, _LAST])), asked.packs_at_once))
     return together(made, [1] * len(made))
-
-
-def _counted(moves: Iterable[pl.DataFrame], groups: Sequence[CustomerGroup]) -> Counts:
-    """Counts of moves as they are kept, in any order."""
-    # Put in order while columns are narrow: to move them is most of what it costs.
-    rows = BY_PERSON.in_order(pl.concat(moves, how="vertical_relaxed"))
-    return counted(rows, groups)
 
 
 def _between(tables: Frames, low: int, high: int, identity: _Identity, groups: int) -> pl.DataFrame:
@@ -138,9 +130,9 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
     old = {key: tables for key, tables in held.items() if tables is not None}
     if not was & now or len(old) < len(was):
         return None
-    new = {one.facts: part_of(asked, one, MOVED) for one in keys}
+    new = {one.facts: old.get(one.facts) or part_of(asked, one, MOVED) for one in keys}
     gone, came = (
-        [_whole(tables) for key, tables in of.items() if key not in others]
+        [widened(tables, MOVED) for key, tables in of.items() if key not in others]
         for of, others in ((old, now), (new, was))
     )
     then, today = _Identity.of(made[ALIASES]), _Identity.of(asked.state.aliases)
@@ -158,12 +150,8 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
         moves = [identity.applied(some) for some in _of_some(of.values(), touched, len(groups))]
         if asked.in_one_turn is not None and sum(some.height for some in moves) > asked.in_one_turn:
             return None  # bucket by bucket they take less memory
-        sides.append(_counted(moves, groups))
+        sides.append(counted(BY_PERSON.together(moves), groups))
     return together([{name: made[name] for name in SCHEMAS}, *sides], [1, -1, 1])
-
-
-def _whole(tables: Frames) -> pl.DataFrame:
-    return tables[MOVED].cast(dict(tables[TYPES].schema))
 
 
 def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> Iterator[pl.DataFrame]:

@@ -334,6 +334,11 @@ def part_of(asked: Pass, one: PackKeys, kind: str) -> Frames:
     return found
 
 
+def widened(tables: Frames, kind: str) -> pl.DataFrame:
+    """What is told of `TOLD` or `MOVED`, with the types that its columns have."""
+    return tables[kind].cast(dict(tables[TYPES].schema))
+
+
 def put_together(asked: Pass, parts: Sequence[Frames]) -> dict[str, pl.DataFrame]:
     """The packs' parts as a whole: with slots, and customers as they are known today."""
     slots, merged = asked.matcher.slots, asked.state.merged()

@@ -32,7 +32,6 @@ _UNMATCHED = ("feed", "kind", "channel", "customer", "occurred_at", "touchpoint"
 _SUBJECT = "subject_id"
 _RATES = "rates"
 
-
 _OF_FACTS = {FACTS: (_RATES, "told", "lived", "ahead"), MISSED: (MISSED,)}
 _OF_STAKES = {STAKES: ("ownerless",), RECENT: (RECENT,)}
 """What is found by queries, by the kind that it is kept under."""

@@ -157,7 +157,7 @@ def fact_customer_flow(
         calendar: The days that are reported on.
         codebook: What the codes stand for.
     """
-    begun, over = counts["starts"].lazy(), _ended(counts, calendar)
+    begun, over = _dated(counts["starts"]), _ended(counts, calendar)
     starts = _with_all(begun, begun.with_columns(is_back="is_back_there"), groups, codebook).cache()
     ends = _with_all(over, over, groups, codebook).cache()
     rows = []
@@ -170,13 +170,17 @@ def fact_customer_flow(
             .join(_standing(starts, ends, days, "period_end", "closing"), on=[*_KEYS, "period_end"])
             .with_columns(period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)))
         )
+    return _balanced(pl.concat(rows), groups, calendar)
+
+
+def _balanced(rows: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar) -> pl.LazyFrame:
+    """FactCustomerFlow's rows of what came, went and was there, by number of the group."""
     z = intervals.z_of(CONFIDENCE)
     stayed = pl.col("opening") - pl.col("lost") + pl.col("lost_new")
     low, high = intervals.wilson(stayed, pl.col("opening"), z)
     known = pl.col("opening") > 0
     return (
-        pl.concat(rows)
-        .with_columns(
+        rows.with_columns(
             retained_count=stayed,
             retention_low=pl.when(known).then(low),
             retention_high=pl.when(known).then(high),
@@ -193,16 +197,10 @@ def fact_customer_loss(
     counts: Counts, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
 ) -> pl.LazyFrame:
     """FactCustomerLoss's rows, unsorted; arguments as of `fact_customer_flow`."""
-    texts = [codebook.series(codebook.column(group.reason)) if group.reason else None for group in groups]
-    told = pl.lit(None, dtype=pl.String)
-    for number, text in enumerate(texts):
-        if text is not None:
-            name = pl.lit(text).gather(pl.col("reason"), null_on_oob=True)
-            told = pl.when(pl.col("group") == number).then(name).otherwise(told)
     lost = (
         _ended(counts, calendar)
         .filter(pl.col("date") <= calendar.today)
-        .with_columns(reason=pl.when("is_lapsed").then(pl.lit(LAPSED)).otherwise(told).fill_null(NONE))
+        .with_columns(reason=_why(groups, codebook))
     )
     return (
         pl.concat(
@@ -214,6 +212,17 @@ def fact_customer_loss(
         .with_columns(**_named(groups))
         .select(FactCustomerLoss.column_names())
     )
+
+
+def _why(groups: Sequence[CustomerGroup], codebook: Codebook) -> pl.Expr:
+    """Why customers are lost, in words."""
+    texts = [codebook.series(codebook.column(group.reason)) if group.reason else None for group in groups]
+    told = pl.lit(None, dtype=pl.String)
+    for number, text in enumerate(texts):
+        if text is not None:
+            name = pl.lit(text).gather(pl.col("reason"), null_on_oob=True)
+            told = pl.when(pl.col("group") == number).then(name).otherwise(told)
+    return pl.when("is_lapsed").then(pl.lit(LAPSED)).otherwise(told).fill_null(NONE)
 
 
 def fact_customer_cohort(counts: Counts, groups: Sequence[CustomerGroup], calendar: Calendar) -> pl.LazyFrame:
@@ -266,8 +275,13 @@ def _after(month: str) -> pl.Expr:
 
 def _ended(counts: Counts, calendar: Calendar) -> pl.LazyFrame:
     """Spans that are over, by `date`: who lapses today or later is still a customer."""
-    ends = counts["ends"].lazy().with_columns(date=pl.col("day").cast(pl.Date))
+    ends = _dated(counts["ends"])
     return ends.filter(~pl.col("is_lapsed") | (pl.col("date") < calendar.today))
+
+
+def _dated(counts: pl.DataFrame) -> pl.LazyFrame:
+    """Counts with `date`, the day as one."""
+    return counts.lazy().with_columns(date=pl.col("day").cast(pl.Date))
 
 
 def _begin(period: str) -> pl.Expr:
@@ -277,7 +291,7 @@ def _begin(period: str) -> pl.Expr:
 
 def _flow(starts: pl.LazyFrame, ends: pl.LazyFrame, periods: pl.LazyFrame, period: str) -> pl.LazyFrame:
     """What came and went, as `methods.retention.customer_flow` says of spans."""
-    begin, cell = _begin(period).alias("period_start"), [*_KEYS, "period_start"]
+    begin = _begin(period).alias("period_start")
     came = starts.group_by(*_KEYS, begin).agg(
         _sums(~pl.col("is_back"), "gained") + _sums(pl.col("is_back"), "back")
     )
@@ -292,14 +306,7 @@ def _flow(starts: pl.LazyFrame, ends: pl.LazyFrame, periods: pl.LazyFrame, perio
         .group_by(_KEYS)
         .agg(__open=pl.col("n").sum(), __open_value=pl.col("value").sum())
     )
-    rows = (
-        before.join(periods, how="cross")
-        .join(came, on=cell, how="left")
-        .join(went, on=cell, how="left")
-        .with_columns(pl.exclude(*_KEYS, "period_start", "period_end").fill_null(0))
-        .sort(cell)  # last: no join promises an order, and what follows runs sums over periods
-    )
-    return closed(rows, _KEYS)
+    return closed(before, periods, [came, went], _KEYS)
 
 
 def _taken_off(ends: pl.LazyFrame) -> pl.LazyFrame:
@@ -334,14 +341,14 @@ def _code(name: str | None, codebook: Codebook) -> pl.Expr:
 def _with_all(
     whole: pl.LazyFrame, apart: pl.LazyFrame, groups: Sequence[CustomerGroup], codebook: Codebook
 ) -> pl.LazyFrame:
-    """Counts with `date`: of groups as a whole, and of their segments, by name."""
+    """Rows of groups as a whole, and of their segments, by name."""
     parts = [whole.with_columns(segment=pl.lit(ALL))]
     for number, group in enumerate(groups):
         if group.by:
             names = pl.lit(codebook.series(codebook.column(group.by)))
             of_group = apart.filter(pl.col("group") == number)
             parts.append(of_group.with_columns(segment=names.gather(pl.col("segment")).fill_null(NONE)))
-    return pl.concat(parts).with_columns(date=pl.col("day").cast(pl.Date))
+    return pl.concat(parts)
 
 
 def _periods(calendar: Calendar, period: str) -> pl.LazyFrame:

@@ -76,15 +76,7 @@ class State:
         return pl.read_parquet(told, columns=["customer_key"], glob=False).to_series().rechunk()
 
     def texts(self, column: str, codes: np.ndarray) -> pl.Series:
-        """What some of a column's codes stand for; those of `customer` for their keys.
-
-        Args:
-            column: The column.
-            codes: Codes above 0, ascending.
-
-        Raises:
-            StoreError: A file is missing or damaged.
-        """
+        """What some of a column's codes stand for, as `Texts.some`; those of `customer` for their keys."""
         if column != "customer":
             return Texts(self.folder, self.codes).some(column, codes)
         path = self.identity.get("customers")

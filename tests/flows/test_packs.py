@@ -111,7 +111,8 @@ def test_turns_are_every_event_once_and_of_no_more_than_there_is_room_for(
 ):
     """Rows of a pack by their numbers in it; more than there is room for are those of one bucket."""
     pack = tuple(file(f"2026-01-{at}", sum(buckets)) for at, buckets in enumerate(sizes))
-    begins = dict(zip(pack_paths(pack), accumulate([0, *(one.rows for one in pack)]), strict=False))
+    ends = accumulate(one.rows for one in pack)
+    begins = {one.path: end - one.rows for one, end in zip(pack, ends, strict=True)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packs_module, "TURN_ROWS", room)
         patch.setattr(
@@ -132,10 +133,6 @@ def test_turns_are_every_event_once_and_of_no_more_than_there_is_room_for(
         assert first + count <= sum(one.rows for one in files)
         assert first + count > sum(one.rows for one in files[:-1]), "no file that is not needed"
     assert all(one != other for (one, *_), (other, *_) in pairwise(found) if len(one) > 1)
-
-
-def pack_paths(pack: tuple[EventFile, ...]) -> list[str]:
-    return [one.path for one in pack]
 
 
 def test_small_files_share_a_turn():

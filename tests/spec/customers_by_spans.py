@@ -6,14 +6,13 @@ import polars as pl
 
 from contracts.accountability import CustomerGroup
 from contracts.events import Codebook
-from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
+from contracts.tables import FactCustomerCohort, FactCustomerLoss
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms import intervals
 from transforms.customer_counts import EVERY as _EVERY
-from transforms.customers import _COUNTS, _KEYS, ALL, LAPSED, STEPS, _named
+from transforms.customers import _KEYS, STEPS, _balanced, _named, _periods, _why, _with_all
 from transforms.durations import in_units
 from transforms.estimate import CONFIDENCE
-from transforms.found import NONE
 from transforms.methods.retention import cohort_retention, customer_flow
 from transforms.periods import Calendar
 
@@ -22,7 +21,7 @@ def fact_customer_flow(
     spans: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
 ) -> pl.LazyFrame:
     """FactCustomerFlow's rows, unsorted: every group, every segment of it and `all` of them."""
-    every = _with_all(spans, groups, codebook).cache()
+    every = _with_all(spans, spans, groups, codebook).cache()
     rows = []
     for period in FLOW_PERIODS:
         days = _periods(calendar, period)
@@ -33,38 +32,14 @@ def fact_customer_flow(
             .join(_standing(every, days, "period_end", "closing"), on=[*_KEYS, "period_end"])
             .with_columns(period=pl.lit(period, dtype=pl.Enum(FLOW_PERIODS)))
         )
-    z = intervals.z_of(CONFIDENCE)
-    stayed = pl.col("opening") - pl.col("lost") + pl.col("lost_new")
-    low, high = intervals.wilson(stayed, pl.col("opening"), z)
-    known = pl.col("opening") > 0
-    return (
-        pl.concat(rows)
-        .with_columns(
-            retained_count=stayed,
-            retention_low=pl.when(known).then(low),
-            retention_high=pl.when(known).then(high),
-            is_final=pl.col("period_end") <= calendar.today,
-            **_named(groups),
-            **{f"{name}_value": in_units(pl.col(f"{name}_value"), STEPS) for name in _COUNTS},
-        )
-        .rename({name: f"{name}_count" for name in _COUNTS})
-        .select(FactCustomerFlow.column_names())
-    )
+    return _balanced(pl.concat(rows), groups, calendar)
 
 
 def fact_customer_loss(
     spans: pl.LazyFrame, groups: Sequence[CustomerGroup], calendar: Calendar, codebook: Codebook
 ) -> pl.LazyFrame:
     """FactCustomerLoss's rows, unsorted."""
-    texts = [codebook.series(codebook.column(group.reason)) if group.reason else None for group in groups]
-    told = pl.lit(None, dtype=pl.String)
-    for number, text in enumerate(texts):
-        if text is not None:
-            name = pl.lit(text).gather(pl.col("reason"), null_on_oob=True)
-            told = pl.when(pl.col("group") == number).then(name).otherwise(told)
-    lost = spans.filter(pl.col("ended_at") <= calendar.today).with_columns(
-        reason=pl.when("is_lapsed").then(pl.lit(LAPSED)).otherwise(told).fill_null(NONE)
-    )
+    lost = spans.filter(pl.col("ended_at") <= calendar.today).with_columns(reason=_why(groups, codebook))
     starts = pl.col("ended_at").dt.truncate
     return (
         pl.concat(
@@ -107,26 +82,6 @@ def fact_customer_cohort(
         unbounded_share=pl.col("unbounded"),
         **_named(groups),
     ).select(FactCustomerCohort.column_names())
-
-
-def _with_all(spans: pl.LazyFrame, groups: Sequence[CustomerGroup], codebook: Codebook) -> pl.LazyFrame:
-    """Spans once for their group's segment, by name, and once for the whole group."""
-    whole = spans.with_columns(segment=pl.lit(ALL))
-    parts = []
-    for number, group in enumerate(groups):
-        if group.by:
-            names = pl.lit(codebook.series(codebook.column(group.by)))
-            of_group = spans.filter(pl.col("group") == number)
-            parts.append(of_group.with_columns(segment=names.gather(pl.col("segment")).fill_null(NONE)))
-    return pl.concat([whole, *parts])
-
-
-def _periods(calendar: Calendar, period: str) -> pl.LazyFrame:
-    days = pl.LazyFrame({"date": pl.date_range(calendar.first, calendar.today, eager=True)})
-    every = _EVERY[period]
-    start = pl.col("date").dt.truncate(every).cast(pl.Date)
-    starts = days.select(period_start=start).unique().sort("period_start")
-    return starts.with_columns(period_end=pl.col("period_start").dt.offset_by(every))
 
 
 def _standing(spans: pl.LazyFrame, periods: pl.LazyFrame, moment: str, name: str) -> pl.LazyFrame:

@@ -45,24 +45,26 @@ def customer_flow(spans: pl.LazyFrame, periods: pl.LazyFrame, keys: Sequence[str
     ]
     placed = told.join(first, how="cross")
     before = placed.group_by(keys).agg(at_first) if keys else placed.select(at_first)
-    rows = (
-        before.join(periods, how="cross")
-        .join(gained, on=cell, how="left")
-        .join(lost, on=cell, how="left")
-        .with_columns(pl.exclude(*keys, "period_start", "period_end").fill_null(0))
-        .sort(cell)  # last: no join promises an order, and what follows runs sums over periods
-    )
-    return closed(rows, keys)
+    return closed(before, periods, [gained, lost], keys)
 
 
-def closed(rows: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+def closed(
+    before: pl.LazyFrame, periods: pl.LazyFrame, moved: Sequence[pl.LazyFrame], keys: Sequence[str]
+) -> pl.LazyFrame:
     """What came and went with opening, closing and shares, as `customer_flow` returns it.
 
     Args:
-        rows: Keys, the period, `__open` and `__open_value` of the first one, gained, back, lost and lost_new, also as
-            `_value`; periods in their order within the keys.
+        before: Keys, `__open` and `__open_value`: those who are there when the first period begins.
+        periods: As of `customer_flow`.
+        moved: Keys, `period_start` and, in any of them, gained, back, lost and lost_new, also as `_value`.
         keys: The keys.
     """
+    cell = [*keys, "period_start"]
+    rows = before.join(periods, how="cross")
+    for one in moved:
+        rows = rows.join(one, on=cell, how="left")
+    rows = rows.with_columns(pl.exclude(*keys, "period_start", "period_end").fill_null(0))
+    rows = rows.sort(cell)  # last: no join promises an order, and what follows runs sums over periods
     for unit in ("", "_value"):
         net = pl.col(f"gained{unit}") + pl.col(f"back{unit}") - pl.col(f"lost{unit}")
         closing = pl.col(f"__open{unit}") + (net.cum_sum().over(keys) if keys else net.cum_sum())
