@@ -86,18 +86,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
     if verify.has_ended:
         point.cells["verify"], point.differing["verify"] = verify.said["cells"], verify.said["differing"]
     shutil.rmtree(copy)
-    _declared(point, home)
     return point
-
-
-def _declared(point: Point, home: Path) -> None:
-    """The whole job and batches of a map that declares customers, which no rival counts."""
-    copy = copied(home, home.parent / f"{home.name}-declared", "published", "ledger*")
-    process("ours", "declare", copy, copy, limit_s=float("inf"))
-    _run(point, "ours", "declared", copy)
-    process("ours", "draw", copy, copy, limit_s=float("inf"))
-    _run(point, "ours", "declared_warm", copy)
-    shutil.rmtree(copy)
 
 
 def _whole(point: Point, home: Path) -> None:
@@ -153,7 +142,7 @@ def room_for(folder: Path, sizes: Sequence[int]) -> None:
 
 
 def _run(point: Point, module: str, job: str, home: Path) -> None:
-    out = home.parent / ("out-batch" if job.endswith("warm") else f"out-{job}")
+    out = home.parent / ("out-batch" if job == "warm" else f"out-{job}")
     _add(point, job, process(module, job, home, out))
     shutil.rmtree(out / "spilled", ignore_errors=True)  # what DuckDB left when it was ended
 

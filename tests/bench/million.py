@@ -59,6 +59,15 @@ def company() -> dict:
         "rules": list(_rules(touchpoints, draw)),
         "metrics": METRICS,
         "cases": [{"subject": "ticket", "attributes": {"priority": "last"}}],
+        "customers": [
+            {
+                "id": "active",
+                "name": "Active",
+                "active": {"kind": ["crm.*", "survey.*"]},
+                "lapse_days": 30,
+                "value": "amount",
+            }
+        ],
     }
 
 

@@ -11,9 +11,6 @@ python -m tests.bench.ours remapped FOLDER OUT  the same in a process that has p
 python -m tests.bench.ours draw FOLDER OUT      ten batches of 10,000 new events, most of yesterday, for the next two
 python -m tests.bench.ours batch FOLDER OUT     one of them absorbed and published
 python -m tests.bench.ours warm FOLDER OUT      the last of four such batches in a process that has read modules and workspace
-python -m tests.bench.ours declare FOLDER OUT   declare customers in the map of FOLDER, for the next two
-python -m tests.bench.ours declared FOLDER OUT  as `first`, of such a map
-python -m tests.bench.ours declared_warm FOLDER OUT   as `warm`, of such a map
 python -m tests.bench.ours verify FOLDER OUT    the release against everything computed anew
 """
 
@@ -72,8 +69,9 @@ class Watched(Run):
 
 
 def tables(folder: Path, out: Path) -> dict[str, object]:
-    """The day, week and month tables, with the intervals that ours always have."""
-    run = Run(load(folder))
+    """The day, week and month tables, with the intervals that ours always have; customers are not among them."""
+    workspace = load(folder)
+    run = Run(replace(workspace, atlas=workspace.atlas.model_copy(update={"customers": ()})))
     state = run.store.head()
     measured = measure(run.workspace, state)
     scoring = scoring_of(run.workspace, measured, state)
@@ -228,24 +226,6 @@ def resident(folder: Path, memory: Memory[TableFile]) -> Callable[[], dict[str, 
     return lambda: absorbed(Watched(at_instant(workspace, workspace.now), memory=memory))
 
 
-def declare(folder: Path, _out: Path) -> dict[str, object]:
-    """Declare who is a customer, from when until when: with an event of CRM or a survey, until 30 days after the last one."""
-    path = folder / "map/map.yaml"
-    document = yaml.safe_load(path.read_text())
-    active = {"kind": ["crm.*", "survey.*"]}
-    document["customers"] = [
-        {
-            "id": "active",
-            "name": "Active",
-            "active": active,
-            "lapse_days": 30,
-            "value": "amount",
-        }
-    ]
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-    return {"groups": 1}
-
-
 def checked(folder: Path, _out: Path) -> dict[str, object]:
     """The release against everything computed anew."""
     found = verified(load(folder))
@@ -268,9 +248,6 @@ def main() -> None:
         "draw": batches.draw,
         "batch": batch,
         "warm": warm,
-        "declare": declare,
-        "declared": first,
-        "declared_warm": warm,
         "verify": checked,
     }
     sys.stdout.write(json.dumps(jobs[job](folder, out)) + "\n")

@@ -238,3 +238,23 @@ CROSS JOIN (SELECT DISTINCT touchpoint FROM moves) t
 LEFT JOIN moves m ON m.touchpoint = t.touchpoint AND m.date = d.date
 LEFT JOIN ages a ON a.touchpoint = t.touchpoint AND a.date = d.date
 WINDOW one AS (PARTITION BY t.touchpoint ORDER BY d.date);
+
+-- Customers: what they did by day, so that the windows go over days and whatever hangs on customers is read once.
+CREATE TEMP TABLE active_days AS
+SELECT customer_key, date, coalesce(sum(round(amount * 1000)::BIGINT), 0)::BIGINT AS worth
+FROM events WHERE (kind LIKE 'crm.%' OR kind LIKE 'survey.%') AND customer_key IS NOT NULL GROUP BY customer_key, date;
+
+CREATE TEMP TABLE spans AS
+SELECT customer_key, min(date) AS started_at, max(date) AS last_on, sum(worth)::BIGINT AS worth
+FROM (
+  SELECT customer_key, date, worth, sum(is_new) OVER (PARTITION BY customer_key ORDER BY date) AS number
+  FROM (
+    SELECT customer_key, date, worth,
+      coalesce(date - lag(date) OVER (PARTITION BY customer_key ORDER BY date) > 30, true)::INTEGER AS is_new
+    FROM active_days))
+GROUP BY customer_key, number;
+
+CREATE TEMP TABLE active_months AS
+SELECT customer_key, date_trunc('month', date)::DATE AS month FROM active_days GROUP BY ALL;
+
+DROP TABLE active_days;

@@ -133,3 +133,19 @@ SELECT g.date, g.touchpoint, coalesce(o.n, 0) AS opened, coalesce(r.n, 0) AS res
 FROM grid g
 LEFT JOIN opened o USING (date, touchpoint) LEFT JOIN resolved r USING (date, touchpoint)
 LEFT JOIN closed c USING (date, touchpoint) LEFT JOIN waiting w USING (date, touchpoint);
+
+CREATE TEMP TABLE active AS
+SELECT customer_key, occurred_at, date, amount FROM credited
+WHERE (kind LIKE 'crm.%' OR kind LIKE 'survey.%') AND customer_key IS NOT NULL;
+
+CREATE TEMP TABLE spans AS
+WITH told_apart AS (
+  SELECT *, coalesce(date - lag(date) OVER (PARTITION BY customer_key ORDER BY occurred_at) > 30, true) AS is_new FROM active),
+numbered AS (
+  SELECT *, count(*) FILTER (is_new) OVER (PARTITION BY customer_key ORDER BY occurred_at) AS number FROM told_apart)
+SELECT customer_key, number, min(date) AS started_at, max(date) AS last_on,
+  coalesce(sum(round(amount * 1000)::BIGINT), 0)::BIGINT AS worth
+FROM numbered GROUP BY customer_key, number;
+
+CREATE TEMP TABLE active_months AS
+SELECT DISTINCT customer_key, date_trunc('month', date)::DATE AS month FROM active;

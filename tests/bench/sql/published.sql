@@ -60,6 +60,21 @@ SELECT e.*, p.value AS previous_value, p.n AS previous_n
 FROM every e LEFT JOIN every p ON p.touchpoint = e.touchpoint AND p.owner = e.owner AND p.metric = e.metric
   AND p.period = e.period AND p.period_start = e.before_it;
 
+CREATE TEMP TABLE span_days AS
+SELECT started_at, CASE WHEN last_on + 31 < $today::DATE THEN last_on + 31 END AS ended_at, is_back, count(*) AS n,
+  sum(worth)::BIGINT AS worth
+FROM (SELECT *, started_at > min(started_at) OVER (PARTITION BY customer_key) AS is_back FROM spans) GROUP BY ALL;
+
+CREATE TEMP TABLE flow_periods AS
+SELECT DISTINCT period, period_start, period_end FROM calendar WHERE period IN ('week', 'month', 'quarter');
+
+CREATE TEMP TABLE cohorts AS
+SELECT cohort, month, count(*) AS n, count(*) FILTER (month = last) AS n_last
+FROM (
+  SELECT month, min(month) OVER (PARTITION BY customer_key) AS cohort, max(month) OVER (PARTITION BY customer_key) AS last
+  FROM active_months)
+GROUP BY ALL;
+
 -- measure_daily
 SELECT date, touchpoint AS touchpoint_id, owner AS owner_id, team AS team_id, metric, n,
   outside + missing AS excluded_count, missing AS excluded_missing_count, outside AS excluded_outside_count,
@@ -169,3 +184,51 @@ FROM (
   WHERE resolved_at >= $now::TIMESTAMPTZ - INTERVAL 91 DAY AND last_group IS NOT NULL AND touchpoint <> 'unmatched'
   GROUP BY touchpoint, last_group, g.team)
 WINDOW one AS (PARTITION BY touchpoint_id);
+
+-- fact_customer_flow
+WITH flow AS (
+  SELECT period, period_start, any_value(period_end) AS period_end,
+    coalesce(sum(n) FILTER (started_at < period_start AND coalesce(ended_at, DATE '9999-01-01') >= period_start), 0) AS opening,
+    coalesce(sum(n) FILTER (started_at >= period_start AND started_at < period_end AND NOT is_back), 0) AS gained,
+    coalesce(sum(n) FILTER (started_at >= period_start AND started_at < period_end AND is_back), 0) AS back,
+    coalesce(sum(n) FILTER (ended_at >= period_start AND ended_at < period_end), 0) AS lost,
+    coalesce(sum(n) FILTER (ended_at >= period_start AND ended_at < period_end AND started_at >= period_start), 0) AS lost_new,
+    coalesce(sum(n) FILTER (started_at < period_end AND coalesce(ended_at, DATE '9999-01-01') >= period_end), 0) AS closing,
+    coalesce(sum(worth) FILTER (started_at < period_start AND coalesce(ended_at, DATE '9999-01-01') >= period_start), 0) AS opening_worth,
+    coalesce(sum(worth) FILTER (started_at >= period_start AND started_at < period_end AND NOT is_back), 0) AS gained_worth,
+    coalesce(sum(worth) FILTER (started_at >= period_start AND started_at < period_end AND is_back), 0) AS back_worth,
+    coalesce(sum(worth) FILTER (ended_at >= period_start AND ended_at < period_end), 0) AS lost_worth,
+    coalesce(sum(worth) FILTER (ended_at >= period_start AND ended_at < period_end AND started_at >= period_start), 0) AS lost_new_worth,
+    coalesce(sum(worth) FILTER (started_at < period_end AND coalesce(ended_at, DATE '9999-01-01') >= period_end), 0) AS closing_worth
+  FROM flow_periods CROSS JOIN span_days GROUP BY period, period_start)
+SELECT 'active' AS customer_group, 'all' AS segment, period, period_start, period_end, opening AS opening_count,
+  gained AS gained_count, back AS back_count, lost AS lost_count, lost_new AS lost_new_count, closing AS closing_count,
+  opening_worth / 1000 AS opening_value, gained_worth / 1000 AS gained_value, back_worth / 1000 AS back_value,
+  lost_worth / 1000 AS lost_value, lost_new_worth / 1000 AS lost_new_value, closing_worth / 1000 AS closing_value,
+  opening - lost + lost_new AS retained_count,
+  CASE WHEN opening > 0 THEN 1 - (lost - lost_new) / opening END AS retention_share,
+  CASE WHEN opening > 0 THEN (lost - lost_new) / opening END AS churn_share,
+  CASE WHEN opening_worth > 0 THEN (lost_worth - lost_new_worth) / opening_worth END AS value_churn_share,
+  period_end <= $today::DATE AS is_final
+FROM flow;
+
+-- fact_customer_loss
+SELECT 'active' AS customer_group, c.period, c.period_start, 'lapsed' AS reason, sum(n) AS lost_count,
+  sum(worth) / 1000 AS lost_value
+FROM span_days JOIN flow_periods c ON ended_at >= c.period_start AND ended_at < c.period_end
+GROUP BY c.period, c.period_start;
+
+-- fact_customer_cohort
+WITH offsets AS (
+  SELECT c.cohort, c.n AS size, date_diff('month', c.cohort, m.month) AS months_after, m.month
+  FROM (SELECT cohort, n FROM cohorts WHERE month = cohort) c
+  JOIN (SELECT unnest(generate_series(min(month), max(month), INTERVAL 1 MONTH))::DATE AS month FROM cohorts) m
+    ON m.month >= c.cohort),
+later AS (
+  SELECT o.cohort, o.month, sum(n_last) AS n FROM offsets o JOIN cohorts c ON c.cohort = o.cohort AND c.month >= o.month
+  GROUP BY ALL)
+SELECT 'active' AS customer_group, o.cohort AS cohort_start, o.months_after, o.size AS cohort_count,
+  coalesce(c.n, 0) AS active_count, coalesce(l.n, 0) AS active_or_later_count, coalesce(c.n, 0) / o.size AS retention_share,
+  coalesce(l.n, 0) / o.size AS unbounded_share, o.month >= date_trunc('month', $today::DATE)::DATE AS is_partial
+FROM offsets o LEFT JOIN cohorts c ON c.cohort = o.cohort AND c.month = o.month
+LEFT JOIN later l ON l.cohort = o.cohort AND l.month = o.month;
