@@ -239,22 +239,23 @@ LEFT JOIN moves m ON m.touchpoint = t.touchpoint AND m.date = d.date
 LEFT JOIN ages a ON a.touchpoint = t.touchpoint AND a.date = d.date
 WINDOW one AS (PARTITION BY t.touchpoint ORDER BY d.date);
 
--- Customers: what they did by day, so that the windows go over days and whatever hangs on customers is read once.
-CREATE TEMP TABLE active_days AS
-SELECT customer_key, date, coalesce(sum(round(amount * 1000)::BIGINT), 0)::BIGINT AS worth
-FROM events WHERE (kind LIKE 'crm.%' OR kind LIKE 'survey.%') AND customer_key IS NOT NULL GROUP BY customer_key, date;
+-- Customers by a hash of 64 bits: windows over numbers take two thirds of the time of windows over texts, and to put
+-- a customer's days together first takes longer than it saves, for few customers do two things on one day.
+CREATE TEMP TABLE active AS
+SELECT hash(customer_key) AS customer_key, date, round(amount * 1000)::BIGINT AS worth
+FROM events WHERE (kind LIKE 'crm.%' OR kind LIKE 'survey.%') AND customer_key IS NOT NULL;
 
 CREATE TEMP TABLE spans AS
-SELECT customer_key, min(date) AS started_at, max(date) AS last_on, sum(worth)::BIGINT AS worth
+SELECT customer_key, min(date) AS started_at, max(date) AS last_on, coalesce(sum(worth), 0)::BIGINT AS worth
 FROM (
   SELECT customer_key, date, worth, sum(is_new) OVER (PARTITION BY customer_key ORDER BY date) AS number
   FROM (
     SELECT customer_key, date, worth,
       coalesce(date - lag(date) OVER (PARTITION BY customer_key ORDER BY date) > 30, true)::INTEGER AS is_new
-    FROM active_days))
+    FROM active))
 GROUP BY customer_key, number;
 
 CREATE TEMP TABLE active_months AS
-SELECT customer_key, date_trunc('month', date)::DATE AS month FROM active_days GROUP BY ALL;
+SELECT customer_key, date_trunc('month', date)::DATE AS month FROM active GROUP BY ALL;
 
-DROP TABLE active_days;
+DROP TABLE active;
