@@ -31,7 +31,7 @@ from flows.side_by_side import side_by_side
 from flows.turn_parts import FACTS, MISSED, MOVED, RECENT, STAKES, TOLD, TYPES, Frames, Turns, Wanted
 from transforms.behind import BEHIND
 from transforms.cases import case_columns
-from transforms.customers import moves_columns
+from transforms.customer_moves import moves_columns
 from transforms.followed import FOLLOWED
 from transforms.match import Matcher
 from transforms.measure import SUMS

@@ -15,7 +15,7 @@ from contracts.events import Codebook
 from transforms.beside import Order
 from transforms.cases import BY_SUBJECT, case_columns
 from transforms.customer_counts import BY_PERSON
-from transforms.customers import MOVES, customer_moves, is_move, moves_columns, stored
+from transforms.customer_moves import Found
 from transforms.followed import followed_events, paired
 from transforms.match import Matched, Matcher, match
 from transforms.measure import ADDITIVE, CELL, measure_rates
@@ -76,13 +76,9 @@ class Wanted:
         stored = {name for spec in self.atlas.cases for name in case_columns(spec, self.codebook)}
         return sorted({*stored, "touchpoint"})
 
-    def moves(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Which of some stored events make or end a customer, as they are kept."""
-        groups, codebook, slots = self.atlas.customers, self.codebook, self.matcher.slots
-        columns = sorted({"customer", "occurred_at", *moves_columns(groups, codebook)})
-        told = events.lazy().select(columns).filter(is_move(groups, codebook))
-        placed = told.with_columns(slot=slots.look_up(pl.col("occurred_at")))
-        return stored(customer_moves(placed, groups, slots, codebook).collect(engine="in-memory"))
+    def moves(self) -> Found:
+        """Of no event yet, which of them make or end a customer."""
+        return Found(self.atlas.customers, self.matcher.slots, self.codebook)
 
     @cached_property
     def queries(self) -> Mapping[str, Query]:
@@ -138,7 +134,7 @@ class Turns:
         # Without facts not all columns are read.
         told = {name: kinds[name] for name in wanted.told_columns} if facts else {}
         self._of_subjects = [pl.DataFrame(schema=told)]
-        self._moves: list[pl.DataFrame] = []
+        self._moves = wanted.moves() if facts and wanted.atlas.customers else None
         self._unmatched = {name: kinds[name] for name in _UNMATCHED} if facts else {}
         self._found: dict[str, list[pl.DataFrame]] = {}
 
@@ -153,6 +149,8 @@ class Turns:
                 self._tally.add(matched)
                 matched.put(np.flatnonzero(matched.rule == 0), unmatched)
                 touchpoint += [_touchpoints_of_subjects(matched)] if self._wanted.atlas.cases else []
+            if self._moves:
+                self._moves.add(matched)
             if queries:
                 whole.append(matched.whole())
         plans = {}
@@ -163,8 +161,6 @@ class Turns:
             plans[MISSED] = unmatched_events(unmatched.frame().lazy())
         if touchpoint:
             self._tell(events, np.concatenate(touchpoint))
-        if self._facts and self._wanted.atlas.customers:
-            self._moves.append(self._wanted.moves(events))
         found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
         for name, frame in zip(plans, found, strict=True):
             self._found.setdefault(name, []).append(frame)
@@ -199,9 +195,8 @@ class Turns:
         }
         if self._facts and self._wanted.atlas.cases:
             parts[TOLD] = _kept(pl.concat(self._of_subjects, rechunk=True), TOLD, BY_SUBJECT)
-        if self._facts and self._wanted.atlas.customers:
-            none = stored(pl.DataFrame(schema=MOVES))
-            parts[MOVED] = _kept(pl.concat([none, *self._moves], rechunk=True), MOVED, BY_PERSON)
+        if self._moves:
+            parts[MOVED] = _kept(self._moves.moves(), MOVED, BY_PERSON)
         return parts
 
     def _additive(self, found: Frames) -> Frames:

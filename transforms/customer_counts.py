@@ -175,41 +175,41 @@ def _spans(moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup])
     waits = patience[group]
     day = np.where(has_left, moves.day[last], moves.day[active] + np.minimum(waits, 1 << 20) + 1)
     ends_some_day = has_left | (waits < NO_DAY)
+    if not ends_some_day.all():
+        some = np.flatnonzero(ends_some_day)
+        last, has_left, group, segment, day = (one[some] for one in (last, has_left, group, segment, day))
+        first, value = first[some], value[some]
+    began, begins = moves.day[first], _begins(day)
     ends = {
         "group": group,
         "segment": segment,
         "day": day,
         "is_lapsed": ~has_left,
         "reason": np.where(has_left, moves.reason[last], 0),
-        **{
-            f"in_{period}": moves.day[first] >= _begins(day, EVERY[period], ends_some_day)
-            for period in FLOW_PERIODS
-        },
+        **{f"in_{period}": began >= begins[period] for period in FLOW_PERIODS},
         "value": value,
     }
-    return {
-        "starts": starts,
-        "ends": {name: values[ends_some_day] for name, values in ends.items()},
-    }
+    return {"starts": starts, "ends": ends}
 
 
 def _worth(
     moves: _Moves, first: np.ndarray, active: np.ndarray, groups: Sequence[CustomerGroup]
 ) -> np.ndarray:
     """What spans are worth, on the basis that their group says."""
-    found, steps = np.zeros(first.size, np.int64), moves.steps
+    steps = moves.steps
     if not first.size or not steps.any():
-        return found
-    by_group = np.array([one.value_basis for one in groups])
-    for basis in sorted(set(by_group)):
+        return np.zeros(first.size, np.int64)
+
+    def worth(basis: str) -> np.ndarray:
         if basis == "total":
-            paid = np.where(moves.is_left, 0, steps).astype(np.int64)
-            worth = np.add.reduceat(paid, first)
-        else:
-            worth = steps[first if basis == "first" else active]
-        own = (by_group == basis)[moves.group[first]]
-        found[own] = worth[own]
-    return found
+            paid = steps * ~moves.is_left if moves.is_left.any() else steps
+            return np.add.reduceat(paid, first, dtype=np.int64)
+        return steps[first if basis == "first" else active].astype(np.int64)
+
+    by_group = np.array([one.value_basis for one in groups])
+    bases = sorted(set(by_group))
+    own = [(by_group == basis)[moves.group[first]] for basis in bases[1:]]
+    return np.select(own, [worth(basis) for basis in bases[1:]], worth(bases[0])) if own else worth(bases[0])
 
 
 def _again(person: np.ndarray) -> np.ndarray:
@@ -222,8 +222,10 @@ def _again(person: np.ndarray) -> np.ndarray:
 def _again_in(person: np.ndarray, segment: np.ndarray) -> np.ndarray:
     """Whether it is not their first in its segment."""
     found = np.zeros(person.size, dtype=bool)
-    # Most customers have one span: only of those with several it has to be looked up.
     again = _again(person)
+    if not segment.any():
+        return again
+    # Most customers have one span: only of those with several it has to be looked up.
     several = np.flatnonzero(again | np.append(again[1:], False))
     order = several[np.lexsort((several, segment[several], person[several]))]
     same = (person[order][1:] == person[order][:-1]) & (segment[order][1:] == segment[order][:-1])
@@ -231,12 +233,14 @@ def _again_in(person: np.ndarray, segment: np.ndarray) -> np.ndarray:
     return found
 
 
-def _begins(days: np.ndarray, every: str, wanted: np.ndarray) -> np.ndarray:
-    """The first day of the period that each of some days is in; anything of the others."""
-    low, high = (int(end(days[wanted])) if wanted.any() else 0 for end in (np.min, np.max))
+def _begins(days: np.ndarray) -> Mapping[str, np.ndarray]:
+    """The first day of the period that each of some days is in, by period."""
+    low, high = (int(end(days)) if days.size else 0 for end in (np.min, np.max))
     calendar = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
-    begins = calendar.dt.truncate(every).to_physical().to_numpy()
-    return begins[np.clip(days - low, 0, high - low)]
+    place = (days - low).astype(np.intp)
+    return {
+        period: calendar.dt.truncate(every).to_physical().to_numpy()[place] for period, every in EVERY.items()
+    }
 
 
 def _months(moves: _Moves) -> Mapping[str, Columns]:
@@ -252,14 +256,11 @@ def _months(moves: _Moves) -> Mapping[str, Columns]:
     low, high = int(moves.day.min()), int(moves.day.max())
     dates = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
     month_of = (dates.dt.year() * 12 + dates.dt.month() - 1).to_numpy()
-    month, is_same = month_of[moves.day - low], moves.is_same
+    month, is_same = month_of.take(moves.day - low, mode="clip"), moves.is_same
     is_other = ~is_same
     is_other[1:] |= month[1:] != month[:-1]
-    is_first = np.flatnonzero(~is_same)
+    is_first, other = np.flatnonzero(~is_same), np.flatnonzero(is_other)
     cohort, last = month[is_first], month[np.append(is_first[1:], month.size) - 1]
-    person = np.cumsum(~is_same) - 1
-    told = {"group": moves.group, "cohort": cohort[person], "month": month}
-    return {
-        "months": {name: values[is_other] for name, values in told.items()},
-        "lasts": {"group": moves.group[is_first], "cohort": cohort, "last": last},
-    }
+    person = np.cumsum(~is_same[other]) - 1
+    told = {"group": moves.group[other], "cohort": cohort[person], "month": month[other]}
+    return {"months": told, "lasts": {"group": moves.group[is_first], "cohort": cohort, "last": last}}

@@ -5,87 +5,28 @@ to the next is a *span*: the days from their first active event until they left,
 of counts of spans by day, see `transforms.customer_counts`; `customer_spans` is the readable way to what they count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
 
 from contracts.accountability import CustomerGroup
-from contracts.events import INSTANT, Codebook
+from contracts.events import Codebook
 from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms import intervals
 from transforms.customer_counts import EVERY, Counts
+from transforms.customer_moves import STEPS
 from transforms.durations import in_units
 from transforms.estimate import CONFIDENCE
 from transforms.found import NONE
 from transforms.methods.retention import closed
 from transforms.periods import Calendar
-from transforms.predicates import where_coded
-from transforms.slots import Slots
 
 ALL = "all"
 LAPSED = "lapsed"
-STEPS = 1000
-"""Values are added up in whole thousandths, so that their order never matters."""
-
-MOVES = {
-    "group": pl.UInt8,
-    "customer": pl.UInt32,
-    "occurred_at": INSTANT,
-    "date": pl.Date,
-    "is_left": pl.Boolean,
-    "steps": pl.Int64,
-    "reason": pl.UInt32,
-    "segment": pl.UInt32,
-}
-"""Events that make or end a customer. Grain: group (its number in the map) and event."""
-
 _KEYS = ("group", "segment")
 _COUNTS = ("opening", "gained", "back", "lost", "lost_new", "closing")
-
-
-def moves_columns(groups: Sequence[CustomerGroup], codebook: Codebook) -> set[str]:
-    """Stored columns that `customer_moves` reads."""
-    named = (
-        {*group.active, *group.left, *(name for name in (group.reason, group.value, group.by) if name)}
-        for group in groups
-    )
-    return {codebook.column(name) for names in named for name in names}
-
-
-def is_move(groups: Sequence[CustomerGroup], codebook: Codebook) -> pl.Expr:
-    """Whether a stored event makes or ends a customer of any group, who is known."""
-    told = [where for group in groups for _, where in _moves_of(group, codebook)]
-    return (pl.col("customer") > 0) & pl.any_horizontal(told)
-
-
-def customer_moves(
-    matched: pl.LazyFrame, groups: Sequence[CustomerGroup], slots: Slots, codebook: Codebook
-) -> pl.LazyFrame:
-    """Events that make or end a customer, unsorted: `MOVES`. Those of nobody known are left out."""
-    told = matched.filter(pl.col("customer") > 0).with_columns(date=slots.day())
-    made = [
-        told.filter(where).select(
-            pl.lit(number).alias("group"),
-            "customer",
-            "occurred_at",
-            "date",
-            is_left=pl.lit(is_left),
-            steps=_steps(group, codebook, is_left=is_left),
-            reason=_code(group.reason, codebook) if is_left else pl.lit(0),
-            segment=pl.lit(0) if is_left else _code(group.by, codebook),
-        )
-        for number, group in enumerate(groups)
-        for is_left, where in _moves_of(group, codebook)
-    ]
-    shaped = [pl.col(name).cast(kind) for name, kind in MOVES.items()]
-    return pl.concat(part.select(shaped) for part in made) if made else pl.LazyFrame(schema=MOVES)
-
-
-def stored(moves: pl.DataFrame) -> pl.DataFrame:
-    """Moves as they are kept and counted: with `day`, days since 1970, instead of `date`."""
-    return moves.with_columns(day=pl.col("date").to_physical()).drop("date")
 
 
 def customer_spans(moves: pl.LazyFrame, groups: Sequence[CustomerGroup], today: date) -> pl.LazyFrame:
@@ -319,23 +260,6 @@ def _sums(held: pl.Expr, name: str) -> list[pl.Expr]:
         pl.col("n").filter(held).sum().alias(name),
         pl.col("value").filter(held).sum().alias(f"{name}_value"),
     ]
-
-
-def _moves_of(group: CustomerGroup, codebook: Codebook) -> Iterator[tuple[bool, pl.Expr]]:
-    yield False, where_coded(group.active, codebook)
-    if group.left:
-        yield True, where_coded(group.left, codebook)
-
-
-def _steps(group: CustomerGroup, codebook: Codebook, *, is_left: bool) -> pl.Expr:
-    if is_left or group.value is None:
-        return pl.lit(0)
-    value = pl.col(codebook.column(group.value)).cast(pl.Float64)
-    return (value * STEPS).round().cast(pl.Int64).fill_null(0)
-
-
-def _code(name: str | None, codebook: Codebook) -> pl.Expr:
-    return pl.col(codebook.column(name)) if name else pl.lit(0)
 
 
 def _with_all(

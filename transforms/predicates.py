@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
+import numpy as np
 import polars as pl
 
 from contracts.events import Codebook
@@ -14,6 +15,9 @@ COMPARE = {
     "<=": pl.Expr.le,
     "<": pl.Expr.lt,
 }
+
+CODES_MAX = 1 << 16
+"""Of columns with more values than these a condition is looked at event by event."""
 
 
 def all_hold(conditions: Iterable[pl.Expr]) -> pl.Expr:
@@ -34,6 +38,16 @@ def coded(column: str, condition: Condition, codebook: Codebook) -> pl.Expr:
         kept = _bounded(pl.col(name), condition.bounds).fill_null(value=False)
         codes = pl.DataFrame({name: values}).select(kept.arg_true()).to_series().to_list()
     return stored.cast(pl.UInt32).is_in(pl.Series(codes, dtype=pl.UInt32).implode())
+
+
+def holds_by_code(column: str, condition: Condition, codebook: Codebook) -> np.ndarray | None:
+    """Whether the condition holds, by code of a stored column; None of one without codes, or with too many."""
+    name = codebook.column(column)
+    known = len(codebook.values.get(name, ()))
+    if not codebook.is_coded(name) or known >= CODES_MAX:
+        return None
+    every = pl.DataFrame({name: np.arange(known + 1, dtype=np.uint32)})
+    return every.with_columns(__holds=all_hold([coded(column, condition, codebook)]))["__holds"].to_numpy()
 
 
 def accepted_codes(column: str, condition: Condition, codebook: Codebook) -> list[int]:

@@ -31,12 +31,10 @@ from transforms.measure import (
     value_of,
 )
 from transforms.pieces import Some
-from transforms.predicates import accepted_codes, all_hold, coded
+from transforms.predicates import accepted_codes, all_hold, coded, holds_by_code
 
 TOLD_ROWS = 1_000_000
 """So many events of metrics are held before what they add is worked out: the fewer times, the less it costs."""
-_CODES_MAX = 1 << 16
-"""Of columns with more values than these a condition is looked at event by event."""
 _BITS = 64
 _CELL = "__cell"
 """Slot and touchpoint as one number."""
@@ -57,7 +55,7 @@ class _Wanted:
 
     Attributes:
         number: The metric's number.
-        bits: Conditions on columns of few values.
+        bits: By column of few values, whether the condition on it holds, by code.
         rest: Whether all other conditions hold; None where there are none.
         feed: The feed that tells of all its events; None where it may be any.
         columns: What of its events is needed, besides their cells.
@@ -68,7 +66,7 @@ class _Wanted:
     """
 
     number: int
-    bits: Mapping[str, Condition]
+    bits: Mapping[str, np.ndarray]
     rest: pl.Expr | None
     feed: int | None
     columns: Sequence[str]
@@ -176,24 +174,21 @@ class Tallies:
         kind = np.min_scalar_type((1 << len(wanted)) - 1)
         of_code = {}
         for column in sorted({column for one in wanted for column in one.bits}):
-            codes = np.arange(len(self.codebook.values.get(column, ())) + 1, dtype=np.uint32)
-            every = pl.DataFrame({column: codes})
-            bits = np.zeros(codes.size, dtype=kind)
+            bits = np.zeros(len(self.codebook.values.get(column, ())) + 1, dtype=kind)
             for place, one in enumerate(wanted):
-                held = [coded(column, one.bits[column], self.codebook)] if column in one.bits else []
-                holds = every.with_columns(__holds=all_hold(held))["__holds"].to_numpy()
-                bits[holds] |= kind.type(1 << place)
+                bits[one.bits.get(column, slice(None))] |= kind.type(1 << place)
             of_code[column] = bits
         return _Word(wanted, kind, of_code)
 
     def _wanted_of(self, metric: Metric, number: int) -> _Wanted:
         codebook, value = self.codebook, [metric.value] if metric.value else []
         tested = {codebook.column(name): test for name, test in metric.where.items()}
-        bits = {column: test for column, test in tested.items() if self._has_few(column)}
+        by_code = {column: holds_by_code(column, test, codebook) for column, test in tested.items()}
+        bits = {column: holds for column, holds in by_code.items() if holds is not None}
         others = tested.keys() - bits.keys()
         named = {codebook.column(name) for name in (*metric.by, *metric.good, *value)} | others
-        feeds = accepted_codes("feed", bits["feed"], codebook) if "feed" in bits else []
-        feed = feeds[0] if len(feeds) == 1 else None
+        feeds = np.flatnonzero(bits["feed"]) if "feed" in bits else np.empty(0, np.int64)
+        feed = int(feeds[0]) if feeds.size == 1 else None
         segments = {
             f"__segment_{place}": codebook.column(name) for place, name in enumerate(metric.by, start=1)
         }
@@ -216,9 +211,6 @@ class Tallies:
             is_summed=is_summed(metric),
             is_scored=metric.estimator in SCORED,
         )
-
-    def _has_few(self, column: str) -> bool:
-        return self.codebook.is_coded(column) and len(self.codebook.values.get(column, ())) < _CODES_MAX
 
 
 class Tally:

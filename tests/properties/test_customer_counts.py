@@ -11,13 +11,12 @@ from contracts.events import Codebook
 from tests.conftest import THOROUGH
 from tests.spec import customers_by_spans
 from transforms.customer_counts import BY_PERSON, Counts, counted, of_nobody, together
+from transforms.customer_moves import MOVES, stored
 from transforms.customers import (
-    MOVES,
     customer_spans,
     fact_customer_cohort,
     fact_customer_flow,
     fact_customer_loss,
-    stored,
 )
 from transforms.periods import Calendar
 

@@ -20,7 +20,7 @@ from flows.workspace import LoadedWorkspace
 from tests.properties import drawn_history
 from tests.properties.drawn_history import START, History
 from transforms.customer_counts import BY_PERSON, counted
-from transforms.customers import customer_moves, moves_columns, stored
+from transforms.customer_moves import customer_moves, moves_columns, stored
 from transforms.found import events_unmatched
 from transforms.match import match
 from transforms.measure import CELL

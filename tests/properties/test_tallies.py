@@ -18,6 +18,7 @@ from contracts.tenures import EARLIEST, LATEST, Tenure
 from tests.properties.test_rules import CODEBOOK, SCHEMA, conditions, numbers, ordered_rules
 from transforms import groups as of_groups
 from transforms import pieces as of_pieces
+from transforms import predicates as of_predicates
 from transforms import slots as of_slots
 from transforms import tallies as of_tallies
 from transforms.behind import feeds_of_events
@@ -76,7 +77,7 @@ tight = st.fixed_dictionaries(
     {},
     optional={
         "TOLD_ROWS": st.just(9),
-        "_CODES_MAX": st.just(4),
+        "CODES_MAX": st.just(4),
         "_BITS": st.just(2),
         "PLACES_ALWAYS": st.just(0),
     },
@@ -148,7 +149,7 @@ def test_tallies_are_what_the_expressions_say(
     matched = match(stored(drawn).lazy(), matcher).collect()
     with pytest.MonkeyPatch.context() as patched:
         for name, limit in limits.items():
-            patched.setattr(of_tallies, name, limit)
+            patched.setattr(of_predicates if name == "CODES_MAX" else of_tallies, name, limit)
         tally = Tallies(matcher, wanted, CODEBOOK).begin()
         for piece in looked_up(matcher, stored(drawn)):
             tally.add(piece)

@@ -10,7 +10,8 @@ from contracts.tables import FactCustomerCohort, FactCustomerLoss
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms import intervals
 from transforms.customer_counts import EVERY as _EVERY
-from transforms.customers import _KEYS, STEPS, _balanced, _named, _periods, _why, _with_all
+from transforms.customer_moves import STEPS
+from transforms.customers import _KEYS, _balanced, _named, _periods, _why, _with_all
 from transforms.durations import in_units
 from transforms.estimate import CONFIDENCE
 from transforms.methods.retention import cohort_retention, customer_flow

@@ -16,13 +16,12 @@ from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerL
 from contracts.tenures import tenures
 from tests.spec.pipeline import BERLIN, a_map, coded
 from transforms.customer_counts import BY_PERSON, Counts, counted
+from transforms.customer_moves import customer_moves, stored
 from transforms.customers import (
-    customer_moves,
     customer_spans,
     fact_customer_cohort,
     fact_customer_flow,
     fact_customer_loss,
-    stored,
 )
 from transforms.periods import Calendar
 from transforms.slots import slots
