@@ -14,7 +14,7 @@ import polars as pl
 
 from flows.parts import MOVED, Frames, PackKeys, Pass, hash_of, part_of, widened
 from flows.side_by_side import side_by_side
-from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, together
+from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, order_of, together
 from warehouse.state import merged_code
 
 CUSTOMERS, MADE_OF, ALIASES = "customers", "made_of", "aliases"
@@ -91,6 +91,7 @@ def _kind(asked: Pass) -> str:
 def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
     """Counts of all customers, bucket by bucket."""
     identity, groups = _Identity.of(asked.state.aliases), asked.atlas.customers
+    order = order_of(groups)
     drawn = [part_of(asked, one, MOVED)[MOVED]["customer"].gather_every(_DRAWN) for one in keys]
     some = np.sort(pl.concat(drawn).to_numpy())
     at_once = min(AT_ONCE, asked.in_one_turn or AT_ONCE)
@@ -99,7 +100,7 @@ def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
 
     def of_bucket(ends: tuple[int, int]) -> Counts:
         moves = [_between(part_of(asked, one, MOVED), *ends, identity, len(groups)) for one in keys]
-        return counted(BY_PERSON.together(moves), groups)
+        return counted(order.together(moves), groups)
 
     made = list(side_by_side(of_bucket, list(pairwise([0, *bounds, _LAST])), asked.packs_at_once))
     return together(made, [1] * len(made))
@@ -113,6 +114,8 @@ def _between(tables: Frames, low: int, high: int, identity: _Identity, groups: i
         BY_PERSON.edges_of(moves, _pairs(groups, np.array([high - 1])), "right"),
     )
     stretches = [moves[first:end] for first, end in zip(*edges, strict=True)]
+    if not identity.codes.size:
+        return pl.concat(stretches)
     is_theirs = (identity.ends >= low) & (identity.ends < high)
     elsewhere = identity.codes[is_theirs & ((identity.codes < low) | (identity.codes >= high))]
     others = moves[BY_PERSON.rows_of(moves, _pairs(groups, elsewhere))]
@@ -150,7 +153,7 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
         moves = [identity.applied(some) for some in _of_some(of.values(), touched, len(groups))]
         if asked.in_one_turn is not None and sum(some.height for some in moves) > asked.in_one_turn:
             return None  # bucket by bucket they take less memory
-        sides.append(counted(BY_PERSON.together(moves), groups))
+        sides.append(counted(order_of(groups).together(moves), groups))
     return together([{name: made[name] for name in SCHEMAS}, *sides], [1, -1, 1])
 
 

@@ -90,6 +90,8 @@ class Order:
             places, order = _rows_of(number, number[late]), np.arange(number.size)
             order[places] = places[np.lexsort((at[places], number[places]))]
             beside, at = beside[order], at[order]
+        if not self.then[1:]:
+            return beside
         # Of rows at one instant it is the rest of the order that says which is later.
         rows = np.flatnonzero(same & (at[1:] == at[:-1])) + 1
         ordered = beside.select(self.then[1:])

@@ -6,8 +6,9 @@ added: a batch costs what it tells, not how many customers there ever were. Coun
 that is still to come is among them, under that day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -15,15 +16,25 @@ import polars as pl
 from contracts.accountability import CustomerGroup
 from contracts.tables.scorecards import FLOW_PERIODS
 from transforms.beside import Order
+from transforms.customer_moves import is_told_by_day
 from transforms.groups import Columns, grouped
+from transforms.pieces import PIECE_ROWS
 
-BY_PERSON = Order(("group", "customer"), ("occurred_at", "is_left", "steps", "reason", "segment"))
-"""How `counted` takes moves: of several at one instant, leaving is the last."""
+BY_PERSON = Order(("group", "customer"), ())
+_BY_INSTANT = Order(BY_PERSON.of, ("occurred_at", "is_left", "steps", "reason", "segment"))
+"""Of several at one instant, leaving is the last."""
+_BY_DAY = Order(BY_PERSON.of, ("day",))
 
 EVERY: Mapping[str, str] = dict(zip(FLOW_PERIODS, ("1w", "1mo", "1q"), strict=True))
 """How long periods are, as polars says it."""
 
 _WHOSE = {"group": pl.UInt8, "segment": pl.UInt32}
+_NOTHING = {
+    "group": np.uint8(0),
+    "is_left": np.False_,
+    **dict.fromkeys(("steps", "reason", "segment"), np.uint8(0)),
+}
+"""What a move says by itself, and where nothing is kept of it."""
 _SUMS = {"n": pl.Int64, "value": pl.Int64}
 STARTS = {**_WHOSE, "day": pl.Int32, "is_back": pl.Boolean, "is_back_there": pl.Boolean, **_SUMS}
 """Spans that begin on a day (since 1970): not the customer's first one, nor their first one in the segment; how many
@@ -51,6 +62,11 @@ SCHEMAS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
 Counts = Mapping[str, pl.DataFrame]
 """A table of every schema."""
 NO_DAY = np.iinfo(np.int32).max
+
+
+def order_of(groups: Sequence[CustomerGroup]) -> Order:
+    """How `counted` takes moves of some groups."""
+    return _BY_DAY if is_told_by_day(groups) else _BY_INSTANT
 
 
 def of_nobody() -> Counts:
@@ -116,20 +132,35 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
     """Counts of customers.
 
     Args:
-        moves: What `customers.stored` returns, columns as narrow as their numbers: all of every customer's, as
-            `BY_PERSON` orders them.
+        moves: What `customer_moves.stored` returns, columns as narrow as their numbers: all of every customer's, as
+            `order_of` the groups has them.
         groups: The map's groups.
     """
     if moves.is_empty():
         return of_nobody()
-    told = {name: moves[name].to_numpy() for name in ("group", "is_left", "steps", "reason", "segment")}
-    # Days are taken from each other: where they come as narrow as they fit, what is between them may not fit.
-    day = moves["day"].cast(pl.Int32).to_numpy()
-    every = _Moves(person=BY_PERSON.numbered(moves), day=day, **told)
     # Who waits for ever does not lapse.
     patience = np.array(
         [NO_DAY if one.lapse_days is None else one.lapse_days for one in groups], dtype=np.int64
     )
+    made = [_counted(every, patience, groups) for every in _few_at_once(moves)]
+    return made[0] if len(made) == 1 else together(made, [1] * len(made))
+
+
+def _few_at_once(moves: pl.DataFrame) -> Iterator[_Moves]:
+    """Moves as arrays that stay in the processor's caches, all of a customer's in one of them."""
+    person = BY_PERSON.numbered(moves)
+    begins = np.unique(np.searchsorted(person, person[::PIECE_ROWS]))
+    for first, end in pairwise([*begins.tolist(), moves.height]):
+        some = moves[first:end]
+        told = {
+            name: some[name].to_numpy() if name in some else np.broadcast_to(nothing, some.height)
+            for name, nothing in _NOTHING.items()
+        }
+        # Days are taken from each other: where they come as narrow as they fit, what is between them may not fit.
+        yield _Moves(person=person[first:end], day=some["day"].cast(pl.Int32).to_numpy(), **told)
+
+
+def _counted(every: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup]) -> Counts:
     found = {**_spans(_lasting(every, patience), patience, groups), **_months(every)}
     return {
         name: pl.DataFrame(_added_up(found[name]), schema=dict(schema)) for name, schema in SCHEMAS.items()

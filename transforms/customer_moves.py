@@ -57,9 +57,17 @@ def customer_moves(
     return pl.concat(made) if made else pl.LazyFrame(schema=MOVES)
 
 
-def stored(moves: pl.DataFrame) -> pl.DataFrame:
-    """Moves as they are kept and counted: with `day`, days since 1970, instead of `date`."""
-    return moves.with_columns(day=pl.col("date").to_physical()).drop("date")
+def is_told_by_day(groups: Sequence[CustomerGroup]) -> bool:
+    """Whether nothing hangs on which of a customer's moves of one day is the later one: all of them only lapse."""
+    return not any(one.left or one.by or one.value_basis != "total" for one in groups)
+
+
+def stored(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> pl.DataFrame:
+    """Moves as they are kept and counted: `day`, days since 1970, for `date`, and of all else what groups make use of."""
+    dated = moves.with_columns(day=pl.col("date").to_physical()).drop("date")
+    if not is_told_by_day(groups):
+        return dated
+    return dated.select("group", "customer", "day", *(["steps"] if any(one.value for one in groups) else []))
 
 
 class Found:
@@ -73,7 +81,7 @@ class Found:
             slots: Slots that hold every event.
             codebook: What the codes stand for.
         """
-        self._slots, self._codebook = slots, codebook
+        self._groups, self._slots, self._codebook = groups, slots, codebook
         self._finders = [Finder.of(one, codebook) for one in _moves_of(groups)]
         self._some: dict[int, Some] = {}
 
@@ -95,7 +103,7 @@ class Found:
             some.frame().select(self._finders[number].move.told(self._slots, self._codebook))
             for number, some in self._some.items()
         ]
-        return stored(pl.concat([pl.DataFrame(schema=MOVES), *made], rechunk=True))
+        return stored(pl.concat([pl.DataFrame(schema=MOVES), *made], rechunk=True), self._groups)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from contracts.accountability import CustomerGroup
 from contracts.events import Codebook
 from tests.conftest import THOROUGH
 from tests.spec import customers_by_spans
-from transforms.customer_counts import BY_PERSON, Counts, counted, of_nobody, together
+from transforms.customer_counts import Counts, counted, of_nobody, order_of, together
 from transforms.customer_moves import MOVES, stored
 from transforms.customers import (
     customer_spans,
@@ -71,7 +71,7 @@ def moves_of(drawn: list[tuple], known: list[CustomerGroup]) -> pl.DataFrame:
 
 
 def counts(moves: pl.DataFrame, known: list[CustomerGroup]) -> Counts:
-    return counted(BY_PERSON.in_order(stored(moves)), known)
+    return counted(order_of(known).in_order(stored(moves, known)), known)
 
 
 def in_one_order(counted: Counts) -> dict[str, pl.DataFrame]:

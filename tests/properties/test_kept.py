@@ -19,7 +19,7 @@ from flows.stages import score
 from flows.workspace import LoadedWorkspace
 from tests.properties import drawn_history
 from tests.properties.drawn_history import START, History
-from transforms.customer_counts import BY_PERSON, counted
+from transforms.customer_counts import counted, order_of
 from transforms.customer_moves import customer_moves, moves_columns, stored
 from transforms.found import events_unmatched
 from transforms.match import match
@@ -90,7 +90,7 @@ def customers_of_all_events(workspace: LoadedWorkspace, state: State) -> dict[st
     columns = {*matcher.columns, *moves_columns(groups, codebook), "customer"}
     matched = match(state.scan(sorted(columns)), matcher)
     moves = customer_moves(matched, groups, matcher.slots, codebook).collect()
-    found = counted(BY_PERSON.in_order(stored(moves)), groups)
+    found = counted(order_of(groups).in_order(stored(moves, groups)), groups)
     return {name: sorted(frame.rows()) for name, frame in found.items()}
 
 

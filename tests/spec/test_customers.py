@@ -15,7 +15,7 @@ from contracts.events import Codebook
 from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerLoss
 from contracts.tenures import tenures
 from tests.spec.pipeline import BERLIN, a_map, coded
-from transforms.customer_counts import BY_PERSON, Counts, counted
+from transforms.customer_counts import Counts, counted, order_of
 from transforms.customer_moves import customer_moves, stored
 from transforms.customers import (
     customer_spans,
@@ -49,7 +49,7 @@ def told(group: dict, *events: tuple) -> tuple[pl.DataFrame, list[CustomerGroup]
 
 def counts(moves: pl.DataFrame, groups: list[CustomerGroup]) -> Counts:
     """What moves in any order come to."""
-    return counted(BY_PERSON.in_order(stored(moves)), groups)
+    return counted(order_of(groups).in_order(stored(moves, groups)), groups)
 
 
 def spans(group: dict, *events: tuple) -> list[tuple]:
