@@ -164,6 +164,7 @@ def measure(
     make = team.make_cases if executor else partial(_make_cases, asked, keys)
     found, handed = cases_of(asked, keys, make) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
     customers = customers_of(asked, keys)
+    give_back()
     if kept is None:
         asked.kept.drop(CASES)  # they are as they are today by now
         asked.kept.drop(MOVED)
