@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, cached_property, partial
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -37,8 +37,8 @@ _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
 _BY, _SUMMED = ("month", "touchpoint", "slot_opened"), ("count", "hashes", "mixed")
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
-Fingerprints = Callable[[str], np.ndarray]
-"""Hashes (uint64) of what the codes of a column stand for, by code; those of `customer` are of their keys."""
+Fingerprints = Callable[[str, np.ndarray], np.ndarray]
+"""Hashes (uint64) of what some codes of a column stand for, 0 for the code 0; those of `customer` are of their keys."""
 
 
 Texts = Callable[[str, np.ndarray], pl.Series]
@@ -127,9 +127,7 @@ class NamedCases:
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         # Who is who is in the first state, and in nothing else that is remembered.
         name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
-        # What codes mean is asked for of rows that came, and of those that are gone.
-        hashed = partial(self._hashed, cache(self._meanings))
-        sums = self._credited(self.made.summed(name, hashed, _BY))
+        sums = self._credited(self.made.summed(name, self._hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
             return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
         months = sums.partition_by("month", as_dict=True, include_key=False)
@@ -231,18 +229,17 @@ class NamedCases:
         old = self.made.remember("once", lambda: pl.DataFrame({"is_once": [_is_each_once(self.made.old)]}))
         return old["is_once"].item() and _is_each_once(self.made.came)
 
-    def _hashed(self, meanings: Callable[[], list[pl.Expr]], cases: pl.DataFrame) -> pl.DataFrame:
+    def _hashed(self, cases: pl.DataFrame) -> pl.DataFrame:
         """Sums over hashes of rows, whatever codes are: two, that no two rows make up for each other.
 
         So many rows at a time: hashes take eight bytes each. Who is accountable is not in them: of that there are few.
         """
         none = dict.fromkeys(_SUMMED, pl.Int64)
         found = [pl.DataFrame(schema={"month": pl.Int32, **{n: cases.schema[n] for n in _BY[1:]}, **none})]
-        meant = meanings() if cases.height else []
         month = pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1
         for begin in range(0, cases.height, HASHED_ROWS):
             some = cases[begin : begin + HASHED_ROWS]
-            hashes = some.select(meant).hash_rows().to_numpy()
+            hashes = self._meanings(some).hash_rows().to_numpy()
             mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
             told = some.select(month.alias("month"), "touchpoint", "slot_opened").with_columns(
                 count=pl.lit(1, pl.Int64), hashes=hashes.view(np.int64), mixed=mixed.view(np.int64)
@@ -256,16 +253,15 @@ class NamedCases:
         others = {"touchpoint", *_MADE_OF_OTHERS}
         return [name for name in self.cases.columns if not name.startswith("slot_") and name not in others]
 
-    def _meanings(self) -> list[pl.Expr]:
+    def _meanings(self, cases: pl.DataFrame) -> pl.DataFrame:
         """What rows are made of: columns as they are, or hashes of what their codes stand for."""
-        hashes = {}
-        for name in self._told:
-            column = _GROUPS.get(name, name)
-            if column == "customer" or self.codebook.is_coded(column):
-                hashes[name] = pl.Series(self.fingerprints(column))
-        plain = [name for name in self._told if name not in hashes]
-        coded = [pl.lit(of).gather(pl.col(name).fill_null(0)).alias(name) for name, of in hashes.items()]
-        return [*map(pl.col, plain), *coded]
+        columns = {name: _GROUPS.get(name, name) for name in self._told}
+        coded = {
+            name: self.fingerprints(column, cases[name].fill_null(0).to_numpy())
+            for name, column in columns.items()
+            if column == "customer" or self.codebook.is_coded(column)
+        }
+        return cases.select(list(columns)).with_columns(**{name: pl.Series(of) for name, of in coded.items()})
 
 
 def _block(month: int, salt: str, sums: pl.DataFrame) -> CaseBlock:

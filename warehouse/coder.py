@@ -4,7 +4,7 @@ codes/<column>-<hash>.parquet  what codes of a column stand for; a column of man
 codes/<column>-<hash>.ids      where in it which text stands, for a column of many: see `warehouse.text_codes`
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +41,17 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
             self._known[column] = texts if texts.len() > FEW else texts.to_list()
         return self._known[column]
 
-    def hashes(self, column: str) -> np.ndarray:
-        """Hashes of a column's values by code; 0 for the code 0. What a file gives is remembered.
+    def hashes(self, column: str, codes: np.ndarray) -> np.ndarray:
+        """Hashes of what some codes of a column stand for; 0 for the code 0. What a file gives is remembered.
+
+        Args:
+            column: The column.
+            codes: Codes in any order.
 
         Raises:
             StoreError: A file is missing or damaged.
         """
-        found = [hashed(self._folder / path, "value") for path in self._files.get(column, ())]
-        return np.concatenate([np.zeros(1, dtype=np.uint64), *found])
+        return hashes_of((self._folder / path for path in self._files.get(column, ())), "value", codes)
 
     def some(self, column: str, codes: np.ndarray) -> pl.Series:
         """What some codes of a column stand for.
@@ -105,12 +108,27 @@ def texts_at(path: Path, column: str, rows: np.ndarray) -> pl.Series:
 _HASHES: Held[Mapping[str, pl.DataFrame]] = Held()
 
 
-def hashed(path: Path, column: str) -> np.ndarray:
-    """Hashes (uint64) of the texts in a kept file's column; held as long as there is room.
+def hashes_of(paths: Iterable[Path], column: str, codes: np.ndarray) -> np.ndarray:
+    """Hashes (uint64) of the texts that some codes stand for, in kept files one after the other; held as long as there is room.
+
+    Args:
+        paths: The files.
+        column: Where in them the texts stand.
+        codes: Codes in any order; 0 has the hash 0.
 
     Raises:
-        StoreError: It is missing or damaged.
+        StoreError: A file is missing or damaged.
     """
+    found, before = np.zeros(codes.size, dtype=np.uint64), 1
+    for path in paths:
+        hashes = _hashed(path, column)
+        own = np.flatnonzero((codes >= before) & (codes < before + hashes.size))
+        found[own] = hashes[codes[own].astype(np.int64) - before]
+        before += hashes.size
+    return found
+
+
+def _hashed(path: Path, column: str) -> np.ndarray:
     tables = _HASHES.find(intact(path, LOST))
     if tables is None:
         texts = pl.read_parquet(path, columns=[column], glob=False)
