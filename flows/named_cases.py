@@ -1,7 +1,7 @@
-"""Cases under the names that BI tools read: made month by month, and only where something has changed.
+"""Cases under the names that BI tools read: made by months, quarters or years, and only where something has changed.
 
-A month's cases are told apart by a hash of all that their rows are made of: of numbers themselves, of codes by what
-they stand for. So it is known of a month that its rows are as they were published before a single name is looked up.
+The cases of one of these are told apart by a hash of all that their rows are made of: of numbers themselves, of codes by
+what they stand for. So it is known that its rows are as they were published before a single name is looked up.
 """
 
 import hashlib
@@ -24,7 +24,12 @@ from transforms.renewed import Renewed
 from transforms.slots import microseconds
 
 ONE_FILE_ROWS = 200_000
-"""Up to so many cases are published as one; more of them by the month in which they were opened."""
+"""Up to so many cases are published as one; more of them by when they were opened."""
+PART_ROWS = 32_000
+"""So many cases a file has on average at least, of a month where there are so many, else of a quarter or a year: smaller
+ones cost more to write, and to read, than there is in them."""
+_PERIODS = (1, 3, 12)
+"""Months of a month, a quarter and a year."""
 
 HASHED_ROWS = 1 << 18
 """Cases whose hashes are worked out at once."""
@@ -50,23 +55,23 @@ class CaseBlock:
     """Cases that are published as one file.
 
     Attributes:
-        month: In which they were opened (UTC), `2026-05`; empty when these are all cases.
+        period: In which they were opened (UTC), `2026-05`, `2026-Q2` or `2026`; empty when these are all cases.
         key: A hash of all that their rows are made of.
         count: How many they are.
-        within: First instant of the month, and the first after it; None for all cases.
+        within: First instant of the period, and the first after it, microseconds since 1970; None for all cases.
     """
 
-    month: str
+    period: str
     key: str
     count: int
-    within: tuple[datetime, datetime] | None = None
+    within: tuple[int, int] | None = None
 
     @property
     def places(self) -> pl.Expr | None:
         """Which they are among all cases: a condition; None for all of them."""
         if self.within is None:
             return None
-        opened, (first, end) = pl.col("opened_at"), self.within
+        opened, (first, end) = pl.col("opened_at").to_physical(), self.within
         return (opened >= first) & (opened < end)
 
 
@@ -118,7 +123,7 @@ class NamedCases:
         return self.customer_keys()
 
     def blocks(self, salt: str) -> list[CaseBlock]:
-        """Cases by the month in which they were opened, the oldest first; all in one when they are few.
+        """Cases by when they were opened, the oldest first; all in one when they are few.
 
         Args:
             salt: What else their files are made of: it goes into every key.
@@ -130,8 +135,9 @@ class NamedCases:
         sums = self._credited(self.made.summed(name, self._hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
             return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
-        months = sums.partition_by("month", as_dict=True, include_key=False)
-        return [_block(month, salt, told) for (month,), told in sorted(months.items())]
+        months = _months_of_a_file(sums)
+        parts = sums.with_columns(part=pl.col("month") // months).partition_by("part", as_dict=True)
+        return [_block(part * months, months, salt, told) for (part,), told in sorted(parts.items())]
 
     def states(self, block: CaseBlock, salt: str) -> list[str]:
         """States that a block's rows have been in: whatever differs between any of them and now is of touched subjects.
@@ -151,7 +157,7 @@ class NamedCases:
         slots = self.credit.slots
         low, high = 0, slots.starts.size
         if block.within is not None:
-            first, end = (microseconds(moment) for moment in block.within)
+            first, end = block.within
             found = np.maximum(np.searchsorted(slots.starts, [first, end - 1], side="right"), 1)
             low, high = int(found[0]) - 1, int(found[1])
         told = hashlib.sha256(json.dumps(self.credit.touchpoints).encode())
@@ -264,12 +270,25 @@ class NamedCases:
         return cases.select(list(columns)).with_columns(**{name: pl.Series(of) for name, of in coded.items()})
 
 
-def _block(month: int, salt: str, sums: pl.DataFrame) -> CaseBlock:
-    """The cases of one month, by its number since the year 0."""
-    (year, place), (next_year, next_place) = divmod(month, 12), divmod(month + 1, 12)
-    within = datetime(year, place + 1, 1, tzinfo=UTC), datetime(next_year, next_place + 1, 1, tzinfo=UTC)
-    name = f"{year:04}-{place + 1:02}"
-    return CaseBlock(name, _key(salt, name, sums), sums.select(pl.col("count").sum()).item(), within)
+def _months_of_a_file(sums: pl.DataFrame) -> int:
+    """How many months' cases are published as one file."""
+    cases, month = int(sums["count"].sum()), sums["month"]
+    enough = (months for months in _PERIODS if cases >= PART_ROWS * (month // months).n_unique())
+    return next(enough, _PERIODS[-1])
+
+
+def _block(month: int, months: int, salt: str, sums: pl.DataFrame) -> CaseBlock:
+    """The cases of some months, from one on by its number since the year 0."""
+    (year, place), within = divmod(month, 12), (_begin_of(month), _begin_of(month + months))
+    name = {1: f"{year:04}-{place + 1:02}", 3: f"{year:04}-Q{place // 3 + 1}", 12: f"{year:04}"}[months]
+    told = sums.drop("part")
+    return CaseBlock(name, _key(salt, name, told), told.select(pl.col("count").sum()).item(), within)
+
+
+def _begin_of(month: int) -> int:
+    """When a month begins, microseconds since 1970."""
+    year, place = divmod(month, 12)
+    return microseconds(datetime(year, place + 1, 1, tzinfo=UTC))
 
 
 def _case_names(codebook: Codebook) -> list[pl.Expr]:

@@ -83,7 +83,7 @@ class Writers:
 def _part(cases: NamedCases, block: CaseBlock, salt: str) -> Part:
     states, rows = cases.states(block, salt), partial(cases.rows, block.places)
     state = states[-1] if states else ""
-    return Part(block.month, block.key, rows, state, frozenset(states), partial(cases.mended, block))
+    return Part(block.period, block.key, rows, state, frozenset(states), partial(cases.mended, block))
 
 
 def _made_by(extra: Mapping[str, Column]) -> str:

@@ -90,6 +90,7 @@ def test_many_cases_are_published_by_month_and_only_months_that_change_are_writt
     company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 50)
+    monkeypatch.setattr(named_cases, "PART_ROWS", 1)
     root = Path(shutil.copytree(company.root, tmp_path / "shop", symlinks=True))
     before = company.table("fact_case").sort(FactCase.primary_key())
     release = publish_inline(Run(load(root))).release

@@ -109,6 +109,8 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     monkeypatch.setattr(months, "DELTAS_MAX", (months.DELTAS_MAX, 3)[sequence % 2])
     monkeypatch.setattr(lately, "LARGE_ROWS", (lately.LARGE_ROWS, 8, 0)[sequence % 3])
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
+    # As if there were many cases a month, or few of them.
+    monkeypatch.setattr(named_cases, "PART_ROWS", (1, 12)[sequence % 2])
     # As it is, and as if what is made anew were never much beside what was made before.
     monkeypatch.setattr(case_parts, "BESIDE", (1e9, case_parts.BESIDE)[sequence // 3 % 2])
     monkeypatch.setattr(case_parts, "ANEW", (1e9, case_parts.ANEW)[sequence // 3 % 2])
@@ -221,13 +223,14 @@ def test_months_of_cases_are_mended_from_whatever_state_they_were_published_at(
     monkeypatch.setattr(months, "DELTAS_SHARE", 1e9)
     monkeypatch.setattr(months, "DELTAS_MAX", 100)
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 5)
+    monkeypatch.setattr(named_cases, "PART_ROWS", 1)
     monkeypatch.setattr(named_cases, "STRETCHES", (named_cases.STRETCHES, 0)[sequence % 2])
     for bound in ("BESIDE", "ANEW"):
         monkeypatch.setattr(case_parts, bound, 1e9)
     mended: list[str] = []
     mend = NamedCases.mended
     monkeypatch.setattr(
-        NamedCases, "mended", lambda self, one, was: mended.append(one.month) or mend(self, one, was)
+        NamedCases, "mended", lambda self, one, was: mended.append(one.period) or mend(self, one, was)
     )
     history = History(tmp_path, random.Random(SEED + 1000 + sequence))
     stood: dict[tuple[str, str], pl.DataFrame] = {}
@@ -251,13 +254,13 @@ def blocks(
     assert pl.concat(parts.values()).sort(by).equals(cases.rows().select(columns))
     for one in found:
         states = cases.states(one, "")
-        for before in {(one.month, state) for state in states} & stood.keys():
+        for before in {(one.period, state) for state in states} & stood.keys():
             # What was published at any of the states can be mended to what it is now.
             mended = cases.mended(one, stood[before])
             assert mended is not None
             assert mended.select(columns).equals(parts[one.key])
         if states:
-            stood[one.month, states[-1]] = parts[one.key]
+            stood[one.period, states[-1]] = parts[one.key]
     return parts
 
 

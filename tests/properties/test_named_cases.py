@@ -92,10 +92,11 @@ def named(
 @pytest.fixture(autouse=True)
 def _by_month(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 3)
+    monkeypatch.setattr(named_cases, "PART_ROWS", 1)
 
 
 def keys(cases: NamedCases, salt: str = "") -> dict[str, str]:
-    return {one.month: one.key for one in cases.blocks(salt)}
+    return {one.period: one.key for one in cases.blocks(salt)}
 
 
 def changed(one: NamedCases, other: NamedCases) -> list[str]:
@@ -107,15 +108,37 @@ def changed(one: NamedCases, other: NamedCases) -> list[str]:
 def test_every_case_is_in_the_block_of_its_month():
     cases = named()
     blocks = cases.blocks("")
-    assert [one.month for one in blocks] == ["2026-01", "2026-02", "2026-03"]
+    assert [one.period for one in blocks] == ["2026-01", "2026-02", "2026-03"]
     assert [sorted(cases.rows(one.places)["case_id"]) for one in blocks] == [["T1", "T2"], ["T3"], ["T4"]]
     assert len(keys(cases)) == len(set(keys(cases).values())) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "periods"),
+    [
+        (1, ["2026-01", "2026-03", "2027-01"]),
+        (2, ["2026-Q1", "2027-Q1"]),
+        (3, ["2026", "2027"]),
+    ],
+)
+def test_where_months_have_few_cases_files_are_of_quarters_or_years(
+    monkeypatch: pytest.MonkeyPatch, rows: int, periods: list[str]
+):
+    monkeypatch.setattr(named_cases, "PART_ROWS", rows)
+    days = ("2026-01-01 00:00", "2026-01-31 23:59", "2026-03-31 23:59", "2027-01-01 00:00")
+    moments = pl.Series(days).str.to_datetime(time_unit="us", time_zone="UTC")
+    cases = named(opened_at=moments)
+    blocks = cases.blocks("")
+    assert [one.period for one in blocks] == periods
+    told = [cases.rows(one.places)["opened_at"].to_list() for one in blocks]
+    assert [one.count for one in blocks] == [len(one) for one in told]
+    assert sorted(moment for one in told for moment in one) == moments.to_list()
 
 
 def test_few_cases_are_one_block_and_none_are_one_without_rows(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 4)
     (block,) = named().blocks("")
-    assert (block.month, block.places) == ("", None)
+    assert (block.period, block.places) == ("", None)
     none = NamedCases(
         Renewed.whole(pl.DataFrame()),
         named().credit,
@@ -210,7 +233,7 @@ def test_a_case_told_of_twice_is_not_put_into_two_files():
         cases.fingerprints,
         cases.texts,
     )
-    assert [one.month for one in twice.blocks("")] == [""]
+    assert [one.period for one in twice.blocks("")] == [""]
 
 
 def test_keys_do_not_hang_on_how_many_cases_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch):
