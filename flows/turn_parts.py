@@ -23,7 +23,7 @@ from transforms.periods import Calendar
 from transforms.pieces import Some, pieces
 from transforms.sampling import asked_and_answered
 from transforms.stakes import ownerless_events, recent_events, unmatched_events
-from transforms.tallies import Tallies
+from transforms.tallies import TOLD_ROWS, Tallies
 
 FACTS, TOLD, MOVED, TYPES, STAKES = "facts", "told", "moved", "types", "stakes"
 MISSED, RECENT = "missed", "recent"
@@ -135,19 +135,20 @@ class Turns:
         told = {name: kinds[name] for name in wanted.told_columns} if facts else {}
         self._of_subjects = [pl.DataFrame(schema=told)]
         self._moves = wanted.moves() if facts and wanted.atlas.customers else None
-        self._unmatched = {name: kinds[name] for name in _UNMATCHED} if facts else {}
+        self._unmatched_kinds = {name: kinds[name] for name in _UNMATCHED} if facts else {}
+        self._unmatched = Some(self._unmatched_kinds)
         self._found: dict[str, list[pl.DataFrame]] = {}
 
     def add(self, events: pl.DataFrame) -> None:
         """What one turn gives."""
         self._turns += 1
-        whole, unmatched, touchpoint = [], Some(self._unmatched), []
+        whole, touchpoint = [], []
         queries = self._queries()
         for piece in pieces(events):
             matched = self._wanted.matcher.looked_up(piece)
             if self._facts:
                 self._tally.add(matched)
-                matched.put(np.flatnonzero(matched.rule == 0), unmatched)
+                matched.put(np.flatnonzero(matched.rule == 0), self._unmatched)
                 touchpoint += [_touchpoints_of_subjects(matched)] if self._wanted.atlas.cases else []
             if self._moves:
                 self._moves.add(matched)
@@ -157,13 +158,20 @@ class Turns:
         if whole:
             rows = pl.concat(whole, rechunk=True).lazy()
             plans = {name: query(rows) for name, query in queries.items()}
-        if unmatched.rows:
-            plans[MISSED] = unmatched_events(unmatched.frame().lazy())
         if touchpoint:
             self._tell(events, np.concatenate(touchpoint))
         found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
         for name, frame in zip(plans, found, strict=True):
             self._found.setdefault(name, []).append(frame)
+        if self._unmatched.rows > TOLD_ROWS:
+            self._miss()
+
+    def _miss(self) -> None:
+        """Count the unmatched of several turns at once: there are few of them."""
+        if self._unmatched.rows:
+            missed = unmatched_events(self._unmatched.frame().lazy()).collect(engine="in-memory")
+            self._found.setdefault(MISSED, []).append(missed)
+            self._unmatched = Some(self._unmatched_kinds)
 
     def _queries(self) -> dict[str, Query]:
         facts = self._wanted.queries if self._facts else {}
@@ -179,6 +187,7 @@ class Turns:
 
     def parts(self) -> dict[str, Frames]:
         """All of it, by kind."""
+        self._miss()
         kinds = (_OF_FACTS if self._facts else {}) | (_OF_STAKES if self._stakes else {})
         lacking = [name for own in kinds.values() for name in own if name not in self._found]
         found = {

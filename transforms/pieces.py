@@ -102,9 +102,9 @@ class Some:
     def frame(self) -> pl.DataFrame:
         """All of them, in order."""
         arrays = [self._array(name) for name in self._kinds]
-        return pl.DataFrame(pa.RecordBatch.from_arrays(arrays, names=list(self._kinds))).cast(
-            dict(self._kinds)
-        )
+        held = pl.DataFrame(pa.RecordBatch.from_arrays(arrays, names=list(self._kinds)))
+        # Column by column: a query would wait for others who have queries.
+        return pl.DataFrame([one.cast(self._kinds[one.name]) for one in held])
 
     def _array(self, name: str) -> pa.Array:
         """A column as it lies here: polars would copy it."""
