@@ -142,8 +142,38 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
     patience = np.array(
         [NO_DAY if one.lapse_days is None else one.lapse_days for one in groups], dtype=np.int64
     )
-    made = [_counted(every, patience, groups) for every in _few_at_once(moves)]
+    first, last = moves.select(pl.col("day").min(), last=pl.col("day").max()).row(0)
+    days = _Days.of(first, last + max((one.lapse_days or 0 for one in groups), default=0) + 1)
+    made = [_counted(every, patience, groups, days) for every in _few_at_once(moves)]
     return made[0] if len(made) == 1 else together(made, [1] * len(made))
+
+
+@dataclass(frozen=True)
+class _Days:
+    """What days are in.
+
+    Attributes:
+        first: The first of them, days since 1970.
+        begins: The first day of the period that each is in, by period.
+        month: The month that each is in: 12 times the year, and the month from 0.
+    """
+
+    first: int
+    begins: Mapping[str, np.ndarray]
+    month: np.ndarray
+
+    @classmethod
+    def of(cls, first: int, last: int) -> "_Days":
+        """All days from one to another."""
+        dates = pl.int_range(first, last + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
+        begins = {
+            period: dates.dt.truncate(every).to_physical().to_numpy() for period, every in EVERY.items()
+        }
+        return cls(first, begins, (dates.dt.year() * 12 + dates.dt.month() - 1).to_numpy())
+
+    def places(self, days: np.ndarray) -> np.ndarray:
+        """Where some days stand."""
+        return (days - self.first).astype(np.intp)
 
 
 def _few_at_once(moves: pl.DataFrame) -> Iterator[_Moves]:
@@ -160,8 +190,8 @@ def _few_at_once(moves: pl.DataFrame) -> Iterator[_Moves]:
         yield _Moves(person=person[first:end], day=some["day"].cast(pl.Int32).to_numpy(), **told)
 
 
-def _counted(every: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup]) -> Counts:
-    found = {**_spans(_lasting(every, patience), patience, groups), **_months(every)}
+def _counted(every: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup], days: "_Days") -> Counts:
+    found = {**_spans(_lasting(every, patience), patience, groups, days), **_months(every, days)}
     return {
         name: pl.DataFrame(_added_up(found[name]), schema=dict(schema)) for name, schema in SCHEMAS.items()
     }
@@ -187,7 +217,9 @@ def _lasting(moves: _Moves, patience: np.ndarray) -> _Moves:
     return moves.some(~is_back)
 
 
-def _spans(moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup]) -> Mapping[str, Columns]:
+def _spans(
+    moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup], days: _Days
+) -> Mapping[str, Columns]:
     """Starts and ends, a row for every span: the first move is active, and only the last one may be leaving."""
     first = np.flatnonzero(moves.is_over(patience))
     last = np.append(first[1:], moves.person.size)[: first.size] - 1
@@ -210,14 +242,14 @@ def _spans(moves: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup])
         some = np.flatnonzero(ends_some_day)
         last, has_left, group, segment, day = (one[some] for one in (last, has_left, group, segment, day))
         first, value = first[some], value[some]
-    began, begins = moves.day[first], _begins(day)
+    began, place = moves.day[first], days.places(day)
     ends = {
         "group": group,
         "segment": segment,
         "day": day,
         "is_lapsed": ~has_left,
         "reason": np.where(has_left, moves.reason[last], 0),
-        **{f"in_{period}": began >= begins[period] for period in FLOW_PERIODS},
+        **{f"in_{period}": began >= days.begins[period][place] for period in FLOW_PERIODS},
         "value": value,
     }
     return {"starts": starts, "ends": ends}
@@ -264,17 +296,7 @@ def _again_in(person: np.ndarray, segment: np.ndarray) -> np.ndarray:
     return found
 
 
-def _begins(days: np.ndarray) -> Mapping[str, np.ndarray]:
-    """The first day of the period that each of some days is in, by period."""
-    low, high = (int(end(days)) if days.size else 0 for end in (np.min, np.max))
-    calendar = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
-    place = (days - low).astype(np.intp)
-    return {
-        period: calendar.dt.truncate(every).to_physical().to_numpy()[place] for period, every in EVERY.items()
-    }
-
-
-def _months(moves: _Moves) -> Mapping[str, Columns]:
+def _months(moves: _Moves, days: _Days) -> Mapping[str, Columns]:
     """Months and lasts, a row for every customer and month in which they are active, and one for every customer."""
     if moves.is_left.any():
         moves = moves.some(~moves.is_left)
@@ -284,10 +306,7 @@ def _months(moves: _Moves) -> Mapping[str, Columns]:
             name: {column: nothing for column in SCHEMAS[name] if column not in _SUMS}
             for name in ("months", "lasts")
         }
-    low, high = int(moves.day.min()), int(moves.day.max())
-    dates = pl.int_range(low, high + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
-    month_of = (dates.dt.year() * 12 + dates.dt.month() - 1).to_numpy()
-    month, is_same = month_of.take(moves.day - low, mode="clip"), moves.is_same
+    month, is_same = days.month[days.places(moves.day)], moves.is_same
     is_other = ~is_same
     is_other[1:] |= month[1:] != month[:-1]
     is_first, other = np.flatnonzero(~is_same), np.flatnonzero(is_other)
