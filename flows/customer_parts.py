@@ -149,8 +149,10 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
     if touched.size > ANEW * int(made["lasts"]["n"].sum()):
         return None
     groups, sides = asked.atlas.customers, []
+    every_pack = {**old, **new}
+    theirs = dict(zip(every_pack, _of_some(every_pack.values(), touched, len(groups)), strict=True))
     for of, identity in ((old, then), (new, today)):
-        moves = [identity.applied(some) for some in _of_some(of.values(), touched, len(groups))]
+        moves = [identity.applied(theirs[key]) for key in of]
         if asked.in_one_turn is not None and sum(some.height for some in moves) > asked.in_one_turn:
             return None  # bucket by bucket they take less memory
         sides.append(counted(order_of(groups).together(moves), groups))
