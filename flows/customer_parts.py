@@ -21,7 +21,7 @@ CUSTOMERS, MADE_OF, ALIASES = "customers", "made_of", "aliases"
 ANEW = 1 / 8
 """Beyond this share of touched customers all are counted anew, bucket by bucket: what they did is looked at all at once."""
 AT_ONCE = 1 << 20
-"""About so many moves are counted at once at most, unless one customer has more."""
+"""About so many moves are put in order at once at most, unless one customer has more."""
 _DRAWN = 4096
 """Of so many moves one says where buckets of customers begin."""
 _LAST = 1 << 32

@@ -10,7 +10,7 @@ from collections import ChainMap
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import cast
 
 import numpy as np
@@ -22,6 +22,7 @@ from transforms.case_tables import fact_case
 from transforms.credit import Credit
 from transforms.renewed import Renewed
 from transforms.slots import microseconds
+from warehouse.coder import Hashes
 
 ONE_FILE_ROWS = 200_000
 """Up to so many cases are published as one; more of them by when they were opened."""
@@ -42,8 +43,8 @@ _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
 _BY, _SUMMED = ("month", "touchpoint", "slot_opened"), ("count", "hashes", "mixed")
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
-Fingerprints = Callable[[str, np.ndarray], np.ndarray]
-"""Hashes (uint64) of what some codes of a column stand for, 0 for the code 0; those of `customer` are of their keys."""
+Fingerprints = Callable[[str], Hashes]
+"""Hashes of what the codes of a column stand for; those of `customer` are of their keys."""
 
 
 Texts = Callable[[str, np.ndarray], pl.Series]
@@ -132,7 +133,9 @@ class NamedCases:
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         # Who is who is in the first state, and in nothing else that is remembered.
         name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
-        sums = self._credited(self.made.summed(name, self._hashed, _BY))
+        # What codes mean is asked for of rows that came, and of those that are gone.
+        hashed = partial(self._hashed, cache(self.fingerprints))
+        sums = self._credited(self.made.summed(name, hashed, _BY))
         if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
             return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
         months = _months_of_a_file(sums)
@@ -230,12 +233,12 @@ class NamedCases:
         return told.group_by("month", *named).agg(pl.col(_SUMMED).sum()).sort("month", *named).collect()
 
     def _is_each_once(self) -> bool:
-        """Whether no case is told of twice: a table keeps that promise as a whole, not month by month."""
+        """Whether no case is told of twice: a table keeps that promise as a whole, not file by file."""
         # Those that came are all that there is of their subjects.
         old = self.made.remember("once", lambda: pl.DataFrame({"is_once": [_is_each_once(self.made.old)]}))
         return old["is_once"].item() and _is_each_once(self.made.came)
 
-    def _hashed(self, cases: pl.DataFrame) -> pl.DataFrame:
+    def _hashed(self, fingerprints: Fingerprints, cases: pl.DataFrame) -> pl.DataFrame:
         """Sums over hashes of rows, whatever codes are: two, that no two rows make up for each other.
 
         So many rows at a time: hashes take eight bytes each. Who is accountable is not in them: of that there are few.
@@ -245,7 +248,7 @@ class NamedCases:
         month = pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1
         for begin in range(0, cases.height, HASHED_ROWS):
             some = cases[begin : begin + HASHED_ROWS]
-            hashes = self._meanings(some).hash_rows().to_numpy()
+            hashes = self._meanings(some, fingerprints).hash_rows().to_numpy()
             mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
             told = some.select(month.alias("month"), "touchpoint", "slot_opened").with_columns(
                 count=pl.lit(1, pl.Int64), hashes=hashes.view(np.int64), mixed=mixed.view(np.int64)
@@ -259,11 +262,11 @@ class NamedCases:
         others = {"touchpoint", *_MADE_OF_OTHERS}
         return [name for name in self.cases.columns if not name.startswith("slot_") and name not in others]
 
-    def _meanings(self, cases: pl.DataFrame) -> pl.DataFrame:
+    def _meanings(self, cases: pl.DataFrame, fingerprints: Fingerprints) -> pl.DataFrame:
         """What rows are made of: columns as they are, or hashes of what their codes stand for."""
         columns = {name: _GROUPS.get(name, name) for name in self._told}
         coded = {
-            name: self.fingerprints(column, cases[name].fill_null(0).to_numpy())
+            name: fingerprints(column).look_up(cases[name].fill_null(0).to_numpy())
             for name, column in columns.items()
             if column == "customer" or self.codebook.is_coded(column)
         }
@@ -271,8 +274,12 @@ class NamedCases:
 
 
 def _months_of_a_file(sums: pl.DataFrame) -> int:
-    """How many months' cases are published as one file."""
-    cases, month = int(sums["count"].sum()), sums["month"]
+    """How many months' cases are published as one file: as many as the months before the newest one say.
+
+    The newest grows from nothing, and files would be of other months whenever one begins.
+    """
+    whole = sums.filter(pl.col("month") < pl.col("month").max())
+    cases, month = int(whole["count"].sum()), whole["month"]
     enough = (months for months in _PERIODS if cases >= PART_ROWS * (month // months).n_unique())
     return next(enough, _PERIODS[-1])
 
@@ -342,7 +349,7 @@ def _rows_of(rows: pl.DataFrame, named: pl.DataFrame) -> np.ndarray:
     return is_one.join(named, on=("feed", "case_id"), how="semi", maintain_order="left")["row"].to_numpy()
 
 
-def _key(salt: str, month: str, sums: pl.DataFrame) -> str:
+def _key(salt: str, period: str, sums: pl.DataFrame) -> str:
     """A hash of sums over rows, which may have been in any order."""
-    said = [pl.__version__, salt, month, sums.rows()]
+    said = [pl.__version__, salt, period, sums.rows()]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]

@@ -15,7 +15,7 @@ from contracts.events import Codebook
 from transforms.beside import Order
 from transforms.cases import BY_SUBJECT, case_columns
 from transforms.customer_counts import BY_PERSON
-from transforms.customer_moves import Found
+from transforms.customer_moves import Finders
 from transforms.followed import followed_events, paired
 from transforms.match import Matched, Matcher, match
 from transforms.measure import ADDITIVE, CELL, measure_rates
@@ -76,9 +76,10 @@ class Wanted:
         stored = {name for spec in self.atlas.cases for name in case_columns(spec, self.codebook)}
         return sorted({*stored, "touchpoint"})
 
-    def moves(self) -> Found:
-        """Of no event yet, which of them make or end a customer."""
-        return Found(self.atlas.customers, self.matcher.slots, self.codebook)
+    @cached_property
+    def finders(self) -> Finders:
+        """Which events make or end a customer."""
+        return Finders(self.atlas.customers, self.matcher.slots, self.codebook)
 
     @cached_property
     def queries(self) -> Mapping[str, Query]:
@@ -134,7 +135,7 @@ class Turns:
         # Without facts not all columns are read.
         told = {name: kinds[name] for name in wanted.told_columns} if facts else {}
         self._of_subjects = [pl.DataFrame(schema=told)]
-        self._moves = wanted.moves() if facts and wanted.atlas.customers else None
+        self._moves = wanted.finders.begin() if facts and wanted.atlas.customers else None
         self._unmatched_kinds = {name: kinds[name] for name in _UNMATCHED} if facts else {}
         self._unmatched = Some(self._unmatched_kinds)
         self._found: dict[str, list[pl.DataFrame]] = {}

@@ -21,7 +21,7 @@ class Order:
 
     Attributes:
         of: Two columns that say whose a row is; the second of no more than 32 bits.
-        then: Columns that say which of somebody's rows is later; ties are alike.
+        then: Columns that say which of somebody's rows is later; ties are alike. None where nobody asks.
     """
 
     of: tuple[str, str]
@@ -84,6 +84,8 @@ class Order:
         order has to say which of several at one instant is later, by all of it.
         """
         beside = self.beside(told)
+        if not self.then:
+            return beside
         number, at = self.numbered(beside), beside[self.then[0]].to_physical().to_numpy()
         same = number[1:] == number[:-1]
         if (late := np.flatnonzero(same & (at[1:] < at[:-1])) + 1).size:

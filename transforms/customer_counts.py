@@ -29,12 +29,8 @@ EVERY: Mapping[str, str] = dict(zip(FLOW_PERIODS, ("1w", "1mo", "1q"), strict=Tr
 """How long periods are, as polars says it."""
 
 _WHOSE = {"group": pl.UInt8, "segment": pl.UInt32}
-_NOTHING = {
-    "group": np.uint8(0),
-    "is_left": np.False_,
-    **dict.fromkeys(("steps", "reason", "segment"), np.uint8(0)),
-}
-"""What a move says by itself, and where nothing is kept of it."""
+_NOTHING = {"is_left": np.False_, **dict.fromkeys(("steps", "reason", "segment"), np.uint8(0))}
+"""What a move says where nothing is kept of it."""
 _SUMS = {"n": pl.Int64, "value": pl.Int64}
 STARTS = {**_WHOSE, "day": pl.Int32, "is_back": pl.Boolean, "is_back_there": pl.Boolean, **_SUMS}
 """Spans that begin on a day (since 1970): not the customer's first one, nor their first one in the segment; how many
@@ -62,6 +58,8 @@ SCHEMAS: Mapping[str, Mapping[str, type[pl.DataType]]] = {
 Counts = Mapping[str, pl.DataFrame]
 """A table of every schema."""
 NO_DAY = np.iinfo(np.int32).max
+_WAITS_MAX = 1 << 16
+"""Who waits for more days than these, 179 years, lapses after so many: nobody will look."""
 
 
 def order_of(groups: Sequence[CustomerGroup]) -> Order:
@@ -132,7 +130,7 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
     """Counts of customers.
 
     Args:
-        moves: What `customer_moves.stored` returns, columns as narrow as their numbers: all of every customer's, as
+        moves: What `customer_moves.as_kept` returns, columns as narrow as their numbers: all of every customer's, as
             `order_of` the groups has them.
         groups: The map's groups.
     """
@@ -140,10 +138,11 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
         return of_nobody()
     # Who waits for ever does not lapse.
     patience = np.array(
-        [NO_DAY if one.lapse_days is None else one.lapse_days for one in groups], dtype=np.int64
+        [NO_DAY if one.lapse_days is None else min(one.lapse_days, _WAITS_MAX) for one in groups],
+        dtype=np.int64,
     )
     first, last = moves.select(pl.col("day").min(), last=pl.col("day").max()).row(0)
-    days = _Days.of(first, last + max((one.lapse_days or 0 for one in groups), default=0) + 1)
+    days = _Days.of(first, last + int(patience[patience < NO_DAY].max(initial=0)) + 1)
     made = [_counted(every, patience, groups, days) for every in _few_at_once(moves)]
     return made[0] if len(made) == 1 else together(made, [1] * len(made))
 
@@ -187,7 +186,8 @@ def _few_at_once(moves: pl.DataFrame) -> Iterator[_Moves]:
             for name, nothing in _NOTHING.items()
         }
         # Days are taken from each other: where they come as narrow as they fit, what is between them may not fit.
-        yield _Moves(person=person[first:end], day=some["day"].cast(pl.Int32).to_numpy(), **told)
+        day, group = some["day"].cast(pl.Int32).to_numpy(), some["group"].to_numpy()
+        yield _Moves(person=person[first:end], day=day, group=group, **told)
 
 
 def _counted(every: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup], days: "_Days") -> Counts:
@@ -236,7 +236,7 @@ def _spans(
         "value": value,
     }
     waits = patience[group]
-    day = np.where(has_left, moves.day[last], moves.day[active] + np.minimum(waits, 1 << 20) + 1)
+    day = np.where(has_left, moves.day[last], moves.day[active] + np.minimum(waits, _WAITS_MAX) + 1)
     ends_some_day = has_left | (waits < NO_DAY)
     if not ends_some_day.all():
         some = np.flatnonzero(ends_some_day)

@@ -4,8 +4,9 @@
 asked of them (`Finder`); what is kept of these is said by the same expressions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from contracts.events import INSTANT, Codebook
 from contracts.predicates import Where
 from transforms.match import Matched
 from transforms.pieces import Piece, Some
-from transforms.predicates import all_hold, coded, holds_by_code, where_coded
+from transforms.predicates import Split, split, where_coded
 from transforms.slots import Slots
 
 STEPS = 1000
@@ -33,6 +34,8 @@ MOVES = {
 }
 """Events that make or end a customer. Grain: group (its number in the map) and event."""
 
+TOLD_ROWS = 1_000_000
+"""So many moves are held before they become what is kept of them, which is narrower."""
 _ALWAYS = ("customer", "occurred_at")
 
 
@@ -62,7 +65,7 @@ def is_told_by_day(groups: Sequence[CustomerGroup]) -> bool:
     return not any(one.left or one.by or one.value_basis != "total" for one in groups)
 
 
-def stored(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> pl.DataFrame:
+def as_kept(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> pl.DataFrame:
     """Moves as they are kept and counted: `day`, days since 1970, for `date`, and of all else what groups make use of."""
     dated = moves.with_columns(day=pl.col("date").to_physical()).drop("date")
     if not is_told_by_day(groups):
@@ -70,40 +73,62 @@ def stored(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> pl.DataFrame
     return dated.select("group", "customer", "day", *(["steps"] if any(one.value for one in groups) else []))
 
 
-class Found:
+@dataclass(frozen=True)
+class Finders:
+    """What finds moves.
+
+    Attributes:
+        groups: The map's groups.
+        slots: Slots that hold every event.
+        codebook: What the codes stand for.
+    """
+
+    groups: Sequence[CustomerGroup]
+    slots: Slots
+    codebook: Codebook
+
+    @cached_property
+    def every(self) -> Sequence["Finder"]:
+        """One for each way to move."""
+        return [Finder(one, split(one.where, self.codebook)) for one in _moves_of(self.groups)]
+
+    def begin(self) -> "FoundMoves":
+        """Nothing found yet."""
+        return FoundMoves(self)
+
+
+class FoundMoves:
     """The moves among some events, found piece by piece."""
 
-    def __init__(self, groups: Sequence[CustomerGroup], slots: Slots, codebook: Codebook) -> None:
-        """None yet.
-
-        Args:
-            groups: The map's groups.
-            slots: Slots that hold every event.
-            codebook: What the codes stand for.
-        """
-        self._groups, self._slots, self._codebook = groups, slots, codebook
-        self._finders = [Finder.of(one, codebook) for one in _moves_of(groups)]
+    def __init__(self, of: Finders) -> None:
+        self._of = of
         self._some: dict[int, Some] = {}
+        self._kept: list[pl.DataFrame] = [as_kept(pl.DataFrame(schema=MOVES), of.groups)]
 
     def add(self, matched: Matched) -> None:
         """Those among a piece of events."""
-        for number, finder in enumerate(self._finders):
+        for number, finder in enumerate(self._of.every):
             rows = finder.rows(matched.events)
             if not rows.size:
                 continue
             if number not in self._some:
-                kinds = matched.kinds([*_ALWAYS, "slot", *finder.move.columns(self._codebook)])
+                kinds = matched.kinds([*_ALWAYS, "slot", *finder.move.columns(self._of.codebook)])
                 self._some[number] = Some(kinds)
             slot = matched.slot.take(rows).view(np.uint32)
             self._some[number].add(matched.events, rows, slot=slot)
+        if sum(some.rows for some in self._some.values()) > TOLD_ROWS:
+            self._keep()
 
     def moves(self) -> pl.DataFrame:
-        """All of them, as `stored` has them."""
-        made = [
-            some.frame().select(self._finders[number].move.told(self._slots, self._codebook))
-            for number, some in self._some.items()
-        ]
-        return stored(pl.concat([pl.DataFrame(schema=MOVES), *made], rechunk=True), self._groups)
+        """All of them, as `as_kept` has them."""
+        self._keep()
+        return pl.concat(self._kept, rechunk=True)
+
+    def _keep(self) -> None:
+        for number, some in self._some.items():
+            told = self._of.every[number].move.told(self._of.slots, self._of.codebook)
+            self._kept.append(as_kept(some.frame().select(told), self._of.groups))
+        self._some = {}
 
 
 @dataclass(frozen=True)
@@ -150,36 +175,22 @@ class Finder:
 
     Attributes:
         move: The way.
-        by_code: By column of few values, whether what is asked of it holds, by code.
-        rest: Whether all else that is asked holds; None where nothing is.
+        where: What is asked of them.
     """
 
     move: _Move
-    by_code: Mapping[str, np.ndarray]
-    rest: pl.Expr | None
-
-    @classmethod
-    def of(cls, move: _Move, codebook: Codebook) -> "Finder":
-        """The finder of a way."""
-        by_code: dict[str, np.ndarray] = {}
-        others = []
-        for name, condition in move.where.items():
-            column, holds = codebook.column(name), holds_by_code(name, condition, codebook)
-            if holds is None:
-                others.append(coded(name, condition, codebook))
-            else:
-                by_code[column] = holds & by_code.get(column, True)
-        return cls(move, by_code, all_hold(others) if others else None)
+    where: Split
 
     def rows(self, events: Piece) -> np.ndarray:
         """Their places among some events, ascending; only those of somebody known."""
         found = events.whole("customer") > 0
-        for column, holds in self.by_code.items():
+        for column, holds in self.where.by_code.items():
             found &= holds.take(events.whole(column))
         rows = np.flatnonzero(found)
-        if self.rest is None or not rows.size:
+        if self.where.rest is None or not rows.size:
             return rows
-        return rows[events.events[rows].with_columns(__holds=self.rest)["__holds"].to_numpy()]
+        told = events.events.select(self.where.columns)[rows]
+        return rows[told.with_columns(__holds=self.where.rest)["__holds"].to_numpy()]
 
 
 def _moves_of(groups: Sequence[CustomerGroup]) -> Iterator[_Move]:

@@ -1,6 +1,7 @@
 """Conditions as expressions: over stored codes for events, over plain values for cases."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -40,16 +41,6 @@ def coded(column: str, condition: Condition, codebook: Codebook) -> pl.Expr:
     return stored.cast(pl.UInt32).is_in(pl.Series(codes, dtype=pl.UInt32).implode())
 
 
-def holds_by_code(column: str, condition: Condition, codebook: Codebook) -> np.ndarray | None:
-    """Whether the condition holds, by code of a stored column; None of one without codes, or with too many."""
-    name = codebook.column(column)
-    known = len(codebook.values.get(name, ()))
-    if not codebook.is_coded(name) or known >= CODES_MAX:
-        return None
-    every = pl.DataFrame({name: np.arange(known + 1, dtype=np.uint32)})
-    return every.with_columns(__holds=all_hold([coded(column, condition, codebook)]))["__holds"].to_numpy()
-
-
 def accepted_codes(column: str, condition: Condition, codebook: Codebook) -> list[int]:
     """Codes of the values that equality accepts; `*` in a value stands for any text."""
     known = codebook.values.get(column, ())
@@ -84,6 +75,37 @@ def plain(column: str, condition: Condition) -> pl.Expr:
 def where_coded(where: Where, codebook: Codebook) -> pl.Expr:
     """All conditions over stored events."""
     return all_hold(coded(column, condition, codebook) for column, condition in where.items())
+
+
+@dataclass(frozen=True)
+class Split:
+    """Conditions over stored events: those that are looked up, and those that are not.
+
+    Attributes:
+        by_code: By column of few values, whether all conditions on it hold, by code.
+        columns: Columns that all others are on.
+        rest: Whether all others hold; None where there are none.
+    """
+
+    by_code: Mapping[str, np.ndarray]
+    columns: Sequence[str]
+    rest: pl.Expr | None
+
+
+def split(where: Where, codebook: Codebook) -> Split:
+    """Conditions by how arrays look at them."""
+    by_code: dict[str, np.ndarray] = {}
+    others: dict[str, list[pl.Expr]] = {}
+    for name, condition in where.items():
+        column, holds = codebook.column(name), coded(name, condition, codebook)
+        if not codebook.is_coded(column) or len(codebook.values.get(column, ())) >= CODES_MAX:
+            others.setdefault(column, []).append(holds)
+            continue
+        codes = np.arange(len(codebook.values.get(column, ())) + 1, dtype=np.uint32)
+        found = pl.DataFrame({column: codes}).with_columns(__holds=all_hold([holds]))["__holds"].to_numpy()
+        by_code[column] = by_code[column] & found if column in by_code else found
+    rest = [holds for column in sorted(others) for holds in others[column]]
+    return Split(by_code, sorted(others), all_hold(rest) if rest else None)
 
 
 def where_plain(where: Where) -> pl.Expr:

@@ -31,7 +31,7 @@ from transforms.measure import (
     value_of,
 )
 from transforms.pieces import Some
-from transforms.predicates import accepted_codes, all_hold, coded, holds_by_code
+from transforms.predicates import accepted_codes, split
 
 TOLD_ROWS = 1_000_000
 """So many events of metrics are held before what they add is worked out: the fewer times, the less it costs."""
@@ -182,11 +182,9 @@ class Tallies:
 
     def _wanted_of(self, metric: Metric, number: int) -> _Wanted:
         codebook, value = self.codebook, [metric.value] if metric.value else []
-        tested = {codebook.column(name): test for name, test in metric.where.items()}
-        by_code = {column: holds_by_code(column, test, codebook) for column, test in tested.items()}
-        bits = {column: holds for column, holds in by_code.items() if holds is not None}
-        others = tested.keys() - bits.keys()
-        named = {codebook.column(name) for name in (*metric.by, *metric.good, *value)} | others
+        where = split(metric.where, codebook)
+        bits = where.by_code
+        named = {codebook.column(name) for name in (*metric.by, *metric.good, *value)} | {*where.columns}
         feeds = np.flatnonzero(bits["feed"]) if "feed" in bits else np.empty(0, np.int64)
         feed = int(feeds[0]) if feeds.size == 1 else None
         segments = {
@@ -201,9 +199,7 @@ class Tallies:
         return _Wanted(
             number=number,
             bits=bits,
-            rest=all_hold(coded(column, tested[column], codebook) for column in sorted(others))
-            if others
-            else None,
+            rest=where.rest,
             feed=feed,
             columns=sorted({*told_by, *named}),
             added=added,

@@ -5,6 +5,7 @@ codes/<column>-<hash>.ids      where in it which text stands, for a column of ma
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,17 +42,13 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
             self._known[column] = texts if texts.len() > FEW else texts.to_list()
         return self._known[column]
 
-    def hashes(self, column: str, codes: np.ndarray) -> np.ndarray:
-        """Hashes of what some codes of a column stand for; 0 for the code 0. What a file gives is remembered.
-
-        Args:
-            column: The column.
-            codes: Codes in any order.
+    def hashes(self, column: str) -> "Hashes":
+        """Hashes of what the codes of a column stand for.
 
         Raises:
             StoreError: A file is missing or damaged.
         """
-        return hashes_of((self._folder / path for path in self._files.get(column, ())), "value", codes)
+        return Hashes.of((self._folder / path for path in self._files.get(column, ())), "value")
 
     def some(self, column: str, codes: np.ndarray) -> pl.Series:
         """What some codes of a column stand for.
@@ -108,24 +105,43 @@ def texts_at(path: Path, column: str, rows: np.ndarray) -> pl.Series:
 _HASHES: Held[Mapping[str, pl.DataFrame]] = Held()
 
 
-def hashes_of(paths: Iterable[Path], column: str, codes: np.ndarray) -> np.ndarray:
-    """Hashes (uint64) of the texts that some codes stand for, in kept files one after the other; held as long as there is room.
+@dataclass(frozen=True)
+class Hashes:
+    """Hashes (uint64) of the texts that codes stand for, in kept files one after the other.
 
-    Args:
-        paths: The files.
-        column: Where in them the texts stand.
-        codes: Codes in any order; 0 has the hash 0.
-
-    Raises:
-        StoreError: A file is missing or damaged.
+    Attributes:
+        of_files: Those of every file's texts.
     """
-    found, before = np.zeros(codes.size, dtype=np.uint64), 1
-    for path in paths:
-        hashes = _hashed(path, column)
-        own = np.flatnonzero((codes >= before) & (codes < before + hashes.size))
-        found[own] = hashes[codes[own].astype(np.int64) - before]
-        before += hashes.size
-    return found
+
+    of_files: Sequence[np.ndarray]
+
+    @classmethod
+    def of(cls, paths: Iterable[Path], column: str) -> "Hashes":
+        """Those of kept files, which are remembered as long as there is room.
+
+        Args:
+            paths: The files.
+            column: Where in them the texts stand.
+
+        Raises:
+            StoreError: A file is missing or damaged.
+        """
+        return cls([_hashed(path, column) for path in paths])
+
+    def look_up(self, codes: np.ndarray) -> np.ndarray:
+        """The hashes of some codes in any order; 0 for the code 0.
+
+        Raises:
+            StoreError: There is no text for a code.
+        """
+        found, before = np.zeros(codes.size, dtype=np.uint64), 1
+        for hashes in self.of_files:
+            own = np.flatnonzero((codes >= before) & (codes < before + hashes.size))
+            found[own] = hashes[codes[own].astype(np.int64) - before]
+            before += hashes.size
+        if (last := int(codes.max(initial=0))) >= before:
+            raise StoreError.at("codes", f"have no text for {last}, but {before - 1}.", LOST)
+        return found
 
 
 def _hashed(path: Path, column: str) -> np.ndarray:

@@ -13,7 +13,7 @@ import polars as pl
 from contracts.deliveries import Delivery
 from contracts.events import ATTRIBUTE, Codebook, stored_schema
 from contracts.identity import Resolution
-from warehouse.coder import Texts, hashes_of, texts_at
+from warehouse.coder import Hashes, Texts, texts_at
 from warehouse.event_ids import index_of
 from warehouse.files import intact
 from warehouse.months import LOST, EventFile, Month
@@ -82,16 +82,16 @@ class State:
         path = self.identity.get("customers")
         return texts_at(self.folder / path, "customer_key", codes - 1) if path else pl.Series(dtype=pl.String)
 
-    def hashes(self, column: str, codes: np.ndarray) -> np.ndarray:
-        """Hashes of what some of a column's codes stand for, as `Texts.hashes`; those of `customer` of their keys.
+    def hashes(self, column: str) -> Hashes:
+        """Hashes of what a column's codes stand for, as `Texts.hashes`; those of `customer` of their keys.
 
         Raises:
             StoreError: A file is missing or damaged.
         """
         if column != "customer":
-            return Texts(self.folder, self.codes).hashes(column, codes)
+            return Texts(self.folder, self.codes).hashes(column)
         path = self.identity.get("customers")
-        return hashes_of([self.folder / path] if path else [], "customer_key", codes)
+        return Hashes.of([self.folder / path] if path else [], "customer_key")
 
     @property
     def event_files(self) -> list[EventFile]:

@@ -143,7 +143,8 @@ def test_duckdb_does_the_whole_job_to_the_last_cell_whichever_way(lived: Path, t
     assert set(found) == {
         "measure_daily", "scorecard_touchpoint", "scorecard_owner", "scorecard_segment", "fact_case", "fact_handoff",
         "fact_issue_flow", "score_distribution", "rule_hit", "fact_event_unmatched", "unmatched_share",
-        "accountability_ladder", "person_load", "observed_accountability",
+        "accountability_ladder", "person_load", "observed_accountability", "fact_customer_flow", "fact_customer_loss",
+        "fact_customer_cohort",
     }  # fmt: skip
     assert {name: differing for name, (_, differing) in found.items() if differing} == {}
     assert all(cells > 0 for cells, _ in found.values())
@@ -162,9 +163,11 @@ def _altered(name: str, kind: pl.DataType) -> pl.Expr:
     other = {
         pl.Boolean: ~value,
         pl.String: value.fill_null("") + "x",
+        pl.Date: value.fill_null(pl.date(2020, 1, 1)) + timedelta(days=1),
         pl.Datetime: value.fill_null(pl.datetime(2020, 1, 1, time_zone="UTC")) + timedelta(microseconds=1),
-    }.get(kind.base_type(), value.fill_null(0) + 1)
-    return pl.when(pl.int_range(pl.len()) == 0).then(other).otherwise(value)
+    }
+    changed = other[kind.base_type()] if kind.base_type() in other else value.fill_null(0) + 1
+    return pl.when(pl.int_range(pl.len()) == 0).then(changed).otherwise(value)
 
 
 ROWS = pl.DataFrame({"id": ["a", "b", None], "n": [1, None, 3], "share": [0.5, None, 1e12]})

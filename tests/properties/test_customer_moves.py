@@ -9,9 +9,9 @@ from polars.testing import assert_frame_equal
 from contracts.accountability import CustomerGroup
 from tests.properties.test_rules import CODEBOOK, conditions, names
 from tests.properties.test_tallies import days, looked_up, rows, stored
+from transforms import customer_moves as of_moves
 from transforms import predicates
-from transforms.customer_moves import Found, customer_moves
-from transforms.customer_moves import stored as as_kept
+from transforms.customer_moves import Finders, as_kept, customer_moves
 from transforms.match import Matcher, match
 from transforms.rules import compile_rules
 from transforms.slots import Slots
@@ -20,6 +20,8 @@ asked = st.builds(
     lambda where, *named: {**where, **{name: one for name, one in named if one}},
     conditions,
     *(st.tuples(st.just(name), drawn) for name, drawn in names.items()),
+    # A column by its other name.
+    st.tuples(st.just("attribute_region"), st.none() | st.sampled_from(["north", ["north", "south"]])),
 ).filter(bool)
 
 
@@ -45,7 +47,8 @@ def test_found_by_codes_are_the_moves_that_the_expressions_find(
     expected = customer_moves(match(events.lazy(), matcher), known, times, CODEBOOK).collect()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(predicates, "CODES_MAX", predicates.CODES_MAX if has_few else 4)
-        found = Found(known, times, CODEBOOK)
+        patched.setattr(of_moves, "TOLD_ROWS", of_moves.TOLD_ROWS if has_few else 5)
+        found = Finders(known, times, CODEBOOK).begin()
         for piece in looked_up(matcher, events):
             found.add(piece)
         moves = found.moves()

@@ -12,15 +12,16 @@ import polars as pl
 import pytest
 
 from contracts.tables import FactCase
-from flows import case_parts, customer_parts, lately, named_cases, stages
+from flows import case_parts, customer_parts, lately, named_cases, stages, turn_parts
 from flows.named_cases import NamedCases
 from flows.passes import Measured, matcher_of, measure
 from flows.stages import score
 from flows.workspace import LoadedWorkspace
 from tests.properties import drawn_history
 from tests.properties.drawn_history import START, History
+from transforms import customer_moves as of_moves
 from transforms.customer_counts import counted, order_of
-from transforms.customer_moves import customer_moves, moves_columns, stored
+from transforms.customer_moves import as_kept, customer_moves, moves_columns
 from transforms.found import events_unmatched
 from transforms.match import match
 from transforms.measure import CELL
@@ -90,7 +91,7 @@ def customers_of_all_events(workspace: LoadedWorkspace, state: State) -> dict[st
     columns = {*matcher.columns, *moves_columns(groups, codebook), "customer"}
     matched = match(state.scan(sorted(columns)), matcher)
     moves = customer_moves(matched, groups, matcher.slots, codebook).collect()
-    found = counted(order_of(groups).in_order(stored(moves, groups)), groups)
+    found = counted(order_of(groups).in_order(as_kept(moves, groups)), groups)
     return {name: sorted(frame.rows()) for name, frame in found.items()}
 
 
@@ -118,6 +119,9 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     monkeypatch.setattr(customer_parts, "ANEW", (1e9, customer_parts.ANEW)[sequence // 2 % 2])
     monkeypatch.setattr(customer_parts, "AT_ONCE", (customer_parts.AT_ONCE, 7)[sequence % 2])
     monkeypatch.setattr(customer_parts, "_DRAWN", (4096, 1)[sequence % 2])
+    # As if what is held before it is worked out were much, or little.
+    monkeypatch.setattr(turn_parts, "TOLD_ROWS", (turn_parts.TOLD_ROWS, 0)[sequence // 2 % 2])
+    monkeypatch.setattr(of_moves, "TOLD_ROWS", (of_moves.TOLD_ROWS, 0)[sequence // 2 % 2])
     history = History(tmp_path, random.Random(SEED + sequence))
     published: dict[str, pl.DataFrame] = {}
     stood: dict[tuple[str, str], pl.DataFrame] = {}

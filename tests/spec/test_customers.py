@@ -16,7 +16,7 @@ from contracts.tables import FactCustomerCohort, FactCustomerFlow, FactCustomerL
 from contracts.tenures import tenures
 from tests.spec.pipeline import BERLIN, a_map, coded
 from transforms.customer_counts import Counts, counted, order_of
-from transforms.customer_moves import customer_moves, stored
+from transforms.customer_moves import as_kept, customer_moves
 from transforms.customers import (
     customer_spans,
     fact_customer_cohort,
@@ -49,7 +49,7 @@ def told(group: dict, *events: tuple) -> tuple[pl.DataFrame, list[CustomerGroup]
 
 def counts(moves: pl.DataFrame, groups: list[CustomerGroup]) -> Counts:
     """What moves in any order come to."""
-    return counted(order_of(groups).in_order(stored(moves, groups)), groups)
+    return counted(order_of(groups).in_order(as_kept(moves, groups)), groups)
 
 
 def spans(group: dict, *events: tuple) -> list[tuple]:

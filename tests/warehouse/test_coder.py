@@ -60,3 +60,26 @@ def test_a_damaged_file_is_refused(tmp_path: Path):
     path.write_bytes(path.read_bytes().replace(b"PAR1", b"PAR2", 1))
     with pytest.raises(StoreError, match="damaged"):
         texts_at(path, "value", np.array([0]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.text(alphabet="ab", max_size=3), min_size=1, max_size=5), max_size=3),
+    st.data(),
+)
+def test_hashes_of_codes_are_those_of_what_they_stand_for_whatever_file_it_stands_in(
+    tmp_path_factory: pytest.TempPathFactory, files: list[list[str]], data: st.DataObject
+):
+    folder = tmp_path_factory.mktemp("store")
+    paths = [kept(folder / "codes", texts) for texts in files]
+    every = [text for texts in files for text in texts]
+    told = Texts(folder, {"subject_id": [str(path.relative_to(folder)) for path in paths]}).hashes(
+        "subject_id"
+    )
+    codes = data.draw(st.lists(st.integers(0, len(every)), max_size=12))
+    for kind in (np.uint16, np.uint32):
+        found = told.look_up(np.array(codes, dtype=kind)).tolist()
+        expected = pl.Series([*every], dtype=pl.String).hash().to_list()
+        assert found == [expected[code - 1] if code else 0 for code in codes]
+        with pytest.raises(StoreError, match=f"have no text for {len(every) + 1}, but {len(every)}"):
+            told.look_up(np.array([*codes, len(every) + 1], dtype=kind))
