@@ -51,18 +51,20 @@ groups = st.lists(
 )
 only_lapsing = st.lists(
     st.builds(
-        lambda lapse, has_value: CustomerGroup.model_validate(
+        lambda lapse, has_value, by: CustomerGroup.model_validate(
             {"id": "some", "name": "Some", "active": {"kind": "joined"}, "lapse_days": lapse}
             | ({"value": "amount"} if has_value else {})
+            | ({"by": "where"} if by else {})
         ),
         st.integers(1, 40),
+        st.booleans(),
         st.booleans(),
     ),
     min_size=1,
     max_size=2,
 )
 either = groups | only_lapsing
-"""Groups of any kind, and such that nothing hangs on the order of a day's moves."""
+"""Groups of any kind, and such that only lapse: of half of these nothing hangs on the order of a day's moves."""
 move = st.tuples(
     st.integers(0, 1),
     st.integers(1, 5),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from contracts.accountability import CustomerGroup
-from tests.properties.test_rules import CODEBOOK, conditions, names
+from tests.properties.test_rules import CODEBOOK, bounds
 from tests.properties.test_tallies import days, looked_up, rows, stored
 from transforms import customer_moves as of_moves
 from transforms import predicates
@@ -16,13 +16,19 @@ from transforms.match import Matcher, match
 from transforms.rules import compile_rules
 from transforms.slots import Slots
 
-asked = st.builds(
-    lambda where, *named: {**where, **{name: one for name, one in named if one}},
-    conditions,
-    *(st.tuples(st.just(name), drawn) for name, drawn in names.items()),
-    # A column by its other name.
-    st.tuples(st.just("attribute_region"), st.none() | st.sampled_from(["north", ["north", "south"]])),
-).filter(bool)
+values = {
+    "kind": st.lists(st.sampled_from(["crm.*", "*.sent", "survey.answered"]), min_size=1, max_size=2),
+    "channel": st.lists(st.sampled_from(["web", "app", "fax", None]), min_size=1, max_size=2),
+    "score": bounds,
+    "region": st.sampled_from(["north", ["south", None], None, "west", 3]),
+    "attribute_region": st.sampled_from(["north", ["north", "south"]]),  # the same column by its other name
+    "size": st.sampled_from([">= 2", "< 2", "1", [2, 10]]),
+}
+asked = (
+    st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=2, unique=True)
+    .map(sorted)
+    .flatmap(lambda some: st.fixed_dictionaries({name: values[name] for name in some}))
+)
 
 
 @st.composite
