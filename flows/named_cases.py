@@ -11,12 +11,13 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
 import polars as pl
 
-from contracts.events import Codebook
+from contracts.events import INSTANT, Codebook
 from contracts.tables import FactCase
 from transforms.case_tables import fact_case
 from transforms.credit import Credit
@@ -117,6 +118,17 @@ class NamedCases:
             # Codes are put in order more quickly than what they stand for.
             some = some[some.select(pl.arg_sort_by(_case_names(self.codebook))).to_series()]
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
+
+    def by_month(self) -> list[pl.Expr | None]:
+        """Conditions on `opened_at`, of cases or FactCase's rows, one of which holds for each: by month where there are many."""
+        if self.cases.height <= ONE_FILE_ROWS:
+            return [None]
+        opened = pl.col("opened_at")
+        ends = self.cases.select(first=opened.min(), last=opened.max()).row(0)
+        low, high = (12 * moment.year + moment.month - 1 for moment in ends)
+        edges = [pl.lit(_begin_of(month)).cast(INSTANT) for month in range(low + 1, high + 1)]
+        between = [(opened >= first) & (opened < end) for first, end in pairwise(edges)]
+        return [opened < edges[0], *between, opened >= edges[-1]] if edges else [None]
 
     @cached_property
     def keys(self) -> pl.Series:

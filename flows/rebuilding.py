@@ -5,7 +5,7 @@ came, nor from runs that were killed in between.
 """
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,20 +13,23 @@ from pathlib import Path
 
 import polars as pl
 
+from contracts.dictionary import ordered_columns
 from contracts.errors import PromiseError, QuestionError
-from contracts.tables import FactCase, Restatement, ScorecardTouchpoint
+from contracts.tables import Column, FactCase, Restatement, ScorecardTouchpoint, Table
 from flows.auditing import audited
 from flows.goals import scored
 from flows.landing import FeedLanding
 from flows.map_history import map_history
 from flows.mapped import mapped
+from flows.named_cases import NamedCases
 from flows.passes import measure
 from flows.progress import Tell, silent
-from flows.restated import HISTORIES, Difference, differences
+from flows.restated import COMPARED, HISTORIES, Difference, difference, together
 from flows.stages import Tables, absorb, case_attributes, named_cases
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import with_restated
 from warehouse.files import part_of
+from warehouse.kept import Kept
 from warehouse.promises import as_published
 from warehouse.releases import Release, Releases
 from warehouse.store import EventStore, State
@@ -90,43 +93,63 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
     with _scratch(workspace.warehouse, store) as scratch:
         state = absorb(then, scratch, State(scratch.folder), _landings(landed)).state
         tell("absorb", 1, 1)
-        anew, _ = made_anew(then, state, releases.frame(release, Restatement.table_name()), tell)
+        log = releases.frame(release, Restatement.table_name())
+        anew = made_anew(then, state, log, scratch.kept, tell)
         tell("score", 1, 1)
-        found = differences(
-            lambda table: releases.frame(release, table.table_name()).select(anew[table].columns),
-            anew.__getitem__,
-        )
-    return Rebuilt(release.number, state.rows, found)
+        found = dict(anew.differences(releases, release))
+    return Rebuilt(release.number, state.rows, [found[table] for table in COMPARED])
+
+
+@dataclass(frozen=True)
+class Anew:
+    """Every table that has no history of its own, as a release would hold it.
+
+    Attributes:
+        tables: The tables in the order in which they are made, but for FactCase.
+        cases: Cases, whose rows are made some at a time: millions of them under their names take gigabytes.
+        attributes: Columns that the workspace adds to FactCase.
+        read: How many events were read.
+    """
+
+    tables: Tables
+    cases: NamedCases
+    attributes: Mapping[str, Column]
+    read: int
+
+    def columns(self, table: type[Table]) -> list[str]:
+        """The columns of a table."""
+        return ordered_columns(FactCase, self.attributes) if table is FactCase else self.tables[table].columns
+
+    def differences(self, releases: Releases, release: Release) -> Iterator[tuple[type[Table], Difference]]:
+        """How every table of a release differs, in the columns that both have."""
+        for table, frame in self.tables.items():
+            yield table, difference(table, releases.frame(release, table.table_name()), frame)
+        name, parts = FactCase.table_name(), list[Difference]()
+        for where in self.cases.by_month():
+            made = as_published(FactCase, self.cases.rows(where), self.attributes)
+            parts.append(difference(FactCase, releases.frame(release, name, where=where), made))
+        yield FactCase, together(parts)
 
 
 def made_anew(
-    workspace: LoadedWorkspace, state: State, log: pl.DataFrame, tell: Tell = silent
-) -> tuple[Tables, int]:
+    workspace: LoadedWorkspace, state: State, log: pl.DataFrame, kept: Kept, tell: Tell = silent
+) -> Anew:
     """Every table that has no history of its own, as a release would hold it, from events alone.
-
-    Nothing that was kept of months is read, and nothing is written.
 
     Args:
         workspace: Map, and the clock to go by.
         state: The events.
         log: Restatement, as published.
+        kept: Where what is made on the way is kept; empty, or all of it is not from events alone.
         tell: Told of progress.
-
-    Returns:
-        The tables in the order in which they are made, and how many events were read.
     """
-    measured, recorded = measure(workspace, state, tell), map_history(workspace)
+    measured, recorded = measure(workspace, state, tell, kept), map_history(workspace)
     made = scored(workspace, measured, state, recorded)
     made |= {**audited(workspace, measured, state, made, recorded), **mapped(workspace)}
     made[ScorecardTouchpoint] = with_restated(made[ScorecardTouchpoint], log)
-    made[FactCase] = named_cases(workspace, measured, state).rows()
-    extra = {FactCase: case_attributes(workspace, measured)}
-    anew = {
-        table: as_published(table, frame, extra.get(table, {}))
-        for table, frame in made.items()
-        if table not in HISTORIES
-    }
-    return anew, measured.read
+    anew = {table: as_published(table, frame, {}) for table, frame in made.items() if table not in HISTORIES}
+    cases, attributes = named_cases(workspace, measured, state), case_attributes(workspace, measured)
+    return Anew(anew, cases, attributes, measured.read)
 
 
 def _newest(workspace: LoadedWorkspace, releases: Releases) -> tuple[Release, dict]:

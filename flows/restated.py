@@ -47,6 +47,20 @@ def differences(before: Frames, after: Frames, tables: Iterable[type[Table]] = C
     return [difference(table, before(table), after(table)) for table in tables]
 
 
+def together(parts: Iterable[Difference]) -> Difference:
+    """How one table differs, of whose rows every part has its own; at least one part."""
+    first, *others = parts
+    cells = dict(first.cells)
+    for one in others:
+        for name, count in one.cells.items():
+            cells[name] = cells.get(name, 0) + count
+    rows, added, removed, changed = (
+        sum(getattr(one, name) for one in (first, *others))
+        for name in ("rows", "added", "removed", "changed")
+    )
+    return Difference(first.table, rows, added, removed, changed, cells)
+
+
 def difference(table: type[Table], before: pl.DataFrame, after: pl.DataFrame) -> Difference:
     """How one table differs. Two numbers differ when their bits do; null equals null, NaN equals NaN.
 

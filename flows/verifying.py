@@ -1,8 +1,11 @@
 """A release held against everything computed anew, cell by cell."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -10,8 +13,10 @@ from contracts.errors import QuestionError
 from contracts.tables import Restatement, Table
 from flows.progress import Tell, silent
 from flows.rebuilding import made_anew
-from flows.restated import difference
+from flows.restated import Difference
 from flows.workspace import LoadedWorkspace
+from warehouse.files import part_of
+from warehouse.kept import Kept
 from warehouse.releases import Release, Releases
 from warehouse.store import EventStore
 
@@ -70,11 +75,13 @@ def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     state = EventStore(workspace.warehouse / "store").head()
     release, as_of = _comparable(workspace, releases, state.number)
     log = releases.frame(release, Restatement.table_name())
-    anew, read = made_anew(replace(workspace, now=as_of), state, log, tell)
-    checks = (
-        _checked(table, releases.frame(release, table.table_name()), frame) for table, frame in anew.items()
-    )
-    return Verified(release.number, read, tuple(checks))
+    with _kept(workspace.warehouse) as kept:
+        anew = made_anew(replace(workspace, now=as_of), state, log, kept, tell)
+        checks = [
+            _checked(found, set(anew.columns(table)), _columns_of(releases, release, table))
+            for table, found in anew.differences(releases, release)
+        ]
+    return Verified(release.number, anew.read, tuple(checks))
 
 
 def _comparable(workspace: LoadedWorkspace, releases: Releases, commit: int) -> tuple[Release, datetime]:
@@ -91,9 +98,25 @@ def _comparable(workspace: LoadedWorkspace, releases: Releases, commit: int) -> 
     return release, datetime.fromisoformat(facts["as_of"])
 
 
-def _checked(table: type[Table], published: pl.DataFrame, anew: pl.DataFrame) -> TableCheck:
-    found, width = difference(table, published, anew), len(anew.columns)
-    rows = found.rows + found.removed
-    foreign = set(published.columns) ^ set(anew.columns)
+@contextmanager
+def _kept(warehouse: Path) -> Generator[Kept]:
+    """Where what is made on the way is kept: a folder of its own, for it may take gigabytes, and is gone afterwards."""
+    folder = part_of(warehouse / "verify")
+    for left in warehouse.glob(".verify.*.part"):  # of one that was killed: whoever verifies holds the lock
+        shutil.rmtree(left, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield Kept(folder, holds=False)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _columns_of(releases: Releases, release: Release, table: type[Table]) -> set[str]:
+    return set(releases.frame(release, table.table_name(), where=pl.lit(value=False)).columns)
+
+
+def _checked(found: Difference, anew: set[str], published: set[str]) -> TableCheck:
+    rows, width = found.rows + found.removed, len(anew)
+    foreign = published ^ anew
     differing = (found.added + found.removed) * width + sum(found.cells.values()) + len(foreign) * rows
     return TableCheck(found.table, rows, rows * width, differing)

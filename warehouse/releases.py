@@ -259,22 +259,33 @@ class Releases:
             raise self.manifests.damaged(number, f"it cannot be understood: {error!r}") from None
         return Release(number, self.view(number), tables)
 
-    def frame(self, release: Release, table: str, columns: list[str] | None = None) -> pl.DataFrame:
+    def frame(
+        self,
+        release: Release,
+        table: str,
+        columns: list[str] | None = None,
+        where: pl.Expr | None = None,
+    ) -> pl.DataFrame:
         """One table of a release, its parts one after the other.
 
         Args:
             release: The release.
             table: The table's name.
             columns: Columns that are wanted; others may be there too. All when absent.
+            where: Which rows; no others are read where files say that they have none. All when absent.
 
         Raises:
             StoreError: The release has no such table, or a file of it is missing or damaged.
         """
         if files := release.by_table.get(table):
             if (known := self._written(files[0])) is not None:
-                return known
+                return known if where is None else known.filter(where)
             paths = [intact(self.root / one.path, _LOST) for one in files]
-            return pl.concat([pl.read_parquet(path, columns=columns, glob=False) for path in paths])
+            if where is None:
+                return pl.concat([pl.read_parquet(path, columns=columns, glob=False) for path in paths])
+            scans = [pl.scan_parquet(path, glob=False).filter(where) for path in paths]
+            rows = pl.concat([one if columns is None else one.select(columns) for one in scans])
+            return rows.collect(engine="in-memory")
         known = ", ".join(sorted(release.by_table))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
 

@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from contracts.errors import PromiseError
@@ -17,7 +18,7 @@ from flows.workspace import load
 from flows.writing import Writers
 from tests.conftest import Company, Sandbox
 from warehouse.memory import Memory
-from warehouse.releases import Releases
+from warehouse.releases import Release, Releases
 
 
 def empty() -> dict:
@@ -115,3 +116,31 @@ def test_many_cases_are_published_by_month_and_only_months_that_change_are_writt
     assert {month for month in months.unique() if month < "2026-08"} <= reused
     assert reused < set(months)
     assert verified(load(root)).differing == 0
+
+
+def test_many_cases_are_verified_month_by_month_and_one_cell_of_each_that_differs_is_found(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+):
+    whole = verified(load(company.root))
+    assert whole.differing == 0
+    monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 50)
+    frame, asked = Releases.frame, list[int]()
+
+    def other(
+        self: Releases, release: Release, table: str, *columns: object, where: pl.Expr | None = None
+    ) -> pl.DataFrame:
+        rows = frame(self, release, table, *columns, where=where)
+        if table != FactCase.table_name() or rows.is_empty():
+            return rows
+        asked.append(rows.height)
+        is_first = pl.int_range(pl.len()) == 0
+        return rows.with_columns(event_count=pl.col("event_count") + is_first.cast(pl.Int64))
+
+    left = company.root / "warehouse/.verify.left.part"
+    left.mkdir()
+    monkeypatch.setattr(Releases, "frame", other)
+    found = verified(load(company.root))
+    assert found.cells == whole.cells
+    assert found.differing == len(asked) > 3
+    assert {one.table for one in found.checks if one.differing} == {FactCase.table_name()}
+    assert list((company.root / "warehouse").glob(".verify*")) == []

@@ -136,6 +136,17 @@ def test_where_months_have_few_cases_files_are_of_quarters_or_years(
     assert sorted(moment for one in told for moment in one) == moments.to_list()
 
 
+def test_every_case_is_of_one_month_of_those_that_are_compared_apart(monkeypatch: pytest.MonkeyPatch):
+    days = ("2026-02-01 00:00", "2025-12-31 23:59", "2026-02-28 23:59", "2026-05-01 00:00")
+    moments = pl.Series(days).str.to_datetime(time_unit="us", time_zone="UTC")
+    cases = named(opened_at=moments)
+    months = [cases.rows(where)["opened_at"].to_list() for where in cases.by_month()]
+    assert months == [[moments[1]], [], [moments[0], moments[2]], [], [], [moments[3]]]
+    assert named(opened_at=pl.lit(moments[0])).by_month() == [None]
+    monkeypatch.setattr(named_cases, "ONE_FILE_ROWS", 4)
+    assert cases.by_month() == [None]
+
+
 def test_a_month_that_begins_does_not_change_what_files_are_of(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(named_cases, "PART_ROWS", 2)
     before = named(
