@@ -10,11 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from contracts.errors import AllowanceError, WorkspaceError
+from flows.briefs import brief_of
 from flows.packs import TURN_ROWS
 from flows.workspace import LoadedWorkspace
+from transforms.pieces import pieces
 from warehouse.months import BUCKET_ROWS, EventFile
 from warehouse.store import State
 
@@ -22,12 +25,14 @@ VARIABLE = "ANSWERABLE_MEMORY"
 
 BASE, BASE_PASS = 350_000_000, 260_000_000
 """Of any run, however small: Python, polars, the map, the scorecards of two years; and of one that only reads."""
-PER_EVENT, PER_CASE = 8, 300
-"""Of every event in the store, and of every subject that cases may be of."""
+PER_EVENT, PER_CASE, PER_UNMATCHED = 2, 100, 24
+"""Of every event in the store, of every subject that cases may be of, and of every event that no rule matches."""
 PER_EVENT_AT_ONCE = 450
-"""Of every event that is read at once. All five are measured: `python -m tests.bench.allowed`."""
+"""Of every event that is read at once. All six are measured: `python -m tests.bench.allowed`."""
 LEAST_AT_ONCE = max(TURN_ROWS, 2 * BUCKET_ROWS)
 """So many events are read at once in any case."""
+SAMPLE_ROWS = 1 << 18
+"""How many no rule matches is reckoned from so many events."""
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b)", re.IGNORECASE)
 
@@ -40,21 +45,28 @@ class Need:
         events: Events in the store.
         cases: Subjects that cases may be of; 0 where the map has none.
         least_at_once: Events that have to be read at once, at least.
+        unmatched: Events that no rule matches, about.
     """
 
     events: int
     cases: int
     least_at_once: int
+    unmatched: int = 0
 
     @property
     def of_the_pass(self) -> int:
         """While events are read, but for those that are read at once."""
-        return BASE_PASS + PER_EVENT * self.events + PER_CASE * self.cases // 2
+        return BASE_PASS + self._of_events + PER_CASE * self.cases // 2
 
     @property
     def of_the_rest(self) -> int:
         """While everything is scored, audited and published."""
-        return BASE + PER_EVENT * self.events + PER_CASE * self.cases
+        return BASE + self._of_events + PER_CASE * self.cases
+
+    @property
+    def _of_events(self) -> int:
+        """What is told of single customers."""
+        return PER_EVENT * self.events + PER_UNMATCHED * self.unmatched
 
     @property
     def least(self) -> int:
@@ -110,7 +122,19 @@ def need_of(workspace: LoadedWorkspace, state: State) -> Need:
     cases = sum(pq.read_metadata(state.folder / path).num_rows for path in paths)
     largest = max((_largest_bucket(state, file) for file in state.event_files), default=0)
     # Small files are read together, in turns of no more than this.
-    return Need(state.rows, cases, max(largest, min(state.rows, LEAST_AT_ONCE)))
+    return Need(state.rows, cases, max(largest, min(state.rows, LEAST_AT_ONCE)), _unmatched(workspace, state))
+
+
+def _unmatched(workspace: LoadedWorkspace, state: State) -> int:
+    """About how many events no rule matches: as large a share as of the first ones of the largest file."""
+    if not state.rows:
+        return 0
+    matcher, _, _ = brief_of(workspace).compiled(state)
+    largest = max(state.event_files, key=lambda file: file.rows)
+    scanned = state.scan_files([largest], matcher.columns, as_stored=True)
+    some = scanned.slice(0, SAMPLE_ROWS).collect(engine="in-memory")
+    unmatched = sum(int(np.count_nonzero(matcher.looked_up(piece).rule == 0)) for piece in pieces(some))
+    return state.rows * unmatched // some.height
 
 
 def _largest_bucket(state: State, file: EventFile) -> int:

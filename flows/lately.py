@@ -4,7 +4,7 @@ There is a row for every customer in every pack, of which large packs have nearl
 come to together is kept, and what small packs tell is put among it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,7 +13,7 @@ import polars as pl
 from contracts.events import INSTANT
 from flows.parts import BY_STAKES, MISSED, RECENT, PackKeys, Pass, hash_of, part_of
 from transforms.found import SIGNATURE, Unmatched
-from transforms.lived import Lived
+from transforms.lived import Lived, Rows
 
 LARGE_ROWS = 262_144
 """A pack with more events is a large one."""
@@ -47,10 +47,44 @@ class Lately:
         return Lately(pl.concat([self.hits, _hits(recent)]), lived, self.unmatched.with_more(missed))
 
     @classmethod
-    def of(cls, names: Sequence[str], recent: pl.DataFrame, missed: pl.DataFrame) -> "Lately":
-        """What rows tell."""
-        told = [recent[name].to_numpy() for name in ("touchpoint", "customer", "n")]
-        return cls(_hits(recent), Lived.of(names, *told), Unmatched.of(missed))
+    def of(cls, names: Sequence[str], recent: "_Parts", missed: "_Parts") -> "Lately":
+        """What rows tell, pack by pack."""
+        hits = _hits(pl.concat([_hits(rows) for rows in recent]))
+        return cls(hits, Lived.of_parts(names, _ByTouchpoint(recent)), Unmatched.of(missed))
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Rows of one kind, pack by pack, customers as they are known today: read whenever they are gone over.
+
+    Attributes:
+        asked: The pass.
+        keys: Keys of the packs.
+        kind: The kind.
+    """
+
+    asked: Pass
+    keys: Sequence[PackKeys]
+    kind: str
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        yield pl.DataFrame(schema=dict(_ROWS[self.kind]))
+        for one in self.keys:
+            if one.stakes or self.kind not in BY_STAKES:
+                rows = part_of(self.asked, one, self.kind)[self.kind]
+                yield rows.with_columns(self.asked.state.merged()).select(list(_ROWS[self.kind]))
+
+
+@dataclass(frozen=True)
+class _ByTouchpoint:
+    """Rows of the last 28 days as `Lived.of_parts` goes over them."""
+
+    parts: _Parts
+
+    def __iter__(self) -> Iterator[Rows]:
+        for rows in self.parts:
+            touchpoint, customer, n = (rows[name].to_numpy() for name in ("touchpoint", "customer", "n"))
+            yield touchpoint, customer, n
 
 
 def lately_of(asked: Pass, keys: Sequence[PackKeys]) -> Lately:
@@ -63,10 +97,11 @@ def lately_of(asked: Pass, keys: Sequence[PackKeys]) -> Lately:
     names = [str(code) for code in range(len(asked.matcher.names))]
     large = [one for one in keys if one.rows > LARGE_ROWS]
     small = [one for one in keys if one.rows <= LARGE_ROWS]
+    told = [_Parts(asked, small, kind) for kind in (RECENT, MISSED)]
     if not large:
-        return Lately.of(names, *_rows(asked, small))
+        return Lately.of(names, *told)
     found = _of_large(asked, names, large)
-    return found.with_more(names, *_rows(asked, small)) if small else found
+    return found.with_more(names, *map(pl.concat, told)) if small else found
 
 
 def _of_large(asked: Pass, names: Sequence[str], large: Sequence[PackKeys]) -> Lately:
@@ -74,7 +109,7 @@ def _of_large(asked: Pass, names: Sequence[str], large: Sequence[PackKeys]) -> L
     key = hash_of([*told, asked.state.identity.get("aliases", "")])
     found = asked.kept.find(_KIND, key)
     if found is None:
-        made = Lately.of(names, *_rows(asked, large))
+        made = Lately.of(names, *(_Parts(asked, large, kind) for kind in (RECENT, MISSED)))
         asked.kept.put(_KIND, key, _frames(made), as_in_memory=True)
         return made
     asked.kept.use((kind, one.under(kind)) for kind in (MISSED, RECENT) for one in large)
@@ -95,25 +130,6 @@ def _frames(made: Lately) -> dict[str, pl.DataFrame]:
         **{f"lived/{name}": frame for name, frame in lived.items()},
         **{f"missed/{name}": frame for name, frame in missed.items()},
     }
-
-
-def _rows(asked: Pass, keys: Sequence[PackKeys]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of the last 28 days, and those that no rule matched."""
-    recent, missed = (
-        [
-            part_of(asked, one, kind)[kind].with_columns(asked.state.merged())
-            for one in keys
-            if one.stakes or kind not in BY_STAKES
-        ]
-        for kind in (RECENT, MISSED)
-    )
-    rows = [
-        pl.concat(
-            [pl.DataFrame(schema=dict(_ROWS[kind])), *(one.select(list(_ROWS[kind])) for one in frames)]
-        )
-        for kind, frames in ((RECENT, recent), (MISSED, missed))
-    ]
-    return rows[0], rows[1]
 
 
 def _hits(recent: pl.DataFrame) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from transforms.periods import Calendar
 from transforms.pieces import Some, pieces
 from transforms.sampling import asked_and_answered
 from transforms.stakes import ownerless_events, recent_events, unmatched_events
-from transforms.tallies import TOLD_ROWS, Tallies
+from transforms.tallies import Tallies
 
 FACTS, TOLD, MOVED, TYPES, STAKES = "facts", "told", "moved", "types", "stakes"
 MISSED, RECENT = "missed", "recent"
@@ -31,6 +31,8 @@ MISSED, RECENT = "missed", "recent"
 _UNMATCHED = ("feed", "kind", "channel", "customer", "occurred_at", "touchpoint")
 _SUBJECT = "subject_id"
 _RATES = "rates"
+UNMATCHED_ROWS = 1 << 17
+"""So many unmatched events are held before they are counted: where nothing matches, groups of them take far more room."""
 
 _OF_FACTS = {FACTS: (_RATES, "told", "lived", "ahead"), MISSED: (MISSED,)}
 _OF_STAKES = {STAKES: ("ownerless",), RECENT: (RECENT,)}
@@ -164,7 +166,7 @@ class Turns:
         found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
         for name, frame in zip(plans, found, strict=True):
             self._found.setdefault(name, []).append(frame)
-        if self._unmatched.rows > TOLD_ROWS:
+        if self._unmatched.rows > UNMATCHED_ROWS:
             self._miss()
 
     def _miss(self) -> None:

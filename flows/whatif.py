@@ -283,7 +283,7 @@ def _evidence(
             side.touchpoints[code]: (events, customers) for code, events, customers in recent.iter_rows()
         },
         disowned={index: (events, customers) for index, events, customers in disowned.iter_rows()},
-        unmatched=events_unmatched(Unmatched.of(cube.unmatched[name]), comparison.codebook),
+        unmatched=events_unmatched(Unmatched.of([cube.unmatched[name]]), comparison.codebook),
         shadowed_by=side.matcher.decision.shadowed_by,
         hits={rules[number] or "": count for number, count in hit.iter_rows() if number},
         handoffs=_recent_handoffs(cube, comparison, name),

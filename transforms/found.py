@@ -1,14 +1,16 @@
 """Rules that matched and events that none did, with a rule to paste for them."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from contracts.accountability import AccountabilityMap
 from contracts.events import Codebook
 from contracts.tables import FactEventUnmatched, RuleHit
 from transforms.groups import numbered
-from transforms.lived import Lived
+from transforms.lived import Lived, Rows
 from transforms.rules import Decision
 
 NONE = "(none)"
@@ -63,12 +65,11 @@ class Unmatched:
     lived: Lived
 
     @classmethod
-    def of(cls, parts: pl.DataFrame) -> "Unmatched":
-        """What parts tell: feed, kind, channel (codes), customer, n, first_at, last_at."""
-        number, found = numbered(parts.select(SIGNATURE))
-        names = [str(one) for one in _numbers(found)]
-        lived = Lived.of(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
-        return cls(_seen(parts), lived)
+    def of(cls, parts: Iterable[pl.DataFrame]) -> "Unmatched":
+        """What parts tell: feed, kind, channel (codes), customer, n, first_at, last_at; gone over three times."""
+        seen = _seen(pl.concat([_seen(part) for part in parts]))
+        numbers = np.sort(np.array(_numbers(seen), dtype=np.int64))
+        return cls(seen, Lived.of_parts([str(one) for one in numbers.tolist()], _ByNumber(parts, numbers)))
 
     def with_more(self, parts: pl.DataFrame) -> "Unmatched":
         """What is told already, and what more parts tell."""
@@ -78,6 +79,25 @@ class Unmatched:
         names = [str(one) for one in _numbers(found)]
         lived = self.lived.with_more(names, number, parts["customer"].to_numpy(), parts["n"].to_numpy())
         return Unmatched(_seen(pl.concat([self.seen, _seen(parts)])), lived)
+
+
+@dataclass(frozen=True)
+class _ByNumber:
+    """Parts of unmatched events with the places of their signatures among all: as `Lived.of_parts` goes over them.
+
+    Attributes:
+        parts: The parts.
+        numbers: Numbers of all signatures, ascending.
+    """
+
+    parts: Iterable[pl.DataFrame]
+    numbers: np.ndarray
+
+    def __iter__(self) -> Iterator[Rows]:
+        for part in self.parts:
+            number, found = numbered(part.select(SIGNATURE))
+            places = np.searchsorted(self.numbers, np.array(_numbers(found), dtype=np.int64))
+            yield places[number], part["customer"].to_numpy(), part["n"].to_numpy()
 
 
 def _seen(parts: pl.DataFrame) -> pl.DataFrame:

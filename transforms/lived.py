@@ -19,6 +19,9 @@ ROOM = 8192
 SPARSE = 64
 """A set of fewer than one in so many is a list: thousands of sets take no more room than a few."""
 
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Touchpoints by code, customers and numbers of events, row by row."""
+
 
 @dataclass(frozen=True)
 class Lived:
@@ -48,22 +51,39 @@ class Lived:
             customers: Its customer; 0 for unknown.
             n: Its events.
         """
-        events = np.bincount(codes, weights=n, minlength=len(touchpoints)).astype(np.int64)
+        return cls.of_parts(touchpoints, [(codes, customers, n)])
+
+    @classmethod
+    def of_parts(cls, touchpoints: Sequence[str], parts: Iterable[Rows]) -> "Lived":
+        """What rows tell that come in parts: of all of them nothing stands in memory but whose they are, four bytes each.
+
+        Args:
+            touchpoints: As of `of`.
+            parts: Codes, customers and n of every part; gone over twice.
+        """
         # Those who were there are numbered anew: of all customers most were not.
-        there = np.zeros(int(customers.max(initial=0)) + 1, dtype=np.bool_)
-        there[customers] = True
+        there = np.zeros(1, dtype=np.bool_)
+        for _, customers, _ in parts:
+            if (lacking := int(customers.max(initial=0)) + 1 - there.size) > 0:
+                there = np.pad(there, (0, lacking))
+            there[customers] = True
         there[0] = False
         bit = np.cumsum(there, dtype=np.uint32)
         size = (int(bit[-1]) + ROOM) // 64 * 64
-        order = order_of(codes, len(touchpoints))
-        ends = np.cumsum(np.bincount(codes, minlength=len(touchpoints)))
-        told: dict[str, int] = {}
+        events = np.zeros(len(touchpoints), dtype=np.int64)
+        told: list[list[np.ndarray]] = [[] for _ in touchpoints]
+        for codes, customers, n in parts:
+            events += np.bincount(codes, weights=n, minlength=len(touchpoints)).astype(np.int64)
+            order, sizes = order_of(codes, len(touchpoints)), np.bincount(codes, minlength=len(touchpoints))
+            ends = np.cumsum(sizes)
+            for code in np.flatnonzero(sizes).tolist():
+                told[code].append(bit[customers[order[ends[code] - sizes[code] : ends[code]]]])
         many, few = {}, {}
-        for code, (name, end) in enumerate(zip(touchpoints, ends, strict=True)):
-            own = bit[customers[order[(ends[code - 1] if code else 0) : end]]]
-            if not own.size:
+        for name, sets in zip(touchpoints, told, strict=True):
+            if not sets:
                 continue
-            told[name] = int(events[code])
+            own = np.concatenate(sets)
+            sets.clear()
             if own.size * SPARSE < size:
                 few[name] = np.unique(own[own > 0])
             else:
@@ -71,7 +91,10 @@ class Lived:
                 flags[own] = True
                 flags[0] = False
                 many[name] = np.packbits(flags).view(np.uint64)
-        return cls(told, many, few, np.flatnonzero(there).astype(np.uint32))
+        named = {
+            name: int(n) for name, n in zip(touchpoints, events, strict=True) if name in many or name in few
+        }
+        return cls(named, many, few, np.flatnonzero(there).astype(np.uint32))
 
     def with_more(
         self, touchpoints: Sequence[str], codes: np.ndarray, customers: np.ndarray, n: np.ndarray

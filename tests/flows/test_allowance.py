@@ -12,7 +12,7 @@ from contracts.errors import AllowanceError, MapError, WorkspaceError
 from flows.allowance import LEAST_AT_ONCE, Allowance, Need, allowance_of, need_of, shown, size
 from flows.packs import Pack, packs
 from flows.parts import keys_of, parts_of
-from flows.passes import measure
+from flows.passes import matcher_of, measure
 from flows.run import run_inline
 from flows.turn_parts import Turns
 from flows.workspace import LoadedWorkspace, load
@@ -21,6 +21,7 @@ from tests.bench.million import build
 from tests.conftest import Call, Company, Sandbox
 from tests.flows.test_executors import published
 from tests.properties.test_kept import differing
+from transforms.match import match
 from warehouse.months import Month
 from warehouse.store import EventStore, State
 
@@ -71,6 +72,20 @@ def test_the_need_grows_with_events_cases_and_what_is_read_at_once():
     assert Need(10**8, 0, LEAST_AT_ONCE).least > small.least
     assert Need(10**6, 10**6, LEAST_AT_ONCE).least > small.least
     assert Need(10**6, 0, 10**7).least > small.least
+    assert Need(10**6, 0, LEAST_AT_ONCE, unmatched=10**6).least > small.least
+
+
+def test_the_fewer_rules_there_are_the_more_is_needed(tmp_path: Path):
+    build(tmp_path, 3_000)
+    workspace, state = load(tmp_path), EventStore(tmp_path / "warehouse/store").head()
+    matcher, _, _ = matcher_of(workspace, state)
+    unmatched = match(state.scan(list(matcher.columns)), matcher).collect().filter(rule=0).height
+    assert 0 < need_of(workspace, state).unmatched < 3 * unmatched  # from one of the files
+    few = replace(workspace, atlas=replace(workspace.atlas, rules=()))
+    assert need_of(few, state).unmatched == 3_000
+    assert need_of(few, state).least > need_of(workspace, state).least
+    nothing = EventStore(tmp_path / "empty").head()
+    assert need_of(workspace, nothing).unmatched == 0
 
 
 def test_a_run_that_needs_more_is_refused_before_anything_is_begun(

@@ -68,3 +68,19 @@ def test_more_rows_among_those_told_already_are_all_of_them_at_once(
 def columns(rows: list[tuple[int, int, int]]) -> list[np.ndarray]:
     """codes, customers, n."""
     return [np.array([row[i] for row in rows], dtype=kind) for i, kind in enumerate(("u2", "u4", "i8"))]
+
+
+@given(st.lists(ROWS, max_size=4), st.sampled_from([1, 8, 64, 10**6]))
+def test_parts_are_all_of_their_rows_at_once(parts: list[list[tuple[int, int, int]]], sparse: int):
+    with patch("transforms.lived.SPARSE", sparse), patch("transforms.lived.ROOM", 64):
+        found = Lived.of_parts(NAMES, [(*columns(rows),) for rows in parts])
+        whole = Lived.of(NAMES, *columns([row for rows in parts for row in rows]))
+    assert found.events == whole.events
+    for one, other in (
+        (found.many, whole.many),
+        (found.few, whole.few),
+        ({"": found.customers}, {"": whole.customers}),
+    ):
+        assert {name: own.tolist() for name, own in one.items()} == {
+            name: own.tolist() for name, own in other.items()
+        }
