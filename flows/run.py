@@ -34,6 +34,7 @@ from flows.cost import STARTING, Cost, Watch, started
 from flows.decisions import Decision
 from flows.engine import suited
 from flows.goals import scored
+from flows.interpreter import give_back
 from flows.joining import join, settle_joined
 from flows.landing import FeedLanding, Setting, land_feed
 from flows.map_history import map_history
@@ -220,6 +221,7 @@ class Run:
         """Make scorecards and daily measures, and say where goals stand on their way; what is made is being written."""
         made = self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
         if self._writers is not None:
+            give_back()
             # The touchpoints' scorecard is held against the release before, when all is known.
             extra = case_attributes(self.workspace, measured)
             self._writers.begin_cases(named_cases(self.workspace, measured, state), extra)
