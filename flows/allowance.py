@@ -1,4 +1,4 @@
-"""How much memory a run may take: what it needs is reckoned from the sizes of files, before any event is read.
+"""How much memory a run may take: what it needs is reckoned from the sizes of files and some events, before it begins.
 
 There are two ends to it. The pass reads files of events, a large one in turns of whole buckets of customers: how
 much it takes is ours to choose. What comes of it stands in memory as a whole while it is scored and published:
@@ -31,8 +31,8 @@ PER_EVENT_AT_ONCE = 450
 """Of every event that is read at once. All six are measured: `python -m tests.bench.allowed`."""
 LEAST_AT_ONCE = max(TURN_ROWS, 2 * BUCKET_ROWS)
 """So many events are read at once in any case."""
-SAMPLE_ROWS = 1 << 18
-"""How many no rule matches is reckoned from so many events."""
+STRETCHES, STRETCH_ROWS = 8, 1 << 14
+"""How many no rule matches is reckoned from so many stretches of a file, of so many events: a bucket may be of one customer."""
 _UNITS = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b)", re.IGNORECASE)
 
@@ -95,6 +95,8 @@ class Allowance:
         need = need_of(workspace, state)
         if need.least > self.limit:
             told = f"{need.events:,} events" + (f" and {need.cases:,} cases" if need.cases else "")
+            if need.unmatched * PER_UNMATCHED > need.least // 10:
+                told += f" (about {need.unmatched:,} events match no rule)"
             raise AllowanceError.at(
                 "memory",
                 f"a run over {told} needs {shown(need.least)}, and {shown(self.limit)} are allowed.",
@@ -117,7 +119,7 @@ def allowance_of(workspace: LoadedWorkspace, environment: Mapping[str, str]) -> 
 
 
 def need_of(workspace: LoadedWorkspace, state: State) -> Need:
-    """What a run over the events of a store takes, from the sizes of its files."""
+    """What a run over the events of a store takes, from the sizes of its files and a look at some events."""
     paths = state.codes.get("subject_id", ()) if workspace.atlas.cases else ()
     cases = sum(pq.read_metadata(state.folder / path).num_rows for path in paths)
     largest = max((_largest_bucket(state, file) for file in state.event_files), default=0)
@@ -126,15 +128,23 @@ def need_of(workspace: LoadedWorkspace, state: State) -> Need:
 
 
 def _unmatched(workspace: LoadedWorkspace, state: State) -> int:
-    """About how many events no rule matches: as large a share as of the first ones of the largest file."""
+    """About how many events of somebody known no rule matches: of stretches of the largest file and of a newest one.
+
+    Those of nobody known take no room: they are counted together.
+    """
     if not state.rows:
         return 0
     matcher, _, _ = brief_of(workspace).compiled(state)
-    largest = max(state.event_files, key=lambda file: file.rows)
-    scanned = state.scan_files([largest], matcher.columns, as_stored=True)
-    some = scanned.slice(0, SAMPLE_ROWS).collect(engine="in-memory")
-    unmatched = sum(int(np.count_nonzero(matcher.looked_up(piece).rule == 0)) for piece in pieces(some))
-    return state.rows * unmatched // some.height
+    newest = state.months[max(state.months)].files
+    largest = [max(files, key=lambda file: file.rows) for files in (state.event_files, newest)]
+    looked_at = unmatched = 0
+    for file in {one.path: one for one in largest}.values():
+        scanned = state.scan_files([file], [*dict.fromkeys([*matcher.columns, "customer"])], as_stored=True)
+        for begin in range(0, file.rows, -(-file.rows // STRETCHES)):
+            for some in pieces(scanned.slice(begin, STRETCH_ROWS).collect(engine="in-memory")):
+                is_lost = (matcher.decision.numbers(some) == 0) & (some.whole("customer") > 0)
+                looked_at, unmatched = looked_at + some.height, unmatched + int(np.count_nonzero(is_lost))
+    return state.rows * unmatched // looked_at
 
 
 def _largest_bucket(state: State, file: EventFile) -> int:

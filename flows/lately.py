@@ -69,10 +69,11 @@ class _Parts:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(schema=dict(_ROWS[self.kind]))
+        merged = self.asked.state.merged()
         for one in self.keys:
             if one.stakes or self.kind not in BY_STAKES:
                 rows = part_of(self.asked, one, self.kind)[self.kind]
-                yield rows.with_columns(self.asked.state.merged()).select(list(_ROWS[self.kind]))
+                yield rows.with_columns(merged).select(list(_ROWS[self.kind]))
 
 
 @dataclass(frozen=True)

@@ -120,15 +120,16 @@ class NamedCases:
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
 
     def by_month(self) -> list[pl.Expr | None]:
-        """Conditions on `opened_at`, of cases or FactCase's rows, one of which holds for each: by month where there are many."""
+        """Conditions on `opened_at`, of cases or FactCase's rows, one of which holds for each: by months that have any, where there are many."""
         if self.cases.height <= ONE_FILE_ROWS:
             return [None]
         opened = pl.col("opened_at")
-        ends = self.cases.select(first=opened.min(), last=opened.max()).row(0)
-        low, high = (12 * moment.year + moment.month - 1 for moment in ends)
-        edges = [pl.lit(_begin_of(month)).cast(INSTANT) for month in range(low + 1, high + 1)]
+        months = self.cases.select(opened.dt.truncate("1mo").unique().sort()).to_series()
+        edges = [pl.lit(begin).cast(INSTANT) for begin in months.to_physical()[1:]]
+        if not edges:
+            return [None]
         between = [(opened >= first) & (opened < end) for first, end in pairwise(edges)]
-        return [opened < edges[0], *between, opened >= edges[-1]] if edges else [None]
+        return [(opened < edges[0]) | opened.is_null(), *between, opened >= edges[-1]]
 
     @cached_property
     def keys(self) -> pl.Series:

@@ -5,7 +5,8 @@ came, nor from runs that were killed in between.
 """
 
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,11 +29,14 @@ from flows.restated import COMPARED, HISTORIES, Difference, difference, together
 from flows.stages import Tables, absorb, case_attributes, named_cases
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import with_restated
-from warehouse.files import part_of
+from warehouse.files import is_older, part_of
 from warehouse.kept import Kept
 from warehouse.promises import as_published
 from warehouse.releases import Release, Releases
 from warehouse.store import EventStore, State
+
+_LEFT_SECONDS = 86_400.0
+"""Nobody makes everything anew for longer than this."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def rebuild(workspace: LoadedWorkspace, tell: Tell = silent) -> Rebuilt:
         state = absorb(then, scratch, State(scratch.folder), _landings(landed)).state
         tell("absorb", 1, 1)
         log = releases.frame(release, Restatement.table_name())
-        anew = made_anew(then, state, log, scratch.kept, tell)
+        anew = made_anew(then, state, log, scratch.keeping(holds=False), tell)
         tell("score", 1, 1)
         found = dict(anew.differences(releases, release))
     return Rebuilt(release.number, state.rows, [found[table] for table in COMPARED])
@@ -121,14 +125,18 @@ class Anew:
         return ordered_columns(FactCase, self.attributes) if table is FactCase else self.tables[table].columns
 
     def differences(self, releases: Releases, release: Release) -> Iterator[tuple[type[Table], Difference]]:
-        """How every table of a release differs, in the columns that both have."""
+        """How every table of a release differs, and which columns only one of both has."""
         for table, frame in self.tables.items():
-            yield table, difference(table, releases.frame(release, table.table_name()), frame)
-        name, parts = FactCase.table_name(), list[Difference]()
+            published = releases.frame(release, table.table_name())
+            found = difference(table, published, frame)
+            yield table, replace(found, foreign=_foreign(published.columns, frame.columns))
+        parts, foreign = list[Difference](), ()
         for where in self.cases.by_month():
             made = as_published(FactCase, self.cases.rows(where), self.attributes)
-            parts.append(difference(FactCase, releases.frame(release, name, where=where), made))
-        yield FactCase, together(parts)
+            published = releases.frame(release, FactCase.table_name(), where=where)
+            parts.append(difference(FactCase, published, made))
+            foreign = _foreign(published.columns, made.columns)
+        yield FactCase, replace(together(parts), foreign=foreign)
 
 
 def made_anew(
@@ -150,6 +158,10 @@ def made_anew(
     anew = {table: as_published(table, frame, {}) for table, frame in made.items() if table not in HISTORIES}
     cases, attributes = named_cases(workspace, measured, state), case_attributes(workspace, measured)
     return Anew(anew, cases, attributes, measured.read)
+
+
+def _foreign(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*one} ^ {*other}))
 
 
 def _newest(workspace: LoadedWorkspace, releases: Releases) -> tuple[Release, dict]:
@@ -180,10 +192,23 @@ def _landings(state: State) -> list[FeedLanding]:
 @contextmanager
 def _scratch(warehouse: Path, store: EventStore) -> Generator[EventStore]:
     """An empty store that sees what the real one landed."""
-    folder = part_of(warehouse / "rebuild")
-    folder.mkdir(parents=True)
-    try:
+    with scratch_folder(warehouse) as folder:
         (folder / "landing").symlink_to((store.folder / "landing").absolute())
         yield EventStore(folder)
+
+
+@contextmanager
+def scratch_folder(warehouse: Path) -> Generator[Path]:
+    """An empty folder of a warehouse, gone afterwards: what is made in it may take gigabytes.
+
+    What a process left there that was killed is deleted after a day.
+    """
+    for left in warehouse.glob(".scratch.*.part"):
+        if is_older(left, time.time() - _LEFT_SECONDS):  # noqa: TID251 - of files, not of the company
+            shutil.rmtree(left, ignore_errors=True)
+    folder = part_of(warehouse / "scratch")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -27,6 +27,7 @@ class Difference:
         removed: Rows whose key is gone.
         changed: Rows told otherwise.
         cells: Cells of those rows that differ, by column.
+        foreign: Columns that only one of both has, where that is asked.
     """
 
     table: str
@@ -35,11 +36,12 @@ class Difference:
     removed: int
     changed: int
     cells: dict[str, int]
+    foreign: tuple[str, ...] = ()
 
     @property
     def is_none(self) -> bool:
         """Whether nothing differs."""
-        return not (self.added or self.removed or self.changed)
+        return not (self.added or self.removed or self.changed or self.foreign)
 
 
 def differences(before: Frames, after: Frames, tables: Iterable[type[Table]] = COMPARED) -> list[Difference]:
@@ -48,7 +50,10 @@ def differences(before: Frames, after: Frames, tables: Iterable[type[Table]] = C
 
 
 def together(parts: Iterable[Difference]) -> Difference:
-    """How one table differs, of whose rows every part has its own; at least one part."""
+    """How one table differs, from how its parts do; at least one part.
+
+    A row that is in another part after than it was before is one that is gone and one that came.
+    """
     first, *others = parts
     cells = dict(first.cells)
     for one in others:

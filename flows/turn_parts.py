@@ -152,6 +152,8 @@ class Turns:
             if self._facts:
                 self._tally.add(matched)
                 matched.put(np.flatnonzero(matched.rule == 0), self._unmatched)
+                if self._unmatched.rows > UNMATCHED_ROWS:
+                    self._miss()
                 touchpoint += [_touchpoints_of_subjects(matched)] if self._wanted.atlas.cases else []
             if self._moves:
                 self._moves.add(matched)
@@ -166,11 +168,9 @@ class Turns:
         found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
         for name, frame in zip(plans, found, strict=True):
             self._found.setdefault(name, []).append(frame)
-        if self._unmatched.rows > UNMATCHED_ROWS:
-            self._miss()
 
     def _miss(self) -> None:
-        """Count the unmatched of several turns at once: there are few of them."""
+        """Count the unmatched, mostly those of several turns at once."""
         if self._unmatched.rows:
             missed = unmatched_events(self._unmatched.frame().lazy()).collect(engine="in-memory")
             self._found.setdefault(MISSED, []).append(missed)

@@ -1,21 +1,15 @@
 """A release held against everything computed anew, cell by cell."""
 
-import shutil
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
-
-import polars as pl
 
 from contracts.errors import QuestionError
-from contracts.tables import Restatement, Table
+from contracts.tables import Restatement
 from flows.progress import Tell, silent
-from flows.rebuilding import made_anew
+from flows.rebuilding import made_anew, scratch_folder
 from flows.restated import Difference
 from flows.workspace import LoadedWorkspace
-from warehouse.files import part_of
 from warehouse.kept import Kept
 from warehouse.releases import Release, Releases
 from warehouse.store import EventStore
@@ -75,11 +69,10 @@ def verified(workspace: LoadedWorkspace, tell: Tell = silent) -> Verified:
     state = EventStore(workspace.warehouse / "store").head()
     release, as_of = _comparable(workspace, releases, state.number)
     log = releases.frame(release, Restatement.table_name())
-    with _kept(workspace.warehouse) as kept:
-        anew = made_anew(replace(workspace, now=as_of), state, log, kept, tell)
+    with scratch_folder(workspace.warehouse) as folder:
+        anew = made_anew(replace(workspace, now=as_of), state, log, Kept(folder, holds=False), tell)
         checks = [
-            _checked(found, set(anew.columns(table)), _columns_of(releases, release, table))
-            for table, found in anew.differences(releases, release)
+            _checked(found, len(anew.columns(table))) for table, found in anew.differences(releases, release)
         ]
     return Verified(release.number, anew.read, tuple(checks))
 
@@ -98,25 +91,7 @@ def _comparable(workspace: LoadedWorkspace, releases: Releases, commit: int) -> 
     return release, datetime.fromisoformat(facts["as_of"])
 
 
-@contextmanager
-def _kept(warehouse: Path) -> Generator[Kept]:
-    """Where what is made on the way is kept: a folder of its own, for it may take gigabytes, and is gone afterwards."""
-    folder = part_of(warehouse / "verify")
-    for left in warehouse.glob(".verify.*.part"):  # of one that was killed: whoever verifies holds the lock
-        shutil.rmtree(left, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield Kept(folder, holds=False)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _columns_of(releases: Releases, release: Release, table: type[Table]) -> set[str]:
-    return set(releases.frame(release, table.table_name(), where=pl.lit(value=False)).columns)
-
-
-def _checked(found: Difference, anew: set[str], published: set[str]) -> TableCheck:
-    rows, width = found.rows + found.removed, len(anew)
-    foreign = published ^ anew
-    differing = (found.added + found.removed) * width + sum(found.cells.values()) + len(foreign) * rows
+def _checked(found: Difference, width: int) -> TableCheck:
+    rows = found.rows + found.removed
+    differing = (found.added + found.removed) * width + sum(found.cells.values()) + len(found.foreign) * rows
     return TableCheck(found.table, rows, rows * width, differing)

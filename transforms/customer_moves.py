@@ -34,8 +34,8 @@ MOVES = {
 }
 """Events that make or end a customer. Grain: group (its number in the map) and event."""
 
-TOLD_ROWS = 1_000_000
-"""So many moves are held before they become what is kept of them, which is narrower."""
+HELD_ROWS = 1_000_000
+"""So many moves are held as columns of their events before they become what is kept of them."""
 _ALWAYS = ("customer", "occurred_at")
 
 
@@ -116,7 +116,7 @@ class FoundMoves:
                 self._some[number] = Some(kinds)
             slot = matched.slot.take(rows).view(np.uint32)
             self._some[number].add(matched.events, rows, slot=slot)
-        if sum(some.rows for some in self._some.values()) > TOLD_ROWS:
+        if sum(some.rows for some in self._some.values()) > HELD_ROWS:
             self._keep()
 
     def moves(self) -> pl.DataFrame:

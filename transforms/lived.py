@@ -59,8 +59,10 @@ class Lived:
 
         Args:
             touchpoints: As of `of`.
-            parts: Codes, customers and n of every part; gone over twice.
+            parts: Codes, customers and n of every part; gone over twice, so nothing that is used up.
         """
+        if iter(parts) is parts:
+            raise TypeError("Parts are gone over twice: an iterator is empty the second time.")
         # Those who were there are numbered anew: of all customers most were not.
         there = np.zeros(1, dtype=np.bool_)
         for _, customers, _ in parts:

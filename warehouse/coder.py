@@ -4,7 +4,7 @@ codes/<column>-<hash>.parquet  what codes of a column stand for; a column of man
 codes/<column>-<hash>.ids      where in it which text stands, for a column of many: see `warehouse.text_codes`
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +48,8 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
         Raises:
             StoreError: A file is missing or damaged.
         """
-        return Hashes.of((self._folder / path for path in self._files.get(column, ())), "value")
+        paths = [self._folder / path for path in self._files.get(column, ())]
+        return Hashes(column, [_hashed(path, "value") for path in paths])
 
     def some(self, column: str, codes: np.ndarray) -> pl.Series:
         """What some codes of a column stand for.
@@ -110,23 +111,21 @@ class Hashes:
     """Hashes (uint64) of the texts that codes stand for, in kept files one after the other.
 
     Attributes:
+        column: Whose codes they are.
         of_files: Those of every file's texts.
     """
 
+    column: str
     of_files: Sequence[np.ndarray]
 
     @classmethod
-    def of(cls, paths: Iterable[Path], column: str) -> "Hashes":
-        """Those of kept files, which are remembered as long as there is room.
-
-        Args:
-            paths: The files.
-            column: Where in them the texts stand.
+    def of_keys(cls, path: Path | None) -> "Hashes":
+        """Those of customers' keys, from the file that has them.
 
         Raises:
-            StoreError: A file is missing or damaged.
+            StoreError: It is missing or damaged.
         """
-        return cls([_hashed(path, column) for path in paths])
+        return cls("customer", [_hashed(path, "customer_key")] if path else [])
 
     def look_up(self, codes: np.ndarray) -> np.ndarray:
         """The hashes of some codes in any order; 0 for the code 0.
@@ -140,11 +139,12 @@ class Hashes:
             found[own] = hashes[codes[own].astype(np.int64) - before]
             before += hashes.size
         if (last := int(codes.max(initial=0))) >= before:
-            raise StoreError.at("codes", f"have no text for {last}, but {before - 1}.", LOST)
+            raise StoreError.at(self.column, f"has {before - 1:,} texts and none for the code {last}.", LOST)
         return found
 
 
 def _hashed(path: Path, column: str) -> np.ndarray:
+    """Hashes of the texts in a kept file's column; held as long as there is room."""
     tables = _HASHES.find(intact(path, LOST))
     if tables is None:
         texts = pl.read_parquet(path, columns=[column], glob=False)

@@ -91,7 +91,7 @@ class State:
         if column != "customer":
             return Texts(self.folder, self.codes).hashes(column)
         path = self.identity.get("customers")
-        return Hashes.of([self.folder / path] if path else [], "customer_key")
+        return Hashes.of_keys(self.folder / path if path else None)
 
     @property
     def event_files(self) -> list[EventFile]:

@@ -49,7 +49,9 @@ def _rebuild(workspace: LoadedWorkspace, *, json_: bool) -> None:
         )
         for one in found.wrong:
             sys.stdout.write(
-                f"{one.table}: {one.added} rows added, {one.removed} removed, {one.changed} changed {one.cells}\n"
+                f"{one.table}: {one.added} rows added, {one.removed} removed, {one.changed} changed {one.cells}"
+                + (f"; columns that only one has: {', '.join(one.foreign)}" if one.foreign else "")
+                + "\n"
             )
     found.must_be_equal()
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
+import polars as pl
 import pytest
 
 from contracts.errors import AllowanceError, MapError, WorkspaceError
+from flows import allowance
 from flows.allowance import LEAST_AT_ONCE, Allowance, Need, allowance_of, need_of, shown, size
 from flows.packs import Pack, packs
 from flows.parts import keys_of, parts_of
@@ -75,15 +77,20 @@ def test_the_need_grows_with_events_cases_and_what_is_read_at_once():
     assert Need(10**6, 0, LEAST_AT_ONCE, unmatched=10**6).least > small.least
 
 
-def test_the_fewer_rules_there_are_the_more_is_needed(tmp_path: Path):
-    build(tmp_path, 3_000)
+def test_the_fewer_rules_there_are_the_more_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(allowance, "STRETCH_ROWS", 20)
+    build(tmp_path, 6_000)
     workspace, state = load(tmp_path), EventStore(tmp_path / "warehouse/store").head()
-    matcher, _, _ = matcher_of(workspace, state)
-    unmatched = match(state.scan(list(matcher.columns)), matcher).collect().filter(rule=0).height
-    assert 0 < need_of(workspace, state).unmatched < 3 * unmatched  # from one of the files
-    few = replace(workspace, atlas=replace(workspace.atlas, rules=()))
-    assert need_of(few, state).unmatched == 3_000
-    assert need_of(few, state).least > need_of(workspace, state).least
+    half = replace(workspace, atlas=replace(workspace.atlas, rules=workspace.atlas.rules[:30]))
+    none = replace(workspace, atlas=replace(workspace.atlas, rules=()))
+    needs = [need_of(one, state) for one in (workspace, half, none)]
+    for one, need in zip((workspace, half, none), needs, strict=True):
+        matcher, _, _ = matcher_of(one, state)
+        matched = match(state.scan([*matcher.columns, "customer"]), matcher).collect()
+        unmatched = matched.filter(pl.col("rule") == 0, pl.col("customer") > 0).height
+        assert need.unmatched == pytest.approx(unmatched, abs=600)
+    assert needs[2].unmatched == 6_000
+    assert needs[0].least < needs[1].least < needs[2].least
     nothing = EventStore(tmp_path / "empty").head()
     assert need_of(workspace, nothing).unmatched == 0
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,6 +12,7 @@ from flows.restated import HISTORIES
 from flows.run import Outcome
 from tests.conftest import Call, Sandbox
 from warehouse.kept import Kept
+from warehouse.releases import Releases
 from warehouse.store import EventStore
 
 FEBRUARY, MARCH = "2026-02-12 10:00:00", "2026-03-01 09:00:00"
@@ -182,3 +184,20 @@ def test_a_run_says_what_every_stage_cost(told: Sandbox, call: Call):
     said = call("run", told.root, "--profile")
     assert "CPU s" in said.out
     assert "together" in said.out
+
+
+@pytest.mark.parametrize("how", ["rebuild", "verify"])
+def test_a_column_that_only_the_release_has_is_found(
+    told: Sandbox, call: Call, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    frame = Releases.frame
+
+    def wider(*asked: Any, **named: Any) -> pl.DataFrame:
+        rows = frame(*asked, **named)
+        return rows.with_columns(extra=pl.lit(1)) if "rule_hit" in asked else rows
+
+    monkeypatch.setattr(Releases, "frame", wider)
+    said = call("rebuild", told.root, *(["--verify"] if how == "verify" else []))
+    assert said.code == 5
+    assert "rule_hit" in said.err
+    assert how == "verify" or "columns that only one has: extra" in said.out

@@ -136,11 +136,12 @@ def test_many_cases_are_verified_month_by_month_and_one_cell_of_each_that_differ
         is_first = pl.int_range(pl.len()) == 0
         return rows.with_columns(event_count=pl.col("event_count") + is_first.cast(pl.Int64))
 
-    left = company.root / "warehouse/.verify.left.part"
+    left = company.root / "warehouse/.scratch.left.part"
     left.mkdir()
+    os.utime(left, (0, 0))
     monkeypatch.setattr(Releases, "frame", other)
     found = verified(load(company.root))
     assert found.cells == whole.cells
     assert found.differing == len(asked) > 3
     assert {one.table for one in found.checks if one.differing} == {FactCase.table_name()}
-    assert list((company.root / "warehouse").glob(".verify*")) == []
+    assert list((company.root / "warehouse").glob(".scratch*")) == []

@@ -53,7 +53,7 @@ def test_found_by_codes_are_the_moves_that_the_expressions_find(
     expected = customer_moves(match(events.lazy(), matcher), known, times, CODEBOOK).collect()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(predicates, "CODES_MAX", predicates.CODES_MAX if has_few else 4)
-        patched.setattr(of_moves, "TOLD_ROWS", of_moves.TOLD_ROWS if has_few else 5)
+        patched.setattr(of_moves, "HELD_ROWS", of_moves.HELD_ROWS if has_few else 5)
         found = Finders(known, times, CODEBOOK).begin()
         for piece in looked_up(matcher, events):
             found.add(piece)

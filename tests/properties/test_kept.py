@@ -121,7 +121,7 @@ def test_kept_parts_are_a_rebuild_after_any_batch_and_any_change_of_the_map(
     monkeypatch.setattr(customer_parts, "_DRAWN", (4096, 1)[sequence % 2])
     # As if what is held before it is worked out were much, or little.
     monkeypatch.setattr(turn_parts, "UNMATCHED_ROWS", (turn_parts.UNMATCHED_ROWS, 0)[sequence // 2 % 2])
-    monkeypatch.setattr(of_moves, "TOLD_ROWS", (of_moves.TOLD_ROWS, 0)[sequence // 2 % 2])
+    monkeypatch.setattr(of_moves, "HELD_ROWS", (of_moves.HELD_ROWS, 0)[sequence // 2 % 2])
     history = History(tmp_path, random.Random(SEED + sequence))
     published: dict[str, pl.DataFrame] = {}
     stood: dict[tuple[str, str], pl.DataFrame] = {}

@@ -81,5 +81,7 @@ def test_hashes_of_codes_are_those_of_what_they_stand_for_whatever_file_it_stand
         found = told.look_up(np.array(codes, dtype=kind)).tolist()
         expected = pl.Series([*every], dtype=pl.String).hash().to_list()
         assert found == [expected[code - 1] if code else 0 for code in codes]
-        with pytest.raises(StoreError, match=f"have no text for {len(every) + 1}, but {len(every)}"):
+        with pytest.raises(
+            StoreError, match=f"subject_id: has {len(every)} texts and none for the code {len(every) + 1}"
+        ):
             told.look_up(np.array([*codes, len(every) + 1], dtype=kind))
