@@ -42,8 +42,7 @@ class Lately:
 
     def with_more(self, names: Sequence[str], recent: pl.DataFrame, missed: pl.DataFrame) -> "Lately":
         """What is told already, and what more rows tell."""
-        told = [recent[name].to_numpy() for name in ("touchpoint", "customer", "n")]
-        lived = self.lived.with_more(names, *told) if recent.height else self.lived
+        lived = self.lived.with_more(names, *_by_touchpoint(recent)) if recent.height else self.lived
         return Lately(pl.concat([self.hits, _hits(recent)]), lived, self.unmatched.with_more(missed))
 
     @classmethod
@@ -83,9 +82,12 @@ class _ByTouchpoint:
     parts: _Parts
 
     def __iter__(self) -> Iterator[Rows]:
-        for rows in self.parts:
-            touchpoint, customer, n = (rows[name].to_numpy() for name in ("touchpoint", "customer", "n"))
-            yield touchpoint, customer, n
+        return map(_by_touchpoint, self.parts)
+
+
+def _by_touchpoint(recent: pl.DataFrame) -> Rows:
+    touchpoint, customer, n = (recent[name].to_numpy() for name in ("touchpoint", "customer", "n"))
+    return touchpoint, customer, n
 
 
 def lately_of(asked: Pass, keys: Sequence[PackKeys]) -> Lately:
@@ -98,7 +100,7 @@ def lately_of(asked: Pass, keys: Sequence[PackKeys]) -> Lately:
     names = [str(code) for code in range(len(asked.matcher.names))]
     large = [one for one in keys if one.rows > LARGE_ROWS]
     small = [one for one in keys if one.rows <= LARGE_ROWS]
-    told = [_Parts(asked, small, kind) for kind in (RECENT, MISSED)]
+    told = _told(asked, small)
     if not large:
         return Lately.of(names, *told)
     found = _of_large(asked, names, large)
@@ -110,7 +112,7 @@ def _of_large(asked: Pass, names: Sequence[str], large: Sequence[PackKeys]) -> L
     key = hash_of([*told, asked.state.identity.get("aliases", "")])
     found = asked.kept.find(_KIND, key)
     if found is None:
-        made = Lately.of(names, *(_Parts(asked, large, kind) for kind in (RECENT, MISSED)))
+        made = Lately.of(names, *_told(asked, large))
         asked.kept.put(_KIND, key, _frames(made), as_in_memory=True)
         return made
     asked.kept.use((kind, one.under(kind)) for kind in (MISSED, RECENT) for one in large)
@@ -121,6 +123,11 @@ def _of_large(asked: Pass, names: Sequence[str], large: Sequence[PackKeys]) -> L
         for of in ("lived/", "missed/")
     )
     return Lately(found["hits"], lived, Unmatched(found["seen"], missed))
+
+
+def _told(asked: Pass, keys: Sequence[PackKeys]) -> tuple[_Parts, _Parts]:
+    """Rows of the last 28 days, and those that no rule matched."""
+    return _Parts(asked, keys, RECENT), _Parts(asked, keys, MISSED)
 
 
 def _frames(made: Lately) -> dict[str, pl.DataFrame]:

@@ -6,7 +6,7 @@ came, nor from runs that were killed in between.
 
 import shutil
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -127,16 +127,18 @@ class Anew:
     def differences(self, releases: Releases, release: Release) -> Iterator[tuple[type[Table], Difference]]:
         """How every table of a release differs, and which columns only one of both has."""
         for table, frame in self.tables.items():
-            published = releases.frame(release, table.table_name())
-            found = difference(table, published, frame)
-            yield table, replace(found, foreign=_foreign(published.columns, frame.columns))
-        parts, foreign = list[Difference](), ()
-        for where in self.cases.by_month():
-            made = as_published(FactCase, self.cases.rows(where), self.attributes)
-            published = releases.frame(release, FactCase.table_name(), where=where)
-            parts.append(difference(FactCase, published, made))
-            foreign = _foreign(published.columns, made.columns)
-        yield FactCase, replace(together(parts), foreign=foreign)
+            yield table, _compared(table, releases.frame(release, table.table_name()), frame)
+        yield (
+            FactCase,
+            together(
+                _compared(
+                    FactCase,
+                    releases.frame(release, FactCase.table_name(), where=where),
+                    as_published(FactCase, self.cases.rows(where), self.attributes),
+                )
+                for where in self.cases.by_month()
+            ),
+        )
 
 
 def made_anew(
@@ -160,8 +162,9 @@ def made_anew(
     return Anew(anew, cases, attributes, measured.read)
 
 
-def _foreign(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({*one} ^ {*other}))
+def _compared(table: type[Table], published: pl.DataFrame, anew: pl.DataFrame) -> Difference:
+    foreign = sorted({*published.columns} ^ {*anew.columns})
+    return replace(difference(table, published, anew), foreign=tuple(foreign))
 
 
 def _newest(workspace: LoadedWorkspace, releases: Releases) -> tuple[Release, dict]:

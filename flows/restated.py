@@ -1,5 +1,6 @@
 """What differs between two tellings of the same tables, cell by cell."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -54,16 +55,12 @@ def together(parts: Iterable[Difference]) -> Difference:
 
     A row that is in another part after than it was before is one that is gone and one that came.
     """
-    first, *others = parts
-    cells = dict(first.cells)
-    for one in others:
-        for name, count in one.cells.items():
-            cells[name] = cells.get(name, 0) + count
+    every = list(parts)
     rows, added, removed, changed = (
-        sum(getattr(one, name) for one in (first, *others))
-        for name in ("rows", "added", "removed", "changed")
+        sum(getattr(one, name) for one in every) for name in ("rows", "added", "removed", "changed")
     )
-    return Difference(first.table, rows, added, removed, changed, cells)
+    cells = sum((Counter(one.cells) for one in every), Counter[str]())
+    return Difference(every[0].table, rows, added, removed, changed, dict(cells), every[0].foreign)
 
 
 def difference(table: type[Table], before: pl.DataFrame, after: pl.DataFrame) -> Difference:

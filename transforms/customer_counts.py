@@ -226,17 +226,17 @@ def _spans(
     has_left = moves.is_left[last]
     active = last - has_left
     group, segment, person = moves.group[first], moves.segment[first], moves.person[first]
-    value = _worth(moves, first, active, groups)
+    value, again = _worth(moves, first, active, groups), _again(person)
     starts = {
         "group": group,
         "segment": segment,
         "day": moves.day[first],
-        "is_back": _again(person),
-        "is_back_there": _again_in(person, segment),
+        "is_back": again,
+        "is_back_there": _again_in(again, person, segment),
         "value": value,
     }
     waits = patience[group]
-    day = np.where(has_left, moves.day[last], moves.day[active] + np.minimum(waits, _WAITS_MAX) + 1)
+    day = np.where(has_left, moves.day[last], moves.day[active] + waits + 1)
     ends_some_day = has_left | (waits < NO_DAY)
     if not ends_some_day.all():
         some = np.flatnonzero(ends_some_day)
@@ -282,12 +282,11 @@ def _again(person: np.ndarray) -> np.ndarray:
     return found
 
 
-def _again_in(person: np.ndarray, segment: np.ndarray) -> np.ndarray:
+def _again_in(again: np.ndarray, person: np.ndarray, segment: np.ndarray) -> np.ndarray:
     """Whether it is not their first in its segment."""
-    found = np.zeros(person.size, dtype=bool)
-    again = _again(person)
     if not segment.any():
         return again
+    found = np.zeros(person.size, dtype=bool)
     # Most customers have one span: only of those with several it has to be looked up.
     several = np.flatnonzero(again | np.append(again[1:], False))
     order = several[np.lexsort((several, segment[several], person[several]))]

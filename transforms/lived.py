@@ -5,7 +5,7 @@ all. Whatever is asked of owners, stages or rungs of the ladder is then a union 
 among those that are told already: a few are worked in at the cost of what they are.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 
@@ -76,14 +76,13 @@ class Lived:
         told: list[list[np.ndarray]] = [[] for _ in touchpoints]
         for codes, customers, n in parts:
             events += np.bincount(codes, weights=n, minlength=len(touchpoints)).astype(np.int64)
-            order, sizes = order_of(codes, len(touchpoints)), np.bincount(codes, minlength=len(touchpoints))
-            ends = np.cumsum(sizes)
-            for code in np.flatnonzero(sizes).tolist():
-                told[code].append(bit[customers[order[ends[code] - sizes[code] : ends[code]]]])
-        many, few = {}, {}
-        for name, sets in zip(touchpoints, told, strict=True):
+            for code, of_it in _by_code(codes, len(touchpoints)):
+                told[code].append(bit[customers[of_it]])
+        named, many, few = {}, {}, {}
+        for name, sets, count in zip(touchpoints, told, events.tolist(), strict=True):
             if not sets:
                 continue
+            named[name] = count
             own = np.concatenate(sets)
             sets.clear()
             if own.size * SPARSE < size:
@@ -93,9 +92,6 @@ class Lived:
                 flags[own] = True
                 flags[0] = False
                 many[name] = np.packbits(flags).view(np.uint64)
-        named = {
-            name: int(n) for name, n in zip(touchpoints, events, strict=True) if name in many or name in few
-        }
         return cls(named, many, few, np.flatnonzero(there).astype(np.uint32))
 
     def with_more(
@@ -108,10 +104,7 @@ class Lived:
             size = len(next(iter(many.values())))
             if (lacking := last // 64 + 1 - size) > 0:
                 many = {name: np.pad(own, (0, lacking)) for name, own in many.items()}
-        order, sizes = order_of(codes, len(touchpoints)), np.bincount(codes, minlength=len(touchpoints))
-        ends = np.cumsum(sizes)
-        for code in np.flatnonzero(sizes).tolist():
-            of_it = order[ends[code] - sizes[code] : ends[code]]
+        for code, of_it in _by_code(codes, len(touchpoints)):
             name, own = touchpoints[code], bits[of_it]
             own = own[own > 0]
             events[name] = events.get(name, 0) + int(n[of_it].sum())
@@ -195,6 +188,14 @@ class Lived:
     def stakes(self) -> Mapping[str, tuple[int, int]]:
         """Events and customers by touchpoint."""
         return {name: self.stake([name]) for name in self.events}
+
+
+def _by_code(codes: np.ndarray, count: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Every code that there is, of so many from 0 on, and its rows."""
+    order, sizes = order_of(codes, count), np.bincount(codes, minlength=count)
+    ends = np.cumsum(sizes)
+    for code in np.flatnonzero(sizes).tolist():
+        yield code, order[ends[code] - sizes[code] : ends[code]]
 
 
 def _together(sets: Sequence[np.ndarray]) -> np.ndarray:

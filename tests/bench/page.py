@@ -19,7 +19,7 @@ _JOBS = {
     "first": "whole job, ours: all published tables for the first time, nothing kept",
     "whole_naive": "whole job, DuckDB as it is written",
     "whole_expert": "whole job, DuckDB by hand",
-    "anew": "ours: all published tables, nothing kept but what is published: months of cases that are there are not written again",
+    "anew": "ours: all published tables, nothing kept but what is published: files of cases that are there are not written again",
     "run": "ours: all published tables, nothing new",
     "owners": "ours: ten touchpoints in other hands for 90 days, all tables",
     "batch": "ours: 10,000 new events absorbed, all tables",

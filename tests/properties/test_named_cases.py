@@ -96,6 +96,10 @@ def _by_month(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(named_cases, "PART_ROWS", 1)
 
 
+def instants(*told: str) -> pl.Series:
+    return pl.Series(told).str.to_datetime(time_unit="us", time_zone="UTC")
+
+
 def keys(cases: NamedCases, salt: str = "") -> dict[str, str]:
     return {one.period: one.key for one in cases.blocks(salt)}
 
@@ -126,8 +130,7 @@ def test_where_months_have_few_cases_files_are_of_quarters_or_years(
     monkeypatch: pytest.MonkeyPatch, rows: int, periods: list[str]
 ):
     monkeypatch.setattr(named_cases, "PART_ROWS", rows)
-    days = ("2026-01-01 00:00", "2026-01-31 23:59", "2026-03-31 23:59", "2027-01-01 00:00")
-    moments = pl.Series(days).str.to_datetime(time_unit="us", time_zone="UTC")
+    moments = instants("2026-01-01 00:00", "2026-01-31 23:59", "2026-03-31 23:59", "2027-01-01 00:00")
     cases = named(opened_at=moments)
     blocks = cases.blocks("")
     assert [one.period for one in blocks] == periods
@@ -137,8 +140,7 @@ def test_where_months_have_few_cases_files_are_of_quarters_or_years(
 
 
 def test_every_case_is_of_one_month_of_those_that_are_compared_apart(monkeypatch: pytest.MonkeyPatch):
-    days = ("2026-02-01 00:00", "2025-12-31 23:59", "2026-02-28 23:59", "2026-05-01 00:00")
-    moments = pl.Series(days).str.to_datetime(time_unit="us", time_zone="UTC")
+    moments = instants("2026-02-01 00:00", "2025-12-31 23:59", "2026-02-28 23:59", "2026-05-01 00:00")
     cases = named(opened_at=moments)
     months = [cases.rows(where)["opened_at"].to_list() for where in cases.by_month()]
     assert months == [[moments[1]], [moments[0], moments[2]], [moments[3]]]
@@ -149,16 +151,8 @@ def test_every_case_is_of_one_month_of_those_that_are_compared_apart(monkeypatch
 
 def test_a_month_that_begins_does_not_change_what_files_are_of(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(named_cases, "PART_ROWS", 2)
-    before = named(
-        opened_at=pl.Series(["2026-01-01", "2026-01-02", "2026-02-01", "2026-02-02"]).str.to_datetime(
-            time_unit="us", time_zone="UTC"
-        )
-    )
-    begun = named(
-        opened_at=pl.Series(["2026-01-01", "2026-01-02", "2026-01-03", "2026-02-01"]).str.to_datetime(
-            time_unit="us", time_zone="UTC"
-        )
-    )
+    before = named(opened_at=instants("2026-01-01", "2026-01-02", "2026-02-01", "2026-02-02"))
+    begun = named(opened_at=instants("2026-01-01", "2026-01-02", "2026-01-03", "2026-02-01"))
     assert [one.period for one in before.blocks("")] == ["2026-01", "2026-02"]
     assert [one.period for one in begun.blocks("")] == ["2026-01", "2026-02"]
 
