@@ -7,3 +7,7 @@ pipeline.py    the same stages as a Prefect flow; the only module that imports P
 feeds/         one module per kind of feed
 cli.py         the command line; commands/ holds one module per command
 """
+
+from flows.interpreter import choose_sorting
+
+choose_sorting()  # before anything of ours loads numpy, in whatever process: a flow's, a worker's, the command line's
