@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 
 _WORD = 64
+_MERGED = 8
+"""Rows that come in so few stretches, each in order, are merged: beyond that it takes longer than to sort them."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ class Order:
         These are looked up among each other by halves, which takes one type for all.
         """
         return told.with_columns(
-            one.shrink_dtype() for one in told if one.dtype.is_integer() and one.name not in self.of
+            _narrow(one) for one in told if one.dtype.is_integer() and one.name not in self.of
         )
 
     def beside(self, told: pl.DataFrame) -> pl.DataFrame:
         """Rows of each one beside each other, in order of the two columns: they stay in the order they are in."""
         told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
-        order = self._order(told)
+        order, _ = self._order(told)
         return told if order is None else told[order]
 
     def rows_of(self, told: pl.DataFrame, some: pl.DataFrame) -> np.ndarray:
@@ -83,15 +85,21 @@ class Order:
         leaves their order as it was, and only those that come otherwise are sorted: by time and, where the rest of the
         order has to say which of several at one instant is later, by all of it.
         """
-        beside = self.beside(told)
+        told = told.rechunk()
+        order, number = self._order(told)
         if not self.then:
-            return beside
-        number, at = self.numbered(beside), beside[self.then[0]].to_physical().to_numpy()
+            return told if order is None else told[order]
+        at = told[self.then[0]].to_physical().to_numpy()
+        if order is not None:
+            at = at.take(order)
         same = number[1:] == number[:-1]
         if (late := np.flatnonzero(same & (at[1:] < at[:-1])) + 1).size:
-            places, order = _rows_of(number, number[late]), np.arange(number.size)
-            order[places] = places[np.lexsort((at[places], number[places]))]
-            beside, at = beside[order], at[order]
+            places = _rows_of(number, number[late])
+            sorted_places = places[np.lexsort((at[places], number[places]))]
+            if order is None:
+                order, at = np.arange(number.size), at.copy()
+            order[places], at[places] = order[sorted_places], at[sorted_places]
+        beside = told if order is None else told[order]
         if not self.then[1:]:
             return beside
         # Of rows at one instant it is the rest of the order that says which is later.
@@ -153,21 +161,34 @@ class Order:
         found += second
         return found
 
-    def _order(self, told: pl.DataFrame) -> np.ndarray | None:
-        """In which order rows are beside each other; None when they are so already."""
+    def _order(self, told: pl.DataFrame) -> tuple[np.ndarray | None, np.ndarray]:
+        """In which order rows are beside each other, None when they are so already; and whose they are in that order."""
         number = self.numbered(told)
-        if (number[1:] >= number[:-1]).all():
-            return None
+        stretches = np.count_nonzero(number[1:] < number[:-1]) + 1
+        if stretches == 1:
+            return None, number
         number -= number.min()
         bits = np.uint64((told.height - 1).bit_length())
-        if int(number.max()).bit_length() + int(bits) > _WORD:
-            return np.argsort(number, kind="stable")
+        if stretches <= _MERGED or int(number.max()).bit_length() + int(bits) > _WORD:
+            order = np.argsort(number, kind="stable")  # stretches that ascend are merged
+            return order, number.take(order)
         # A row's own number after whose it is: sorted as numbers, which is quicker than any order of places, and stable.
         number <<= bits
         number |= np.arange(told.height, dtype=np.uint64)
         number.sort()
-        number &= (np.uint64(1) << bits) - np.uint64(1)
-        return number.view(np.int64)
+        order = (number & (np.uint64(1) << bits) - np.uint64(1)).view(np.int64)
+        number >>= bits
+        return order, number
+
+
+def _narrow(numbers: pl.Series) -> pl.Series:
+    """Whole numbers in the narrowest type that has room for all of them; polars looks at each again as it casts it."""
+    if not numbers.len() or numbers.null_count():
+        return numbers.shrink_dtype()
+    ends = pl.Series([numbers.min(), numbers.max()], dtype=numbers.dtype).shrink_dtype()
+    if ends.dtype == numbers.dtype:
+        return numbers
+    return pl.Series(numbers.name, numbers.to_numpy().astype(ends.to_numpy().dtype))
 
 
 def _rows_of(numbers: np.ndarray, some: np.ndarray) -> np.ndarray:

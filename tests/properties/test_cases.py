@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
+from polars.testing import assert_frame_equal, assert_series_equal
 
 from contracts.events import INSTANT
 from transforms import beside
@@ -28,13 +28,27 @@ told = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(told, st.sampled_from([4, 64]))
-def test_events_of_a_subject_come_one_after_the_other_in_the_order_of_time(drawn: list[tuple], word: int):
+@given(told, st.sampled_from([4, 64]), st.sampled_from([0, 8]))
+def test_events_of_a_subject_come_one_after_the_other_in_the_order_of_time(
+    drawn: list[tuple], word: int, merged: int
+):
     frame = pl.DataFrame([(*one, row) for row, one in enumerate(drawn)], schema=KINDS, orient="row")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(beside, "_WORD", word)
+        patched.setattr(beside, "_MERGED", merged)
         assert_frame_equal(BY_SUBJECT.in_order(frame), frame.sort(BY_SUBJECT.columns))
         assert_frame_equal(BY_SUBJECT.in_order(frame.reverse()), frame.sort(BY_SUBJECT.columns))
+
+
+@given(
+    st.lists(st.none() | st.integers(-(2**40), 2**40) | st.integers(-200, 300)),
+    st.sampled_from([pl.Int64, pl.UInt64]),
+)
+def test_columns_are_as_narrow_as_their_numbers(numbers: list[int | None], kind: type[pl.DataType]):
+    given = [one if one is None or kind == pl.Int64 else abs(one) for one in numbers]
+    column = pl.Series("sequence", given, dtype=kind)
+    found = BY_SUBJECT.narrow(column.to_frame())["sequence"]
+    assert_series_equal(found, column.shrink_dtype())
 
 
 def test_few_that_come_otherwise_are_sorted_and_the_others_stay():
