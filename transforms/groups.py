@@ -1,6 +1,6 @@
-"""Rows by the small whole numbers they have in common, by place in an array instead of by hash."""
+"""Rows by the whole numbers they have in common, by place in an array instead of by hash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -10,7 +10,7 @@ import polars as pl
 
 PLACES_PER_ROW = 8
 PLACES_ALWAYS = 1 << 16
-"""With more places than both allow, an array would be mostly empty: polars finds by hash what rows have in common."""
+"""With more places than both allow, an array would be mostly empty: the places that there are are sorted."""
 _LARGEST = (1 << 63) - 1
 
 Columns = Mapping[str, np.ndarray]
@@ -61,15 +61,16 @@ def grouped(rows: Columns) -> Groups:
     """Rows by columns of whole numbers."""
     columns = list(rows.values())
     if not columns[0].size:
-        return _hashed(rows)
+        nothing = np.empty(0, dtype=np.int64)
+        return Groups(rows, nothing, nothing, nothing)
     lows = [column.min() for column in columns]
     spans = [int(column.max()) - int(low) + 1 for column, low in zip(columns, lows, strict=True)]
     if prod(spans) > max(PLACES_PER_ROW * columns[0].size, PLACES_ALWAYS):
-        return _hashed(rows)
+        return _sorted(rows, lows, spans)
     place = np.zeros(columns[0].size, dtype=np.uint32)
     for column, low, span in zip(columns, lows, spans, strict=True):
         if span > 1:
-            place = place * span + (column - low).astype(np.uint32, copy=False)
+            place = place * span + _above(column, low).astype(np.uint32, copy=False)
     sizes = np.bincount(place)
     there = np.flatnonzero(sizes)
     numbers = zip(rows, np.unravel_index(there, spans), lows, strict=True)
@@ -77,13 +78,31 @@ def grouped(rows: Columns) -> Groups:
     return Groups(keys, sizes[there], place, np.cumsum(sizes > 0) - 1)
 
 
-def _hashed(rows: Columns) -> Groups:
-    frame, by = pl.DataFrame(dict(rows)), list(rows)
-    found = frame.group_by(by).agg(__size=pl.len().cast(pl.Int64)).sort(by)
-    numbered = found.select(by).with_row_index("__group")
-    of_row = frame.join(numbered, on=by, how="left", maintain_order="left")["__group"].to_numpy()
-    keys = {name: found[name].to_numpy() for name in by}
-    return Groups(keys, found["__size"].to_numpy(), of_row, np.arange(found.height))
+def _sorted(rows: Columns, lows: Sequence[np.number], spans: Sequence[int]) -> Groups:
+    """Rows whose numbers are far apart."""
+    place, places = np.zeros(1, dtype=np.int64), 1
+    for column, low, span in zip(rows.values(), lows, spans, strict=True):
+        if places * span > _LARGEST:
+            place, places = _ranked(place)
+        numbers = column
+        if places * span > _LARGEST:
+            (numbers, span), low = _ranked(column), np.int64(0)  # noqa: PLW2901 - its numbers, closer together
+        place, places = place * span + _above(numbers, low).astype(np.int64, copy=False), places * span
+    found, of_row, sizes = np.unique(place, return_inverse=True, return_counts=True)
+    some = np.empty(found.size, dtype=np.int64)
+    some[of_row] = np.arange(place.size)  # of each group one, whichever
+    return Groups({name: column[some] for name, column in rows.items()}, sizes, of_row, np.arange(found.size))
+
+
+def _above(numbers: np.ndarray, low: np.number) -> np.ndarray:
+    """How far numbers are above the lowest of them, which may be more than their own type has room for."""
+    return (numbers - low).view(f"u{numbers.dtype.itemsize}")
+
+
+def _ranked(numbers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers that are in the same order and follow each other, and how many."""
+    found, rank = np.unique(numbers, return_inverse=True)
+    return rank, found.size
 
 
 def numbered(frame: pl.DataFrame) -> tuple[np.ndarray, pl.DataFrame]:
