@@ -18,7 +18,6 @@ from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import BY_SUBJECT, SUBJECT
 from transforms.renewed import Remember, Renewed
-from warehouse.mapped import Change, with_others
 
 CASES, HANDOFFS, BUCKET, PLACED, COUNTED = "cases", "handoffs", "bucket", "placed", "counted"
 MADE_OF, TOUCHED, OLD, UNTIL, BEEN = "made_of", "touched", "old", "until", "been"
@@ -65,12 +64,16 @@ class _Cases:
         named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
         return {**self.anew, TOUCHED: self.touched, UNTIL: pl.DataFrame({"until": [self.until]}), **named}
 
-    def changes(self, anew: Frames) -> dict[str, Change]:
-        """Which rows of the old ones are replaced by others: those that are made anew, perhaps with more columns."""
-        return {
-            name: Change(BY_SUBJECT.rows_of(self.old[name], self.touched), anew[name])
-            for name in (CASES, HANDOFFS)
-        }
+    def now(self, name: str, old: pl.DataFrame, anew: pl.DataFrame) -> Renewed:
+        """Cases or handoffs as they are now.
+
+        Args:
+            name: Which of both.
+            old: The old ones, perhaps with more columns.
+            anew: Those made anew, with the same ones.
+        """
+        gone = BY_SUBJECT.rows_of(self.old[name], self.touched)
+        return Renewed(old, gone, anew.select(old.columns).cast(dict(old.schema)), self.touched)
 
 
 def cases_of(
@@ -132,8 +135,8 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
 
 def _put_among(made: _Cases) -> Frames:
     """The old ones with those that are made anew among them, in order of subject."""
-    changes = made.changes(made.anew)
-    return {name: BY_SUBJECT.beside(with_others(made.old[name], change)) for name, change in changes.items()}
+    now = {name: made.now(name, made.old[name], made.anew[name]).lazy() for name in (CASES, HANDOFFS)}
+    return {name: BY_SUBJECT.beside(rows.collect()) for name, rows in now.items()}
 
 
 def _until(made: Frames) -> int:
@@ -149,31 +152,14 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     aliases, merged = asked.state.identity.get("aliases", ""), asked.state.merged()
     remember = _remembering(asked, key)
     been = [hash_of([one, aliases]) for one in made.been]
-    if not made.touched.height:
-        cases, handed = Renewed.whole(old[CASES].with_columns(merged)), Renewed.whole(old[HANDOFFS])
-        cases = replace(cases, touched=made.touched, been=been, remember=remember)
-        return cases, replace(handed, remember=remember)
-    changes = made.changes(_with_places(asked, made.anew))
-    kept = [(_kind(asked, CASES), made.key), (_kind(asked, PLACED), key)]
-    found = [asked.kept.replaced(*one, changes) for one in kept]
-    if None in found:  # gone since, and in memory still
-        now = {name: with_others(old[name], change) for name, change in changes.items()}
-    else:
-        now = {name: pl.concat([one[name] for one in found if one], how="horizontal") for name in changes}
-    cases, handed = (
-        Renewed(
-            now[name],
-            old[name],
-            change.gone,
-            change.rows.select(old[name].columns),
-            made.touched,
-            been,
-            remember,
-        )
-        for name, change in changes.items()
+    anew = (
+        _with_places(asked, made.anew) if made.touched.height else {name: old[name].clear() for name in old}
     )
-    of_today = {name: getattr(cases, name).with_columns(merged) for name in ("rows", "old", "came")}
-    return replace(cases, **of_today), handed
+    cases, handed = (
+        replace(made.now(name, old[name], anew[name]), remember=remember) for name in (CASES, HANDOFFS)
+    )
+    of_today = {name: getattr(cases, name).with_columns(merged) for name in ("old", "came")}
+    return replace(cases, been=been, **of_today), handed
 
 
 def _remembering(asked: Pass, key: str) -> Remember:

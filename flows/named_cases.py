@@ -97,11 +97,6 @@ class NamedCases:
     fingerprints: Fingerprints
     texts: Texts
 
-    @property
-    def cases(self) -> pl.DataFrame:
-        """Cases with slots, as codes."""
-        return self.made.rows
-
     def rows(self, places: pl.Expr | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """FactCase's rows and the attributes' columns, in the order of their key.
 
@@ -109,11 +104,9 @@ class NamedCases:
             places: Of which cases: a condition on their columns; all of them when absent.
             columns: Only these columns, in any order: no other names are looked up.
         """
-        some = self.cases
-        if some.is_empty():
+        if not self.made.height:
             return FactCase.empty() if columns is None else FactCase.empty().select(columns)
-        if places is not None:
-            some = some.filter(places)
+        some = (self.made.lazy() if places is None else self.made.lazy().filter(places)).collect()
         if columns is None:
             # Codes are put in order more quickly than what they stand for.
             some = some[some.select(pl.arg_sort_by(_case_names(self.codebook))).to_series()]
@@ -121,10 +114,10 @@ class NamedCases:
 
     def by_month(self) -> list[pl.Expr | None]:
         """Conditions on `opened_at`, of cases or FactCase's rows, one of which holds for each: by months that have any, where there are many."""
-        if self.cases.height <= ONE_FILE_ROWS:
+        if self.made.height <= ONE_FILE_ROWS:
             return [None]
         opened = pl.col("opened_at")
-        months = self.cases.select(opened.dt.truncate("1mo").unique().sort()).to_series()
+        months = self.made.lazy().select(opened.dt.truncate("1mo").unique().sort()).collect().to_series()
         edges = [pl.lit(begin).cast(INSTANT) for begin in months.to_physical()[1:]]
         if not edges:
             return [None]
@@ -142,15 +135,15 @@ class NamedCases:
         Args:
             salt: What else their files are made of: it goes into every key.
         """
-        if self.cases.is_empty():
+        if not self.made.height:
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         # Who is who is in the first state, and in nothing else that is remembered.
         name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
         # What codes mean is asked for of rows that came, and of those that are gone.
         hashed = partial(self._hashed, cache(self.fingerprints))
         sums = self._credited(self.made.summed(name, hashed, _BY))
-        if self.cases.height <= ONE_FILE_ROWS or not self._is_each_once():
-            return [CaseBlock("", _key(salt, "", sums.drop("month")), self.cases.height)]
+        if self.made.height <= ONE_FILE_ROWS or not self._is_each_once():
+            return [CaseBlock("", _key(salt, "", sums.drop("month")), self.made.height)]
         months = _months_of_a_file(sums)
         parts = sums.with_columns(part=pl.col("month") // months).partition_by("part", as_dict=True)
         return [_block(part * months, months, salt, told) for (part,), told in sorted(parts.items())]
@@ -232,7 +225,7 @@ class NamedCases:
 
     def _told_by(self, salt: str) -> str:
         """What rows' hashes are made of besides the rows."""
-        coded = [name for name in self.cases.columns if self.codebook.is_coded(_GROUPS.get(name, name))]
+        coded = [name for name in self.made.old.columns if self.codebook.is_coded(_GROUPS.get(name, name))]
         return hashlib.sha256(json.dumps([pl.__version__, salt, self._told, coded]).encode()).hexdigest()[:24]
 
     def _credited(self, sums: pl.DataFrame) -> pl.DataFrame:
@@ -273,7 +266,7 @@ class NamedCases:
     def _told(self) -> list[str]:
         """Columns that rows are made of, besides who they are credited to."""
         others = {"touchpoint", *_MADE_OF_OTHERS}
-        return [name for name in self.cases.columns if not name.startswith("slot_") and name not in others]
+        return [name for name in self.made.old.columns if not name.startswith("slot_") and name not in others]
 
     def _meanings(self, cases: pl.DataFrame, fingerprints: Fingerprints) -> pl.DataFrame:
         """What rows are made of: columns as they are, or hashes of what their codes stand for."""

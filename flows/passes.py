@@ -107,16 +107,6 @@ class Measured:
     kept: Kept
     read: int = 0
 
-    @property
-    def cases(self) -> pl.DataFrame:
-        """Cases with slots, as codes."""
-        return self.made.rows
-
-    @property
-    def handoffs(self) -> pl.DataFrame:
-        """Handoffs, as codes."""
-        return self.handed.rows
-
     @cached_property
     def lately(self) -> Lived:
         """Who lived through the last 28 days, by touchpoint."""
@@ -287,7 +277,7 @@ def _sums_of_cases(workspace: LoadedWorkspace, codebook: Codebook, cases: Renewe
         alone = measure_cases(rows.lazy(), metrics, codebook, now, lambda one: not looks_ahead(one))
         return alone.group_by(CELL).agg(pl.exclude(CELL).sum()).collect()
 
-    together = measure_cases(cases.rows.lazy(), metrics, codebook, now, looks_ahead).collect()
+    together = measure_cases(cases.lazy(), metrics, codebook, now, looks_ahead).collect()
     fed = cases.summed(
         f"behind-{made_of}",
         lambda rows: cases_by_feed(rows.lazy(), metrics, codebook).collect(),

@@ -5,8 +5,6 @@ The audit, which comes between the last two, stands in `flows.auditing`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
 
 import polars as pl
 
@@ -184,10 +182,11 @@ def score(workspace: LoadedWorkspace, measured: Measured, state: State) -> Table
 def _case_plans(
     workspace: LoadedWorkspace, measured: Measured, state: State, scoring: Scoring
 ) -> dict[type[Table], pl.LazyFrame]:
-    if measured.cases.is_empty():
+    if not measured.made.height:
         return {table: table.empty().lazy() for table in (FactHandoff, FactIssueFlow)}
     zone = workspace.settings.zone
-    first = cast("datetime", measured.cases["opened_at"].min()).astimezone(zone).date()
+    opened = measured.made.lazy().select(pl.col("opened_at").min()).collect().item()
+    first = opened.astimezone(zone).date()
     last_event = max(moment.astimezone(zone).date() for moment in state.span() or ())
     known = known_ages(measured.kept)
     flow = fact_issue_flow(measured.made, scoring.touchpoints, Span(first, last_event, zone), known)
@@ -234,7 +233,7 @@ def customers_by_touchpoint(measured: Measured) -> dict[str, int]:
 
 def case_attributes(workspace: LoadedWorkspace, measured: Measured) -> dict[str, Column]:
     """The columns that the workspace adds to FactCase."""
-    return attribute_columns(workspace.atlas.cases, measured.codebook) if measured.cases.height else {}
+    return attribute_columns(workspace.atlas.cases, measured.codebook) if measured.made.height else {}
 
 
 @dataclass(frozen=True)

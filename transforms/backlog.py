@@ -80,7 +80,7 @@ def issue_flow(
     Returns:
         FactIssueFlow's rows, by touchpoint and day.
     """
-    if cases.rows.is_empty():
+    if not cases.height:
         return FactIssueFlow.empty()
     counted = cases.summed(f"flow-{span.zone.key}", lambda rows: _counted(rows, span.zone), _BY)
     flow = _Flow.of(counted, span)
@@ -94,7 +94,7 @@ def issue_flow(
             np.arange(len(called)).repeat(len(span.days))
         ),
         **{name: counts.reshape(-1) for name, counts in flow.counts().items()},
-        **dict(zip(QUANTILES, flow.ages(cases.rows, known or KnownAges()).T, strict=True)),
+        **dict(zip(QUANTILES, flow.ages(cases, known or KnownAges()).T, strict=True)),
     }
     told = pl.DataFrame(columns).with_columns(pl.col(*QUANTILES).fill_nan(None))
     return told.select(FactIssueFlow.column_names())
@@ -189,7 +189,7 @@ class _Flow:
             "over_30_days_count": upto["aged"] - upto["old"],
         }
 
-    def ages(self, cases: pl.DataFrame, known: KnownAges) -> np.ndarray:
+    def ages(self, cases: Renewed, known: KnownAges) -> np.ndarray:
         """Quantiles of the ages of open cases at every day's end, in days: row by row; NaN where none is open."""
         there, marks = (np.cumsum(of["opened"] - of["ended"], axis=1)[:, 1:] for of in (self.n, self.mark))
         # By the instant at which a day ends: another zone's days end at others.
@@ -205,18 +205,19 @@ class _Flow:
         known.note(told[noted], marked[noted], ages[noted], has_learnt=bool(lacking.any()))
         return ages
 
-    def _looked_at(self, cases: pl.DataFrame, lacking: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    def _looked_at(self, cases: Renewed, lacking: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
         """Ages that lack, with some that do not: row, first day, and those from then on."""
         days = np.flatnonzero(lacking.any(axis=0))
         if not days.size:
             return
         first, last = int(days[0]), int(days[-1])
         edges = self.span.edges
-        opened, closed = (_instants(cases[f"{name}_at"]) for name in ("opened", "closed"))
         # Who was gone by then or came later is open at none of these days' ends.
-        some = np.flatnonzero((opened < edges[last + 1]) & (closed >= edges[first + 1]))
-        wanted = slice(first, last + 1)
-        lives = Lives(edges, wanted, cases["touchpoint"].to_numpy()[some], opened[some], closed[some])
+        opened, closed = (pl.col(f"{name}_at").to_physical() for name in ("opened", "closed"))
+        is_one = (opened < edges[last + 1]) & (closed.is_null() | (closed >= edges[first + 1]))
+        some = cases.lazy().filter(is_one).select("touchpoint", "opened_at", "closed_at").collect()
+        moments = (_instants(some[f"{name}_at"]) for name in ("opened", "closed"))
+        lives = Lives(edges, slice(first, last + 1), some["touchpoint"].to_numpy(), *moments)
         rows = np.flatnonzero(lacking.any(axis=1)).tolist()
         is_one = len(self.touchpoints) == 1
         own = [row for row in rows if row < len(self.touchpoints) and not (is_one and self.all_row)]

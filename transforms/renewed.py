@@ -21,7 +21,6 @@ class Renewed:
     """Rows as they are now, and how they come from those that there were before.
 
     Attributes:
-        rows: As they are now, in any order.
         old: Those before, in the order of their subjects.
         gone: Numbers of the old rows that are no more, ascending: all of the subjects that were touched.
         came: Rows of these subjects, and of new ones.
@@ -31,7 +30,6 @@ class Renewed:
         remember: Remembers what is made of the old rows, customers aside, and of nothing else but what its name says.
     """
 
-    rows: pl.DataFrame
     old: pl.DataFrame
     gone: np.ndarray
     came: pl.DataFrame
@@ -42,7 +40,20 @@ class Renewed:
     @classmethod
     def whole(cls, rows: pl.DataFrame) -> "Renewed":
         """Rows of which none has taken another one's place."""
-        return cls(rows, rows, np.empty(0, dtype=np.int64), rows.clear())
+        return cls(rows, np.empty(0, dtype=np.int64), rows.clear())
+
+    @property
+    def height(self) -> int:
+        """How many rows there are now."""
+        return self.old.height - self.gone.size + self.came.height
+
+    def lazy(self) -> pl.LazyFrame:
+        """Rows as they are now, in any order: what is not asked for of the old ones is not touched."""
+        if not self.gone.size and self.came.is_empty():
+            return self.old.lazy()
+        stays = np.ones(self.old.height, dtype=bool)
+        stays[self.gone] = False
+        return pl.concat([self.old.lazy().filter(pl.lit(pl.Series(stays))), self.came.lazy()])
 
     def summed(self, name: str, count: Count, by: Sequence[str]) -> pl.DataFrame:
         """Sums over the rows as they are now.

@@ -21,7 +21,6 @@ from contracts.errors import StoreError
 from warehouse import mapped
 from warehouse.files import at_hand, intact, keep, sweep, use
 from warehouse.held import Held
-from warehouse.mapped import Change
 from warehouse.mirror import mirror_of
 
 YOUNG_SECONDS = 300.0
@@ -101,21 +100,6 @@ class Kept:
         except (StoreError, OSError, pl.exceptions.PolarsError):  # the last: written by another version
             self._drop(name)
             return None
-
-    def replaced(self, kind: str, key: str, changes: Mapping[str, Change]) -> Frames | None:
-        """Tables kept under a key, with rows that took the place of others, in no order; None as of `find`.
-
-        What is kept stays as it is. Of a table that is kept as it is in memory only the pages are copied that change.
-        """
-        path = self._paths.get(f"{kind}-{key}")
-        if path is not None and path.suffix == _MAPPED:
-            try:
-                return mapped.replaced(intact(path, _DAMAGED), changes)
-            except (StoreError, OSError):
-                self._drop(f"{kind}-{key}")
-                return None
-        found = self.find(kind, key, list(changes))
-        return found and {name: mapped.with_others(found[name], change) for name, change in changes.items()}
 
     def use(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Have what is kept under some kinds and keys count as young: it is not swept."""

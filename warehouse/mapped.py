@@ -2,9 +2,7 @@
 
 columns, each from a multiple of 64 bytes on | what they are, as JSON | length of that (8 bytes) | MAGIC
 
-A column is its numbers, then its bits (one for each row, 1 where there is a value) if any value is missing. There is
-room behind the rows of every column, which takes no disk: rows can be added in a private copy of the pages, where rows
-can be replaced too, at the cost of the pages that they are on. The file stays as it is, and so do others who map it.
+A column is its numbers, then its bits (one for each row, 1 where there is a value) if any value is missing.
 
 A file that is mapped may be deleted or replaced by another one at any time, but must not be cut: nobody here does.
 """
@@ -12,7 +10,6 @@ A file that is mapped may be deleted or replaced by another one at any time, but
 import json
 import mmap
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +20,6 @@ import pyarrow as pa
 from contracts.errors import StoreError
 
 MAGIC = b"tables01"
-ROOM_SHARE, ROOM_ROWS = 1 / 32, 1024
-"""There is room for so many more rows as this share of those there are, and so many at least."""
 WRITTEN_ROWS = 1 << 17
 """So many numbers are written at once: what is made for it stays in the processor's cache."""
 _ALIGNED = 64
@@ -37,19 +32,6 @@ _ARROW = {name: pl.Series(dtype=kind).to_arrow().type for name, kind in _BY_NAME
 _BOOLEAN = str(pl.Boolean())
 
 
-@dataclass(frozen=True)
-class Change:
-    """Rows of a table that others take the place of.
-
-    Attributes:
-        gone: Numbers of the rows, ascending.
-        rows: The others: the table's columns, perhaps more of them.
-    """
-
-    gone: np.ndarray
-    rows: pl.DataFrame
-
-
 def is_mappable(tables: Mapping[str, pl.DataFrame]) -> bool:
     """Whether all columns are of numbers, instants or yes and no."""
     return all(str(kind) in _BY_NAME for frame in tables.values() for kind in frame.dtypes)
@@ -60,7 +42,6 @@ def write(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
     told: dict[str, Any] = {}
     with path.open("wb") as file:
         for name, frame in tables.items():
-            room = int(frame.height * ROOM_SHARE) + ROOM_ROWS
             columns = []
             for column in frame.get_columns():
                 kind, at = str(column.dtype), []
@@ -69,9 +50,8 @@ def write(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
                     at.append(file.tell())
                     for piece in some:
                         file.write(piece.data.cast("B") if piece.size else b"")
-                    file.seek(at[-1] + _size(kind if len(at) == 1 else _BOOLEAN, frame.height + room))
                 columns.append([column.name, kind, *at])
-            told[name] = {"rows": frame.height, "room": room, "columns": columns}
+            told[name] = {"rows": frame.height, "columns": columns}
         said = json.dumps(told).encode()
         file.write(said + len(said).to_bytes(8, "little") + MAGIC)
 
@@ -82,126 +62,32 @@ def read(path: Path, names: Collection[str] | None = None) -> dict[str, pl.DataF
     Raises:
         StoreError: It is written in another way.
     """
-    return {name: table.frame() for name, table in _mapped(path, names, mmap.ACCESS_READ)}
-
-
-def replaced(path: Path, changes: Mapping[str, Change]) -> dict[str, pl.DataFrame]:
-    """Those of a file's tables that change, with rows that took the place of others; in no order.
-
-    Raises:
-        StoreError: It is written in another way.
-    """
-    private = _mapped(path, changes, mmap.ACCESS_COPY)
-    return {name: table.replaced(changes[name]) for name, table in private}
-
-
-def with_others(frame: pl.DataFrame, change: Change) -> pl.DataFrame:
-    """A table with rows that took the place of others, all of it made anew."""
-    stays = np.ones(frame.height, dtype=bool)
-    stays[change.gone] = False
-    return pl.concat([frame.filter(pl.Series(stays)), change.rows.select(frame.columns)])
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A column, rows that there is room for included; `bits` where a value is missing, or could be."""
-
-    kind: str
-    numbers: np.ndarray
-    bits: np.ndarray | None
-
-    def array(self, rows: int) -> pa.Array:
-        """Its first rows, as they lie here."""
-        bits = None if self.bits is None else pa.py_buffer(self.bits)
-        buffers = [bits, pa.py_buffer(self.numbers)]
-        return pa.Array.from_buffers(_ARROW[self.kind], rows, buffers, 0 if bits is None else -1)
-
-    def place(self, at: np.ndarray, values: pl.Series) -> "_Column":
-        """Place values in some rows; the column that has them, which is this one unless a value is the first to miss."""
-        numbers, there = _numbers(values.cast(_BY_NAME[self.kind])), values.is_not_null().to_numpy()
-        if self.kind == _BOOLEAN:
-            _set(self.numbers, at, numbers)
-        else:
-            self.numbers[at] = numbers
-        if self.bits is not None:
-            _set(self.bits, at, there)
-        elif not there.all():
-            made = _Column(self.kind, self.numbers, np.full(_bytes(self._room()), 255, np.uint8))
-            return made.place(at, values)
-        return self
-
-    def move(self, source: np.ndarray, to: np.ndarray) -> None:
-        """Copy rows over others."""
-        if self.kind == _BOOLEAN:
-            _set(self.numbers, to, _get(self.numbers, source))
-        else:
-            self.numbers[to] = self.numbers[source]
-        if self.bits is not None:
-            _set(self.bits, to, _get(self.bits, source))
-
-    def _room(self) -> int:
-        return self.numbers.size * (8 if self.kind == _BOOLEAN else 1)
-
-
-@dataclass(frozen=True)
-class _Table:
-    rows: int
-    room: int
-    columns: dict[str, _Column]
-
-    def frame(self) -> pl.DataFrame:
-        """Its rows."""
-        return _frame({name: one.array(self.rows) for name, one in self.columns.items()})
-
-    def replaced(self, change: Change) -> pl.DataFrame:
-        """Its rows with others in place of some: in their places, then behind them.
-
-        Where fewer come than go, the last rows move to where nothing comes.
-        """
-        gone, rows = change.gone, change.rows
-        left = self.rows - gone.size + rows.height
-        if left > self.rows + self.room:
-            return with_others(self.frame(), change)
-        behind = np.arange(self.rows, left)
-        free = np.concatenate([gone[gone < left], behind])
-        tail = np.setdiff1d(np.arange(left, self.rows), gone, assume_unique=True)
-        to, at = free[: tail.size], free[tail.size :]
-        made = {}
-        for name, column in self.columns.items():
-            column.move(tail, to)
-            made[name] = column.place(at, rows[name]).array(left)
-        return _frame(made)
-
-
-def _frame(arrays: Mapping[str, pa.Array]) -> pl.DataFrame:
-    return pl.DataFrame(pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
-
-
-def _mapped(path: Path, names: Collection[str] | None, access: int) -> Iterator[tuple[str, _Table]]:
-    """The tables of a file, mapped."""
     with path.open("rb") as file:
         try:
-            pages = mmap.mmap(file.fileno(), 0, access=access)
+            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError:  # there are file systems that cannot: it is read then
-            pages = bytearray(file.read())
+            pages = file.read()
     end = len(pages) - len(MAGIC)
     if pages[end:] != MAGIC:
         raise StoreError.at(str(path), "is written in another way.", "Delete it: it is computed again.")
     length = int.from_bytes(pages[end - 8 : end], "little")
-    for name, told in json.loads(pages[end - 8 - length : end - 8]).items():
-        if names is None or name in names:
-            rows = told["rows"] + told["room"]
-            columns = {named: _column(pages, kind, rows, *at) for named, kind, *at in told["columns"]}
-            yield name, _Table(told["rows"], told["room"], columns)
+    tables = json.loads(pages[end - 8 - length : end - 8])
+    return {name: _frame(pages, told) for name, told in tables.items() if names is None or name in names}
 
 
-def _column(
-    pages: mmap.mmap | bytearray, kind: str, rows: int, at: int, bits_at: int | None = None
-) -> _Column:
-    bits = None if bits_at is None else np.frombuffer(pages, np.uint8, _bytes(rows), bits_at)
-    if kind == _BOOLEAN:
-        return _Column(kind, np.frombuffer(pages, np.uint8, _bytes(rows), at), bits)
-    return _Column(kind, np.frombuffer(pages, _type(kind), rows, at), bits)
+def _frame(pages: mmap.mmap | bytes, told: Mapping[str, Any]) -> pl.DataFrame:
+    """A table's rows, as they lie in the file."""
+    rows = told["rows"]
+    arrays = {name: _array(pages, kind, rows, *at) for name, kind, *at in told["columns"]}
+    return pl.DataFrame(pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+
+
+def _array(pages: mmap.mmap | bytes, kind: str, rows: int, at: int, bits_at: int | None = None) -> pa.Array:
+    """A column, with bits where a value is missing."""
+    whole = pa.py_buffer(pages)
+    numbers = whole.slice(at, _size(kind, rows))
+    bits = None if bits_at is None else whole.slice(bits_at, _bytes(rows))
+    return pa.Array.from_buffers(_ARROW[kind], rows, [bits, numbers], 0 if bits is None else -1)
 
 
 def _numbers_and_bits(column: pl.Series) -> Iterator[Iterable[np.ndarray]]:
@@ -229,26 +115,10 @@ def _numbers(column: pl.Series) -> np.ndarray:
     return np.ascontiguousarray(whole.to_numpy())
 
 
-def _type(kind: str) -> np.dtype:
-    return np.dtype(np.int64) if kind.startswith("Datetime") else np.dtype(kind.lower())
-
-
 def _size(kind: str, rows: int) -> int:
     """Bytes of a column."""
-    return _bytes(rows) if kind == _BOOLEAN else rows * _type(kind).itemsize
+    return _bytes(rows) if kind == _BOOLEAN else rows * _ARROW[kind].bit_width // 8
 
 
 def _bytes(bits: int) -> int:
     return -(-bits // 8)
-
-
-def _get(bits: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Some bits, as yes and no."""
-    return (bits[at >> 3] >> (at & 7)) & 1 == 1
-
-
-def _set(bits: np.ndarray, at: np.ndarray, values: np.ndarray) -> None:
-    """Set some bits."""
-    one = np.left_shift(1, at & 7).astype(np.uint8)
-    np.bitwise_or.at(bits, at[values] >> 3, one[values])
-    np.bitwise_and.at(bits, at[~values] >> 3, ~one[~values])

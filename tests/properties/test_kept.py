@@ -56,8 +56,8 @@ def canonical(measured: Measured) -> dict[str, pl.DataFrame]:
     made["lately"] = pl.DataFrame([*stakes, together], schema=["name", "events", "customers"], orient="row")
     made["values"] = values_of(measured.values)
     made |= {f"customers {name}": frame.sort(frame.columns) for name, frame in measured.customers.items()}
-    for name in ("cases", "handoffs", "behind"):
-        frame = getattr(measured, name)
+    rows = {"cases": measured.made.lazy().collect(), "handoffs": measured.handed.lazy().collect()}
+    for name, frame in {**rows, "behind": measured.behind}.items():
         made[name] = frame.select(sorted(frame.columns)).sort(sorted(frame.columns)) if frame.width else frame
     return made
 
@@ -201,7 +201,7 @@ def test_what_is_told_and_damaged_is_computed_once_although_every_bucket_asks_fo
 def test_nothing_has_been_told_yet(tmp_path: Path):
     history = History(tmp_path, random.Random(0))
     found = measure(history.workspace(), history.state, kept=history.store.kept)
-    assert (found.read, found.cases.height, found.sums.height) == (0, 0, 0)
+    assert (found.read, found.made.height, found.sums.height) == (0, 0, 0)
     assert found.values.cells.is_empty()
 
 

@@ -242,10 +242,9 @@ def test_rows_that_trade_their_values_have_another_key():
 
 def test_a_case_told_of_twice_is_not_put_into_two_files():
     cases = named()
+    rows = cases.made.old
     twice = NamedCases(
-        Renewed.whole(
-            pl.concat([cases.cases, cases.cases.tail(1).with_columns(opened_at=cases.cases["opened_at"][0])])
-        ),
+        Renewed.whole(pl.concat([rows, rows.tail(1).with_columns(opened_at=rows["opened_at"][0])])),
         cases.credit,
         cases.codebook,
         cases.customer_keys,

@@ -34,10 +34,12 @@ def test_sums_after_a_change_are_those_of_all_rows(old: list, came: list, gone: 
     def remember(name: str, make):
         return asked.setdefault(name, make())
 
-    changed = Renewed(frame(left + came), frame(old), numbers, frame(came), remember=remember)
+    changed = Renewed(frame(old), numbers, frame(came), remember=remember)
+    assert changed.lazy().collect().equals(frame(left + came))
+    assert changed.height == len(left + came)
     for _ in range(2):
         found = changed.summed("some", count, ["key"])
-        wanted = count(changed.rows)
+        wanted = count(frame(left + came))
         assert found.sort("key").equals(wanted.sort("key"))
     assert asked.keys() == {"some"}
     assert asked["some"].sort("key").equals(count(frame(old)).sort("key")), (
@@ -53,8 +55,6 @@ def test_what_is_remembered_is_not_counted_again():
         return count(some)
 
     known = count(frame([(1, 5), (2, 7)]))
-    changed = Renewed(
-        frame([(1, 5)]), frame([(1, 5), (2, 7)]), np.array([1]), frame([]), remember=lambda *_: known
-    )
+    changed = Renewed(frame([(1, 5), (2, 7)]), np.array([1]), frame([]), remember=lambda *_: known)
     assert changed.summed("some", counting, ["key"]).rows() == [(1, 1, 5, 5)]
     assert sorted(counted) == [0, 1]

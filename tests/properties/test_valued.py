@@ -84,7 +84,6 @@ def test_values_after_a_change_are_those_of_all_cases(old: list, came: list, gon
     left = [case for place, case in enumerate(old) if place not in gone]
     remembered: dict[str, pl.DataFrame] = {}
     renewed = Renewed(
-        frame(came + left),
         frame(old),
         numbers,
         frame(came),
@@ -93,7 +92,7 @@ def test_values_after_a_change_are_those_of_all_cases(old: list, came: list, gon
     seen = observe if waits else lambda rows: observe(rows).filter(pl.col("metric") == 2)
     for _ in range(2):
         found = Values.following(renewed, seen, "one", waits=waits)
-        assert told(found) == told(Values.of(seen(renewed.rows)))
+        assert told(found) == told(Values.of(seen(frame(came + left))))
     assert remembered["cells-one"]["n"].sum() == sum(1 + waits for _, _, hours, _ in old if hours is not None)
 
 

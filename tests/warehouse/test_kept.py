@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -13,12 +12,8 @@ from polars.testing import assert_frame_equal
 from tests.conftest import ROOT
 from warehouse.files import intact
 from warehouse.kept import YOUNG_SECONDS, Kept
-from warehouse.mapped import Change
 
 TABLES = {"one": pl.DataFrame({"x": list(range(1000)), "y": [None, *range(999)]})}
-CHANGE = {
-    "one": Change(np.array([0, 7]), pl.DataFrame({"x": [-1], "y": [None]}, schema=TABLES["one"].schema))
-}
 
 
 def _kept(folder: Path, tables: dict[str, pl.DataFrame] | None = None) -> tuple[Kept, Path]:
@@ -46,23 +41,9 @@ def test_damage_is_found_out(tmp_path: Path, damage: str):
     path.unlink()
     if damage != "gone":
         path.write_bytes(damaged[damage])
-    assert Kept(tmp_path).replaced("told", "k", CHANGE) is None
     assert kept.find("told", "k") is None
     assert not path.exists()
     assert not kept.has("told", "k")
-
-
-@pytest.mark.parametrize("how", ["in memory", "read", "mapped"])
-def test_rows_are_replaced_wherever_they_are_kept(tmp_path: Path, how: str):
-    kept = Kept(None if how == "in memory" else tmp_path)
-    kept.put("cases", "k", TABLES, as_in_memory=how == "mapped")
-    found = kept.replaced("cases", "k", CHANGE)
-    assert found is not None
-    assert sorted(found["one"]["x"].to_list()) == [-1, *(x for x in range(1000) if x not in (0, 7))]
-    again = kept.find("cases", "k")
-    assert again is not None
-    assert_frame_equal(again["one"], TABLES["one"])
-    assert kept.replaced("cases", "other", CHANGE) is None
 
 
 def test_texts_are_kept_in_the_other_way(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Tables as they are in memory: what is read is what was written, and rows are replaced in nobody else's pages."""
+"""Tables as they are in memory: what is read is what was written."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from contracts.errors import StoreError
 from warehouse import mapped
-from warehouse.mapped import Change, is_mappable, read, replaced, with_others, write
+from warehouse.mapped import is_mappable, read, write
 
 KINDS = {
     "code": pl.UInt16,
@@ -44,24 +44,16 @@ def path(tmp_path: Path) -> Path:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(row, max_size=40), st.lists(row, max_size=40), st.data())
-def test_rows_that_are_replaced_are_those_of_a_table_made_anew(
-    old: list[tuple], new: list[tuple], data: st.DataObject
-):
-    frame, rows = frame_of(old), frame_of(new)
-    gone = data.draw(st.sets(st.integers(0, max(len(old) - 1, 0)), max_size=len(old)))
-    change = Change(np.array(sorted(gone), dtype=np.int64), rows.with_columns(more=pl.lit(1)))
+@given(st.lists(row, max_size=40))
+def test_what_is_read_is_what_was_written(rows: list[tuple]):
+    frame = frame_of(rows)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "some.tables"
         write(path, {"one": frame})
-        before, content = read(path)["one"], path.read_bytes()
-        found = replaced(path, {"one": change})["one"]
-        assert_frame_equal(found, with_others(frame, change), check_row_order=False)
+        found = read(path)["one"]
+        assert_frame_equal(found, frame)
+        assert found.null_count().equals(frame.null_count())
         assert found.n_chunks() == 1
-        assert found.null_count().equals(with_others(frame, change).null_count())
-        assert_frame_equal(before, frame)
-        assert path.read_bytes() == content
-        assert_frame_equal(read(path)["one"], frame)
 
 
 @settings(max_examples=100, deadline=None)
@@ -78,24 +70,12 @@ def test_a_table_in_pieces_is_written_as_one(parts: list[list[tuple]], written: 
         assert path.read_bytes() == whole.read_bytes()
 
 
-def test_more_rows_than_there_is_room_for_are_put_behind(path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(mapped, "ROOM_ROWS", 2)
-    frame = frame_of([(1, 2, 0.5, True, START)] * 20)
-    write(path, {"one": frame})
-    for count in (1, 3, 4, 40):
-        change = Change(np.array([3]), frame_of([(2, None, None, None, None)] * count))
-        assert_frame_equal(
-            replaced(path, {"one": change})["one"], with_others(frame, change), check_row_order=False
-        )
-
-
-def test_tables_are_read_by_name_and_take_no_disk_for_their_room(path: Path):
+def test_tables_are_read_by_name(path: Path):
     frame = frame_of([(1, 2, -0.0, None, START)] * 1000)
     write(path, {"one": frame, "none": frame.clear(), "two": frame[:3]})
     assert_frame_equal(read(path, ["two", "three"])["two"], frame[:3])
     assert read(path)["none"].is_empty()
     assert np.signbit(read(path)["one"]["hours"].to_numpy()).all()
-    assert path.stat().st_blocks * 512 < path.stat().st_size
 
 
 def test_a_file_of_another_way_of_writing_is_told(path: Path):
@@ -112,11 +92,6 @@ def test_what_cannot_be_mapped_is_read(path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(19, "No such device")
 
     monkeypatch.setattr(mapped.mmap, "mmap", refuse)
-    change = Change(np.array([3]), frame_of([(2, None, None, None, None)]))
-    assert_frame_equal(read(path)["one"], frame)
-    assert_frame_equal(
-        replaced(path, {"one": change})["one"], with_others(frame, change), check_row_order=False
-    )
     assert_frame_equal(read(path)["one"], frame)
 
 
