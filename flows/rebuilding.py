@@ -28,7 +28,7 @@ from flows.progress import Tell, silent
 from flows.restated import COMPARED, HISTORIES, Difference, difference, together
 from flows.stages import Tables, absorb, case_attributes, named_cases
 from flows.workspace import LoadedWorkspace
-from transforms.restatement import with_restated
+from transforms.restatement import marks_of, with_restated
 from warehouse.files import is_older, part_of
 from warehouse.kept import Kept
 from warehouse.promises import as_published
@@ -156,7 +156,7 @@ def made_anew(
     measured, recorded = measure(workspace, state, tell, kept), map_history(workspace)
     made = scored(workspace, measured, state, recorded)
     made |= {**audited(workspace, measured, state, made, recorded), **mapped(workspace)}
-    made[ScorecardTouchpoint] = with_restated(made[ScorecardTouchpoint], log)
+    made[ScorecardTouchpoint] = with_restated(made[ScorecardTouchpoint], marks_of(log))
     anew = {table: as_published(table, frame, {}) for table, frame in made.items() if table not in HISTORIES}
     cases, attributes = named_cases(workspace, measured, state), case_attributes(workspace, measured)
     return Anew(anew, cases, attributes, measured.read)

@@ -23,6 +23,7 @@ from contracts.tables import (
     FactGoalPacing,
     FactNotification,
     GapFinding,
+    Restatement,
     ScorecardTouchpoint,
 )
 from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surroundings
@@ -366,11 +367,13 @@ class Run:
             "code_version": CODE_VERSION,
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
-        every = restated(self.workspace, self.releases, self._follows or 0, every, facts)
+        follows, kept = self._follows or 0, measured.kept
+        every, log = restated(self.workspace, self.releases, follows, every, facts, kept)
         if self.store.mirror is not None:
             self.store.mirror.settle()
         writers = cast("Writers", self._writers)
-        files = writers.files({t: every[t] for t in TABLES if t is not FactCase})
+        writers.begin_parts(Restatement, log)
+        files = writers.files({t: every[t] for t in TABLES if t not in (FactCase, Restatement)})
         return self.releases.publish(files, facts, beside(self.releases), self._follows)
 
     def _note_releases(self) -> None:

@@ -1,7 +1,7 @@
 """Tables become files while later stages are still at work; a release names them once all of them keep their promises."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Self
@@ -60,6 +60,10 @@ class Writers:
             return self._releases.put_parts(FactCase, parts, extra)
 
         self._parts[FactCase] = self._pool.submit(write)
+
+    def begin_parts(self, table: type[Table], parts: Sequence[Part]) -> None:
+        """Write those parts of a table that are not published just so."""
+        self._parts[table] = self._pool.submit(self._releases.put_parts, table, parts)
 
     def files(self, tables: Tables) -> tuple[TableFile, ...]:
         """The files of every table, once all are written.

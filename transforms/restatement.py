@@ -84,18 +84,21 @@ def kept(log: pl.DataFrame, now: datetime, days: int) -> pl.DataFrame:
     return log.filter(pl.col("restated_at") >= now - timedelta(days=days))
 
 
-def with_restated(card: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
-    """ScorecardTouchpoint with `is_restated`, by the log of all releases so far."""
+def marks_of(log: pl.DataFrame) -> pl.DataFrame:
+    """touchpoint_id, metric and period: the touchpoints' values that a log tells of, each once."""
     own = log.filter(pl.col("scorecard") == ScorecardTouchpoint.table_name())
-    marked = own.select(
-        touchpoint_id="scope_id", metric="metric", **{name: pl.col(name) for name in PERIOD_COLUMNS}
-    ).unique()
-    on = ["touchpoint_id", "metric", *PERIOD_COLUMNS]
+    periods = [pl.col("period").cast(pl.String), *PERIOD_COLUMNS[1:]]
+    return own.select(pl.col("scope_id").alias("touchpoint_id"), "metric", *periods).unique()
+
+
+def with_restated(card: pl.DataFrame, marks: pl.DataFrame) -> pl.DataFrame:
+    """ScorecardTouchpoint with `is_restated`, by `marks_of` the log of all releases so far."""
     plain = card.drop("is_restated", strict=False)
-    typed = marked.with_columns(pl.col("period").cast(plain.schema["period"]))
-    return plain.join(
-        typed.with_columns(is_restated=True), on=on, how="left", maintain_order="left"
-    ).with_columns(pl.col("is_restated").fill_null(value=False))
+    typed = marks.with_columns(pl.col("period").cast(plain.schema["period"]), is_restated=True)
+    on = ["touchpoint_id", "metric", *PERIOD_COLUMNS]
+    return plain.join(typed, on=on, how="left", maintain_order="left").with_columns(
+        pl.col("is_restated").fill_null(value=False)
+    )
 
 
 def compared(table: type[Table]) -> list[str]:

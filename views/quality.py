@@ -48,7 +48,7 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
     """The page.
 
     Args:
-        frames: The tables of `QUALITY_TABLES`, by name.
+        frames: The tables of `QUALITY_TABLES`, by name; of restatement the newest rows are enough.
         manifest: The release's manifest.
         number: The release's number.
     """
@@ -69,6 +69,7 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
         grade_sentence=_grade_sentence(graded),
         trust=[_graded(row) for row in graded.iter_rows(named=True)],
         **_samples(frames),
+        restated_count=manifest["tables"]["restatement"]["rows"],
     )
 
 
@@ -184,14 +185,13 @@ def _grade_sentence(graded: pl.DataFrame) -> str:
 def _samples(frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
     """Who was asked and answered, whose hands numbers go through, what was restated."""
     whose = hands(frames["independence"])
-    count, newest = restated(frames["restatement"], _RESTATED)
+    newest = restated(frames["restatement"], _RESTATED)
     conflicts = sum(row["is_conflict"] for row in whose)
     return {
         "answered": [_answered(row) for row in answered(frames).iter_rows(named=True)],
         "drifts": [_drift(row) for row in drifts(frames["sampling_sentinel"])],
         "hands": whose,
         "conflicts": f"Conflicts: {conflicts}." if conflicts else "No conflict is declared.",
-        "restated_count": count,
         "restated": [
             {**row, "was": number(row["value_was"]), "now": number(row["value_is"])} for row in newest
         ],

@@ -74,8 +74,8 @@ def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: (not row["is_conflict"], row["touchpoint_id"]))
 
 
-def restated(log: pl.DataFrame, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """How many published values were restated, and the newest: weeks, months and quarters of touchpoints."""
+def restated(log: pl.DataFrame, limit: int) -> list[dict[str, Any]]:
+    """The newest published values that were restated: weeks, months and quarters of touchpoints."""
     shown = log.filter(
         pl.col("scorecard") == "scorecard_touchpoint",
         pl.col("period").cast(pl.String).is_in(["week", "month", "quarter"]),
@@ -89,7 +89,7 @@ def restated(log: pl.DataFrame, limit: int) -> tuple[int, list[dict[str, Any]]]:
         "period_start",
         descending=[True, True, False, False, True],
     )
-    return log.height, list(newest.head(limit).iter_rows(named=True))
+    return list(newest.head(limit).iter_rows(named=True))
 
 
 def number(value: float | None, like: float | None = None) -> str:

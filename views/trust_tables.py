@@ -58,13 +58,12 @@ def hands_table(rows: list[dict[str, Any]]) -> Table:
 
 def restated_table(log: pl.DataFrame, limit: int) -> Table:
     """Published values that were changed: rows of restatement, the newest only."""
-    count, newest = restated(log, limit)
-    table = Table(title=f"Published values that were changed: {count:,}", title_justify="left")
+    table = Table(title=f"Published values that were changed: {log.height:,}", title_justify="left")
     for name in ("touchpoint", "metric", "period", "was", "is", "n was", "n is", "why", "release"):
         table.add_column(
             name, justify="right" if name in ("was", "is", "n was", "n is", "release") else "left"
         )
-    for row in newest:
+    for row in restated(log, limit):
         table.add_row(
             row["scope_id"],
             row["metric"],

@@ -137,8 +137,7 @@ class Releases:
         """A part's rows: made of those of the file before, if it is known what has changed since, else anew."""
         if known is not None and known.state in part.since:
             with suppress(StoreError, OSError):
-                before = pl.read_parquet(intact(self.root / known.path, _LOST), glob=False)
-                if (mended := part.mend(before)) is not None:
+                if (mended := part.mend(self.rows(known))) is not None:
                     return mended
         return part.rows()
 
@@ -280,7 +279,7 @@ class Releases:
         if files := release.by_table.get(table):
             if (known := self._written(files[0])) is not None:
                 return known if where is None else known.filter(where)
-            paths = [intact(self.root / one.path, _LOST) for one in files]
+            paths = [self.path_of(one) for one in files]
             if where is None:
                 return pl.concat([pl.read_parquet(path, columns=columns, glob=False) for path in paths])
             scans = [pl.scan_parquet(path, glob=False).filter(where) for path in paths]
@@ -288,6 +287,22 @@ class Releases:
             return rows.collect(engine="in-memory")
         known = ", ".join(sorted(release.by_table))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
+
+    def rows(self, one: TableFile) -> pl.DataFrame:
+        """The rows of one file of a table.
+
+        Raises:
+            StoreError: It is missing or damaged.
+        """
+        return pl.read_parquet(self.path_of(one), glob=False)
+
+    def path_of(self, one: TableFile) -> Path:
+        """Where a file of a release is.
+
+        Raises:
+            StoreError: It is missing or damaged.
+        """
+        return intact(self.root / one.path, _LOST)
 
     def view(self, number: int) -> Path:
         """The folder that shows a release's tables."""

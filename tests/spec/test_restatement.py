@@ -11,7 +11,7 @@ import pytest
 
 from contracts.tables import Restatement, ScorecardCompany, ScorecardTouchpoint
 from tests.conftest import Sandbox
-from transforms.restatement import Between, kept, restatements, with_restated
+from transforms.restatement import Between, kept, marks_of, restatements, with_restated
 
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
 SCHEMA = ScorecardTouchpoint.published_schema()
@@ -126,7 +126,7 @@ def test_a_restated_row_is_flagged_for_good_and_no_other():
     other = ("point", "csat", "2026-03-09", 0.5, 4, True)
     after = card(("point", "csat", "2026-03-02", 0.7, 12, True), other)
     log = restatements({ScorecardTouchpoint: card(FINAL, other)}, {ScorecardTouchpoint: after}, between)
-    assert with_restated(after, log)["is_restated"].to_list() == [True, False]
+    assert with_restated(after, marks_of(log))["is_restated"].to_list() == [True, False]
     assert kept(log, NOW, 1).height == 1
     assert kept(log, NOW.replace(year=2028), 365).height == 0
 
