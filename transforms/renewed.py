@@ -6,6 +6,7 @@ are added, to the last bit: sums are of whole numbers. Whoever counts says of ho
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -51,9 +52,27 @@ class Renewed:
         """Rows as they are now, in any order: what is not asked for of the old ones is not touched."""
         if not self.gone.size and self.came.is_empty():
             return self.old.lazy()
-        stays = np.ones(self.old.height, dtype=bool)
-        stays[self.gone] = False
-        return pl.concat([self.old.lazy().filter(pl.lit(pl.Series(stays))), self.came.lazy()])
+        return pl.concat([self.old.lazy().filter(pl.lit(pl.Series(self._stays))), self.came.lazy()])
+
+    def where(self, condition: pl.Expr, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows as they are now of which something holds, in any order.
+
+        Args:
+            condition: What is asked of them.
+            columns: Only these columns; all of them when absent.
+        """
+        wanted = self.old.columns if columns is None else columns
+        rows = self.old.select(condition.arg_true()).to_series().to_numpy()
+        if self.gone.size:
+            rows = rows[self._stays[rows]]
+        return pl.concat([self.old.select(wanted)[rows], self.came.filter(condition).select(wanted)])
+
+    @cached_property
+    def _stays(self) -> np.ndarray:
+        """Whether every old row is still there."""
+        found = np.ones(self.old.height, dtype=bool)
+        found[self.gone] = False
+        return found
 
     def summed(self, name: str, count: Count, by: Sequence[str]) -> pl.DataFrame:
         """Sums over the rows as they are now.

@@ -105,8 +105,7 @@ class Values:
         column = cases.remember(f"values-{made_by}", lambda: events_of(observe(cases.old)).select("value"))
         old = _Stretches.of(before, column)
         came, gone = (events_of(observe(rows)) for rows in (cases.came, cases.old[cases.gone]))
-        is_open = pl.col("closed_at").is_null()
-        waiting = observe(cases.lazy().filter(is_open).collect() if waits else cases.old.clear())
+        waiting = observe(cases.where(pl.col("closed_at").is_null()) if waits else cases.old.clear())
         return _put_together(old.with_others(cases.summed(counting, count, CELL), came, gone), waiting)
 
 

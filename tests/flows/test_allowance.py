@@ -150,7 +150,7 @@ def test_months_read_in_turns_give_what_they_give_at_once(
     ):
         parts = measure(workspace, state, at_once=at_once)
     assert add.call_count == sum(map(len, turns))
-    assert whole.cases.height > 20
+    assert whole.made.height > 20
     assert differing(whole, parts) == []
     assert parts.read == whole.read == state.rows
 

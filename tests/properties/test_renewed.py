@@ -37,6 +37,9 @@ def test_sums_after_a_change_are_those_of_all_rows(old: list, came: list, gone: 
     changed = Renewed(frame(old), numbers, frame(came), remember=remember)
     assert changed.lazy().collect().equals(frame(left + came))
     assert changed.height == len(left + came)
+    is_one = pl.col("value") > 0
+    assert changed.where(is_one).equals(frame(left + came).filter(is_one))
+    assert changed.where(is_one, ["wide"]).equals(frame(left + came).filter(is_one).select("wide"))
     for _ in range(2):
         found = changed.summed("some", count, ["key"])
         wanted = count(frame(left + came))
