@@ -7,11 +7,9 @@ from typing import Any
 import polars as pl
 
 from views.beside import beside_release
-from views.quality import QUALITY_TABLES, quality_page
+from views.quality import QUALITY_TABLES, RESTATED, quality_page
+from views.trust import IS_SHOWN
 from warehouse.releases import Beside, Releases
-
-_NEWEST = 2
-"""So many parts: the last one may have begun with this release."""
 
 
 def beside(releases: Releases) -> Beside:
@@ -21,13 +19,23 @@ def beside(releases: Releases) -> Beside:
         made = dict(beside_release(folder, manifest))
         files = manifest["tables"]
         if all(name in files for name in QUALITY_TABLES):
-            # Of a table in parts, which the log of what was restated is, the page shows the newest rows.
-            newest = {name: files[name].get("parts", [files[name]])[-_NEWEST:] for name in QUALITY_TABLES}
+            plain = [name for name in QUALITY_TABLES if name != "restatement"]
             frames = {
-                name: pl.concat([pl.read_parquet(releases.root / one["path"], glob=False) for one in parts])
-                for name, parts in newest.items()
+                name: pl.read_parquet(releases.root / files[name]["path"], glob=False) for name in plain
             }
+            frames["restatement"] = _newest_restated(releases.root, files["restatement"])
             made["quality.html"] = quality_page(frames, manifest, int(folder.name))
         return made
 
     return texts
+
+
+def _newest_restated(root: Path, log: Mapping[str, Any]) -> pl.DataFrame:
+    """As many of the newest rows of restatement as the page shows, if there are: those of its last parts."""
+    found: list[pl.DataFrame] = []
+    for part in reversed(log.get("parts", [log])):
+        told = pl.scan_parquet(root / part["path"], glob=False).filter(IS_SHOWN)
+        found.append(told.collect(engine="in-memory"))
+        if sum(one.height for one in found) >= RESTATED:
+            break
+    return pl.concat(found)

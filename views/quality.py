@@ -19,7 +19,7 @@ QUALITY_TABLES = (
     "restatement",
 )
 """Tables that the page is made of."""
-_RESTATED = 15
+RESTATED = 15
 """Restated values that are shown, the newest."""
 _COLOURS = dict(zip(GRADES, ("#0b6e4f", "#5aa469", "#e0a100", "#b3261e"), strict=True))
 _MOODS = {
@@ -185,7 +185,7 @@ def _grade_sentence(graded: pl.DataFrame) -> str:
 def _samples(frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
     """Who was asked and answered, whose hands numbers go through, what was restated."""
     whose = hands(frames["independence"])
-    newest = restated(frames["restatement"], _RESTATED)
+    newest = restated(frames["restatement"], RESTATED)
     conflicts = sum(row["is_conflict"] for row in whose)
     return {
         "answered": [_answered(row) for row in answered(frames).iter_rows(named=True)],

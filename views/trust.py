@@ -74,22 +74,24 @@ def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: (not row["is_conflict"], row["touchpoint_id"]))
 
 
+IS_SHOWN = (pl.col("scorecard") == "scorecard_touchpoint") & pl.col("period").cast(pl.String).is_in(
+    ["week", "month", "quarter"]
+)
+"""Which rows of restatement are told one by one."""
+
+
 def restated(log: pl.DataFrame, limit: int) -> list[dict[str, Any]]:
     """The newest published values that were restated: weeks, months and quarters of touchpoints."""
-    shown = log.filter(
-        pl.col("scorecard") == "scorecard_touchpoint",
-        pl.col("period").cast(pl.String).is_in(["week", "month", "quarter"]),
-    )
     moved = (pl.col("n_is") - pl.col("n_was")).abs()
-    newest = shown.with_columns(moved=moved).sort(
-        "release_number",
-        "moved",
-        "scope_id",
-        "metric",
-        "period_start",
-        descending=[True, True, False, False, True],
+    order = {"release_number": False, "moved": False, "scope_id": True, "metric": True, "period_start": False}
+    newest = (
+        log.filter(IS_SHOWN)
+        .with_columns(moved=moved)
+        .top_k(limit, by=list(order), reverse=list(order.values()))
     )
-    return list(newest.head(limit).iter_rows(named=True))
+    return list(
+        newest.sort(list(order), descending=[not one for one in order.values()]).iter_rows(named=True)
+    )
 
 
 def number(value: float | None, like: float | None = None) -> str:
