@@ -14,6 +14,11 @@ import time
 from datetime import date, timedelta
 from pathlib import Path
 
+from flows.interpreter import prepare
+
+if __name__ == "__main__":
+    prepare()  # as the command line does
+
 import numpy as np
 import yaml
 
@@ -194,9 +199,6 @@ def timed(folder: Path) -> dict[str, object]:
 
     Every event is read: what an earlier run kept of months is forgotten first.
     """
-    from flows.interpreter import prepare
-
-    prepare()  # as the command line does
     from flows.run import Run, released
     from flows.workspace import load
 
