@@ -10,4 +10,4 @@ cli.py         the command line; commands/ holds one module per command
 
 from flows.interpreter import choose_sorting
 
-choose_sorting()  # before anything of ours loads numpy, in whatever process: a flow's, a worker's, the command line's
+choose_sorting()  # before anything of ours loads numpy: on the command line, and in a process of Prefect's

@@ -25,7 +25,7 @@ _MENDED = "mended"
 ANEW = 1 / 3
 """Beyond this share of touched subjects everything is made anew: it is cheaper."""
 BESIDE = 1 / 64
-"""Up to this share of all cases is kept beside them: all that is there is read and put among them every time."""
+"""Up to this share of all cases is kept beside them: all that is there is gone through every time."""
 LARGE = 1 << 20
 """What is remembered of the old ones and has more bytes is looked up where it lies."""
 STATES = 64

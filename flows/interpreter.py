@@ -11,7 +11,7 @@ _ALLOCATIONS = 250_000
 _CPUS = Path("/proc/cpuinfo")
 _MICROCODED = ("AuthenticAMD", 25)
 """Processors by their maker and family whose AVX-512 stores compressed numbers by microcode: Zen 4."""
-_SORTS = "NPY_DISABLE_CPU_FEATURES"
+_SORTS, _USED = "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES"
 _TRIM, _MMAP = -1, -3  # the C library's numbers of its settings
 _HELD = 32 << 20
 
@@ -31,18 +31,20 @@ def prepare() -> None:
     _hold_memory()
 
 
-def choose_sorting(cpus: Path = _CPUS) -> None:
+def choose_sorting(cpus: Path | None = None) -> None:
     """Have numpy sort without AVX-512 on processors where that is slow; it looks when it is loaded, and not again.
 
     What it sorts by there stores compressed numbers, which Zen 4 does by microcode (AMD, Software Optimization Guide for
     the Zen 4 Microarchitecture, 2.11.2): 50 ns a number instead of 12, a seventh of all that a run costs. Who has set
-    the variable has chosen already.
+    the variable has chosen already, and so has who says what is to be used: numpy takes only one of both.
 
     Args:
-        cpus: What Linux says of processors; other systems say nothing.
+        cpus: What Linux says of processors, `/proc/cpuinfo` when absent; other systems say nothing.
     """
+    if _USED in os.environ:
+        return
     try:
-        with cpus.open() as file:
+        with (cpus or _CPUS).open() as file:
             told = file.read(512)  # of the first of them
     except OSError:
         return

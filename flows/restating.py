@@ -1,12 +1,13 @@
 """Held against the release before: which published values this one changes.
 
 The log is published in parts, each for the releases from the one in its name on. One that has `PART_ROWS` rows is full:
-it stays as it is until all that it tells of is older than `retention.restatement_days`, and is neither read nor written. So what a
+it stays as it is until all that it tells of is older than `retention.restatement_days`, and is neither unpacked nor written. So what a
 release costs hangs on what it restates, not on all that was ever restated.
 """
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, cached_property, partial
@@ -17,7 +18,7 @@ import polars as pl
 from contracts.dictionary import arrow_schema, parquet_metadata
 from contracts.errors import StoreError
 from contracts.tables import DimMetric, Restatement, ScorecardTouchpoint, Table
-from flows.parts import hash_of
+from flows.parts import code_hash, hash_of
 from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import SCOPES, Between, compared, kept, marks_of, restatements, with_restated
@@ -27,8 +28,25 @@ from warehouse.releases import Release, Releases
 
 PART_ROWS = 1 << 17
 """With so many rows a part of the log is full."""
+LOST = "restatement_lost"
+"""What a manifest says under this name: how many rows of the log were lost."""
 _MARKS, _MARKED = "restated", "marks"
 _LOG = Restatement.table_name()
+
+
+@dataclass(frozen=True)
+class Restated:
+    """What a release says of values that were published before.
+
+    Attributes:
+        card: ScorecardTouchpoint with `is_restated`.
+        log: The parts of Restatement.
+        lost: How many rows of the log, this time and before, were in files that are missing or damaged.
+    """
+
+    card: pl.DataFrame
+    log: Sequence[Part]
+    lost: int
 
 
 def restated(
@@ -38,12 +56,13 @@ def restated(
     tables: Tables,
     facts: Mapping[str, Any],
     remembered: Kept,
-) -> tuple[Tables, Sequence[Part]]:
-    """The tables with `is_restated` in the touchpoints' scorecard, and Restatement's parts.
+) -> Restated:
+    """The touchpoints' scorecard with `is_restated`, and the log.
 
     Nothing is told beside the releases: the log is that of the release before and what this one adds to it, so
     a run that is killed has added nothing, and one that changes nothing adds nothing. A release that cannot be
-    read any more is passed over for the one before it.
+    read any more is passed over for the one before it. A part of the log that no release has whole is left out,
+    and it is told how much that was.
 
     Args:
         workspace: Clock and settings.
@@ -54,7 +73,7 @@ def restated(
         remembered: Where it is kept which values the log tells of, so that it need not be read.
     """
     found = _before(releases, follows)
-    added, files = Restatement.empty(), []
+    added, files, lost = Restatement.empty(), list[TableFile](), 0
     if found is not None:
         release, before = found
         manifest = releases.manifests.read(release.number)
@@ -67,11 +86,13 @@ def restated(
             metrics=_other(before.get(DimMetric), tables[DimMetric]),
         )
         added = restatements(before, tables, between)
-        files = list(release.by_table.get(_LOG, ()))
+        every = release.by_table.get(_LOG, ())
+        files = [one for one in every if _is_there(releases, one)]
+        lost = manifest.get(LOST, 0) + sum(one.rows for one in every if one not in files)
     log = _Log(releases, files, workspace.now, workspace.settings.retention.restatement_days)
     parts = log.with_more(added, follows + 1)
     marks = log.marks(parts, added, remembered)
-    return {**tables, ScorecardTouchpoint: with_restated(tables[ScorecardTouchpoint], marks)}, parts
+    return Restated(with_restated(tables[ScorecardTouchpoint], marks), parts, lost)
 
 
 @dataclass(frozen=True)
@@ -172,11 +193,23 @@ def _layout() -> str:
 
 
 def _chain(parts: Sequence[Part] | Sequence[TableFile]) -> str:
-    return hash_of([one.key for one in parts])
+    return hash_of([code_hash(), *(one.key for one in parts)])
+
+
+def _is_there(releases: Releases, file: TableFile) -> bool:
+    """Whether a file is there and whole."""
+    with suppress(StoreError):
+        releases.path_of(file)
+        return True
+    return False
 
 
 def _before(releases: Releases, follows: int) -> tuple[Release, Tables] | None:
-    """The newest release that can be read, and of its tables those that are compared."""
+    """The newest release that can be read, the last part of its log included, and of its tables those that are compared.
+
+    Of releases that all lack that part, which they may have in common, it is the newest.
+    """
+    found = None
     for number in reversed([one for one in releases.manifests.numbers() if one <= follows]):
         try:
             release = releases.read(number)
@@ -188,12 +221,12 @@ def _before(releases: Releases, follows: int) -> tuple[Release, Tables] | None:
                 )
                 for table in there
             }
-            for file in release.by_table.get(_LOG, ()):
-                releases.path_of(file)
         except StoreError:
             continue
-        return release, tables
-    return None
+        if all(_is_there(releases, one) for one in release.by_table.get(_LOG, ())[-1:]):
+            return release, tables
+        found = found or (release, tables)
+    return found
 
 
 def _day(moment: datetime, workspace: LoadedWorkspace) -> date:

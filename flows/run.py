@@ -45,7 +45,7 @@ from flows.pouring import pour
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
-from flows.restating import restated
+from flows.restating import LOST, restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, named_cases
 from flows.validation import Validated
@@ -368,11 +368,14 @@ class Run:
             EXTRA_COLUMNS: {FactCase.table_name(): {name: one.as_dict() for name, one in extra.items()}},
         }
         follows, kept = self._follows or 0, measured.kept
-        every, log = restated(self.workspace, self.releases, follows, every, facts, kept)
+        told = restated(self.workspace, self.releases, follows, every, facts, kept)
+        every[ScorecardTouchpoint] = told.card
+        if told.lost:
+            facts[LOST] = told.lost
         if self.store.mirror is not None:
             self.store.mirror.settle()
         writers = cast("Writers", self._writers)
-        writers.begin_parts(Restatement, log)
+        writers.begin_parts(Restatement, told.log)
         files = writers.files({t: every[t] for t in TABLES if t not in (FactCase, Restatement)})
         return self.releases.publish(files, facts, beside(self.releases), self._follows)
 

@@ -70,6 +70,7 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
         trust=[_graded(row) for row in graded.iter_rows(named=True)],
         **_samples(frames),
         restated_count=manifest["tables"]["restatement"]["rows"],
+        restated_lost=manifest.get("restatement_lost", 0),
     )
 
 

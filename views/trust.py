@@ -87,7 +87,7 @@ def restated(log: pl.DataFrame, limit: int) -> list[dict[str, Any]]:
     newest = (
         log.filter(IS_SHOWN)
         .with_columns(moved=moved)
-        .top_k(limit, by=list(order), reverse=list(order.values()))
+        .top_k(max(limit, 0), by=list(order), reverse=list(order.values()))
     )
     return list(
         newest.sort(list(order), descending=[not one for one in order.values()]).iter_rows(named=True)

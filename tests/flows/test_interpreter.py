@@ -61,7 +61,28 @@ def test_how_numpy_sorts_is_left_to_who_has_chosen_and_to_systems_that_say_nothi
     assert os.environ[SORTS] == "AVX512_SPR"
 
 
-def test_how_numpy_sorts_is_chosen_before_it_is_loaded():
-    code = "import sys, flows; print('numpy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+def test_how_numpy_sorts_is_chosen_with_our_first_module_and_before_numpy_is_loaded(tmp_path: Path):
+    cpus = tmp_path / "cpuinfo"
+    cpus.write_text(cpu("AuthenticAMD", 25))
+    code = f"""
+import os, pathlib, sys
+opened = pathlib.Path.open
+pathlib.Path.open = lambda self, *a, **k: opened(
+    pathlib.Path({str(cpus)!r}) if str(self) == "/proc/cpuinfo" else self, *a, **k
+)
+import flows
+print(os.environ[{SORTS!r}], 'numpy' in sys.modules)
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NPY_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=clean)
+    assert done.stdout == "X86_V4 AVX512_ICL AVX512_SPR False\n"
+
+
+def test_numpy_is_left_to_who_says_what_it_is_to_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(SORTS, "")
+    monkeypatch.delenv(SORTS)
+    monkeypatch.setenv("NPY_ENABLE_CPU_FEATURES", "X86_V3")
+    cpus = tmp_path / "cpuinfo"
+    cpus.write_text(cpu("AuthenticAMD", 25))
+    choose_sorting(cpus)
+    assert SORTS not in os.environ

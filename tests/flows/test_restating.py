@@ -71,6 +71,43 @@ def test_a_log_in_parts_is_that_in_one_file_and_full_parts_are_not_written_again
     assert f"{expected.height} values so far" in page
 
 
+def test_full_parts_are_not_unpacked(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(restating, "PART_ROWS", 1)
+    runs = late(sandbox)
+    next(runs)
+    next(runs)
+    monkeypatch.setattr(Releases, "rows", None)
+    assert [len(parts(one)) for one in runs] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("which", [0, -1])
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_a_part_that_no_release_has_whole_is_left_out_and_told(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, which: int, how: str
+):
+    monkeypatch.setattr(restating, "PART_ROWS", 1)
+    *_, last = late(sandbox)
+    for _ in range(2):
+        sandbox.run()  # releases that have all of its parts in common
+    before, published = parts(last), sandbox.root / "warehouse/published"
+    for number in range(1, last.release.number):
+        (published / f"releases/{number:08}.json").unlink()
+    lost = before[which]
+    (published / lost.path).unlink()
+    if how == "damaged":
+        (published / lost.path).write_bytes(b"damaged")
+    sandbox.answers("late,l@x.de,2026-02-17T09:00:00,web,order,1", name="answers_late.csv")
+    after = sandbox.run()
+    left = [one.path for one in before if one != lost]
+    assert [one.path for one in parts(after)][: len(left)] == left
+    assert log(sandbox)["release_number"].max() == after.release.number, "it is compared all the same"
+    page = (published / "current/quality.html").read_text()
+    assert f"{lost.rows} values more is lost" in page
+    assert verified(sandbox.load()).differing == 0
+    sandbox.run()
+    assert f"{lost.rows} values more is lost" in (published / "current/quality.html").read_text()
+
+
 def test_what_is_flagged_does_not_hang_on_what_is_remembered(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
