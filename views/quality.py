@@ -180,7 +180,8 @@ def _spans(graded: pl.DataFrame) -> list[dict[str, Any]]:
 def _grade_sentence(graded: pl.DataFrame) -> str:
     counted = {grade: graded.filter(pl.col("grade").cast(pl.String) == grade).height for grade in GRADES}
     said = ", ".join(f"{count} {grade}" for grade, count in counted.items() if count)
-    return f"{graded.height} numbers: {said}." if graded.height else ""
+    numbers = "1 number" if graded.height == 1 else f"{graded.height} numbers"
+    return f"{numbers}: {said}." if graded.height else ""
 
 
 def _samples(frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:

@@ -279,13 +279,14 @@ def plot(points: Sequence[Point]) -> str:
         for size in sizes
     ]
     ends = sorted((y(found[-1][1]), job) for job, found in ended.items())
-    place = 0.0
+    places = dict.fromkeys(sizes, 0.0)
     for at, job in ends:
         line = " ".join(f"{x(events):.1f},{y(cost):.1f}" for events, cost in ended[job])
         events, cost = ended[job][-1]
         parts.append(f'<polyline points="{line}" fill="none" stroke="{_CURVES[job]}" stroke-width="2"/>')
-        place = max(at + 4, place + 14)
+        # Names beside each other would be one over the other; those of lines that end elsewhere are not in their way.
+        places[events] = max(at + 4, places[events] + 14)
         parts.append(
-            f'<text x="{x(events) + 8:.1f}" y="{place:.1f}" fill="{_CURVES[job]}">{job} {cost:.1f}</text>'
+            f'<text x="{x(events) + 8:.1f}" y="{places[events]:.1f}" fill="{_CURVES[job]}">{job} {cost:.1f}</text>'
         )
     return "\n".join([*parts, "</svg>"]) + "\n"
