@@ -109,6 +109,12 @@ def parquet_metadata(table: type[Table], extra: Mapping[str, Column] | None = No
     }
 
 
+def layout(table: type[Table], extra: Mapping[str, Column] | None = None) -> str:
+    """All that a file of the table says besides its rows: two that say the same have the same columns, of the same meaning."""
+    schema = arrow_schema(table, extra).to_string(truncate_metadata=False)
+    return schema + json.dumps(parquet_metadata(table, extra))
+
+
 def _type_name(kind: pl.DataType) -> str:
     if isinstance(kind, pl.Enum):
         return " | ".join(kind.categories)

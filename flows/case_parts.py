@@ -64,15 +64,14 @@ class _Cases:
         named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
         return {**self.anew, TOUCHED: self.touched, UNTIL: pl.DataFrame({"until": [self.until]}), **named}
 
-    def now(self, name: str, old: pl.DataFrame, anew: pl.DataFrame) -> Renewed:
+    def now(self, old: pl.DataFrame, anew: pl.DataFrame) -> Renewed:
         """Cases or handoffs as they are now.
 
         Args:
-            name: Which of both.
             old: The old ones, perhaps with more columns.
             anew: Those made anew, with the same ones.
         """
-        gone = BY_SUBJECT.rows_of(self.old[name], self.touched)
+        gone = BY_SUBJECT.rows_of(old, self.touched)
         return Renewed(old, gone, anew.select(old.columns).cast(dict(old.schema)), self.touched)
 
 
@@ -135,7 +134,7 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
 
 def _put_among(made: _Cases) -> Frames:
     """The old ones with those that are made anew among them, in order of subject."""
-    now = {name: made.now(name, made.old[name], made.anew[name]).lazy() for name in (CASES, HANDOFFS)}
+    now = {name: made.now(made.old[name], made.anew[name]).lazy() for name in (CASES, HANDOFFS)}
     return {name: BY_SUBJECT.beside(rows.collect()) for name, rows in now.items()}
 
 
@@ -152,11 +151,9 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     aliases, merged = asked.state.identity.get("aliases", ""), asked.state.merged()
     remember = _remembering(asked, key)
     been = [hash_of([one, aliases]) for one in made.been]
-    anew = (
-        _with_places(asked, made.anew) if made.touched.height else {name: old[name].clear() for name in old}
-    )
+    anew = _with_places(asked, made.anew)
     cases, handed = (
-        replace(made.now(name, old[name], anew[name]), remember=remember) for name in (CASES, HANDOFFS)
+        replace(made.now(old[name], anew[name]), remember=remember) for name in (CASES, HANDOFFS)
     )
     of_today = {name: getattr(cases, name).with_columns(merged) for name in ("old", "came")}
     return replace(cases, been=been, **of_today), handed

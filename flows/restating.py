@@ -5,7 +5,6 @@ it stays as it is until all that it tells of is older than `retention.restatemen
 release costs hangs on what it restates, not on all that was ever restated.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,21 +14,20 @@ from typing import Any
 
 import polars as pl
 
-from contracts.dictionary import arrow_schema, parquet_metadata
+from contracts.dictionary import layout
 from contracts.errors import StoreError
 from contracts.tables import DimMetric, Restatement, ScorecardTouchpoint, Table
 from flows.parts import code_hash, hash_of
 from flows.stages import Tables
 from flows.workspace import LoadedWorkspace
 from transforms.restatement import SCOPES, Between, compared, kept, marks_of, restatements, with_restated
+from views.quality import LOST
 from warehouse.kept import Kept
 from warehouse.release import Part, TableFile
 from warehouse.releases import Release, Releases
 
 PART_ROWS = 1 << 17
 """With so many rows a part of the log is full."""
-LOST = "restatement_lost"
-"""What a manifest says under this name: how many rows of the log were lost."""
 _MARKS, _MARKED = "restated", "marks"
 _LOG = Restatement.table_name()
 
@@ -140,16 +138,19 @@ class _Log:
     @cached_property
     def _told(self) -> list[TableFile]:
         """The files of which anything is still told; the last one, if it is not full, may be without rows."""
-        since = self.now - timedelta(days=self.days)
         return [
             one
             for one in self.files
-            if self._span(one)[1] >= since or (not one.rows and one is self.files[-1])
+            if self._span(one)[1] >= self._since or (not one.rows and one is self.files[-1])
         ]
+
+    @property
+    def _since(self) -> datetime:
+        return self.now - timedelta(days=self.days)
 
     def _has_old_rows(self, one: TableFile) -> bool:
         """Whether some rows of a part that is not full are told of no more."""
-        return 0 < one.rows < PART_ROWS and self._span(one)[0] < self.now - timedelta(days=self.days)
+        return 0 < one.rows < PART_ROWS and self._span(one)[0] < self._since
 
     def _span(self, one: TableFile) -> tuple[datetime, datetime]:
         """When the oldest and the newest of a file's rows were restated; the state says so."""
@@ -161,7 +162,7 @@ class _Log:
         return datetime.fromisoformat(oldest), datetime.fromisoformat(newest)
 
     def _rows(self, one: TableFile) -> pl.DataFrame:
-        return self.releases.rows(one)
+        return self.releases.frame_of(one)
 
     def _as_it_is(self, one: TableFile) -> Part:
         if one.key.startswith(_layout()):
@@ -188,8 +189,7 @@ def _state_of(rows: pl.DataFrame) -> str:
 @cache
 def _layout() -> str:
     """A hash of the columns that a file of the log has, and of what it says of them."""
-    schema = arrow_schema(Restatement, {}).to_string(truncate_metadata=False)
-    return hash_of([schema, json.dumps(parquet_metadata(Restatement, {}))])[:8]
+    return hash_of([layout(Restatement)])[:8]
 
 
 def _chain(parts: Sequence[Part] | Sequence[TableFile]) -> str:

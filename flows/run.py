@@ -45,7 +45,7 @@ from flows.pouring import pour
 from flows.progress import Tell, silent
 from flows.pump import Bounds, pump
 from flows.references import waves
-from flows.restating import LOST, restated
+from flows.restating import restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, named_cases
 from flows.validation import Validated
@@ -54,6 +54,7 @@ from flows.workspace import LoadedWorkspace
 from flows.writing import Writers
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
+from views.quality import LOST
 from warehouse.alert_ledger import AlertLedger, as_rows
 from warehouse.executors import executor_of
 from warehouse.inbox import Inbox

@@ -1,6 +1,5 @@
 """Tables become files while later stages are still at work; a release names them once all of them keep their promises."""
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -8,7 +7,7 @@ from typing import Self
 
 import polars as pl
 
-from contracts.dictionary import arrow_schema, parquet_metadata
+from contracts.dictionary import layout
 from contracts.tables import TABLES, Column, FactCase, Table
 from flows.named_cases import CaseBlock, NamedCases
 from flows.parts import code_hash, hash_of
@@ -92,5 +91,4 @@ def _part(cases: NamedCases, block: CaseBlock, salt: str) -> Part:
 
 def _made_by(extra: Mapping[str, Column]) -> str:
     """What a file of cases is made of besides their rows: the code, columns, what they mean."""
-    schema = arrow_schema(FactCase, extra).to_string(truncate_metadata=False)
-    return hash_of([code_hash(), schema, json.dumps(parquet_metadata(FactCase, extra))])
+    return hash_of([code_hash(), layout(FactCase, extra)])

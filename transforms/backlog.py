@@ -214,8 +214,8 @@ class _Flow:
         edges = self.span.edges
         # Who was gone by then or came later is open at none of these days' ends.
         opened, closed = (pl.col(f"{name}_at").to_physical() for name in ("opened", "closed"))
-        is_one = (opened < edges[last + 1]) & (closed.is_null() | (closed >= edges[first + 1]))
-        some = cases.where(is_one, ["touchpoint", "opened_at", "closed_at"])
+        is_open = (opened < edges[last + 1]) & (closed.is_null() | (closed >= edges[first + 1]))
+        some = cases.where(is_open, ["touchpoint", "opened_at", "closed_at"])
         moments = (_instants(some[f"{name}_at"]) for name in ("opened", "closed"))
         lives = Lives(edges, slice(first, last + 1), some["touchpoint"].to_numpy(), *moments)
         rows = np.flatnonzero(lacking.any(axis=1)).tolist()

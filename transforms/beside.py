@@ -85,10 +85,10 @@ class Order:
         leaves their order as it was, and only those that come otherwise are sorted: by time and, where the rest of the
         order has to say which of several at one instant is later, by all of it.
         """
+        if not self.then:
+            return self.beside(told)
         told = told.rechunk()
         order, number = self._order(told)
-        if not self.then:
-            return told if order is None else told[order]
         at = told[self.then[0]].to_physical().to_numpy()
         if order is not None:
             at = at.take(order)

@@ -19,6 +19,8 @@ QUALITY_TABLES = (
     "restatement",
 )
 """Tables that the page is made of."""
+LOST = "restatement_lost"
+"""What a manifest says under this name: how many rows of restatement were in files that are missing or damaged."""
 RESTATED = 15
 """Restated values that are shown, the newest."""
 _COLOURS = dict(zip(GRADES, ("#0b6e4f", "#5aa469", "#e0a100", "#b3261e"), strict=True))
@@ -70,7 +72,7 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
         trust=[_graded(row) for row in graded.iter_rows(named=True)],
         **_samples(frames),
         restated_count=manifest["tables"]["restatement"]["rows"],
-        restated_lost=manifest.get("restatement_lost", 0),
+        restated_lost=manifest.get(LOST, 0),
     )
 
 

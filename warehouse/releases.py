@@ -137,7 +137,7 @@ class Releases:
         """A part's rows: made of those of the file before, if it is known what has changed since, else anew."""
         if known is not None and known.state in part.since:
             with suppress(StoreError, OSError):
-                if (mended := part.mend(self.rows(known))) is not None:
+                if (mended := part.mend(self.frame_of(known))) is not None:
                     return mended
         return part.rows()
 
@@ -288,7 +288,7 @@ class Releases:
         known = ", ".join(sorted(release.by_table))
         raise StoreError.at(f"release {release.number}", f"has no table {table!r}.", f"It has: {known}.")
 
-    def rows(self, one: TableFile) -> pl.DataFrame:
+    def frame_of(self, one: TableFile) -> pl.DataFrame:
         """The rows of one file of a table.
 
         Raises:

@@ -159,8 +159,8 @@ class Restatement(Table):
     Scope: value and n of scorecards by touchpoint, owner, team, stage and company, of periods that a release had
         published as final.
     Late data: only added to. Like fact_alert it has a history of its own: it cannot be made anew from
-        deliveries, and is carried from release to release for `retention.restatement_days`. A file of more than
-        131,072 rows is full: the next rows come into another one, and its own leave together, the newest one's days later.
+        deliveries, and is carried from release to release for `retention.restatement_days`. A file of 131,072
+        rows or more is full: the next rows come into another one, and its own leave together, once all are so old.
     Known limits: why names what changed in between and can have moved the value; of several causes the shares
         are not told apart. Begins with the second release.
     Used by: `is_restated` in scorecard_touchpoint; reviews; the data-quality page.

@@ -76,7 +76,7 @@ def test_full_parts_are_not_unpacked(sandbox: Sandbox, monkeypatch: pytest.Monke
     runs = late(sandbox)
     next(runs)
     next(runs)
-    monkeypatch.setattr(Releases, "rows", None)
+    monkeypatch.setattr(Releases, "frame_of", None)
     assert [len(parts(one)) for one in runs] == [2, 3, 4]
 
 
@@ -147,7 +147,7 @@ def with_more(log: _Log, added: pl.DataFrame, number: int) -> _Log:
 
 
 def told(log: _Log) -> list[list[str]]:
-    return [sorted(log.releases.rows(one)["scope_id"].to_list()) for one in log.files]
+    return [sorted(log.releases.frame_of(one)["scope_id"].to_list()) for one in log.files]
 
 
 def test_rows_are_told_of_for_so_many_days_and_full_parts_until_all_of_theirs_are_too_old(
