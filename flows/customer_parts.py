@@ -7,7 +7,6 @@ are kept, and a batch looks at the moves of those it tells of, as they were and 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -96,30 +95,47 @@ def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
     some = np.sort(pl.concat(drawn).to_numpy())
     at_once = min(AT_ONCE, asked.in_one_turn or AT_ONCE)
     buckets = sum(part_of(asked, one, MOVED)[MOVED].height for one in keys) // at_once + 1
-    bounds = np.unique(some[np.arange(1, buckets) * some.size // buckets]).tolist()
+    bounds = [0, *np.unique(some[np.arange(1, buckets) * some.size // buckets]).tolist(), _LAST]
+    edges = [_edges(part_of(asked, one, MOVED)[MOVED], bounds, len(groups)) for one in keys]
 
-    def of_bucket(ends: tuple[int, int]) -> Counts:
-        moves = [_between(part_of(asked, one, MOVED), *ends, identity, len(groups)) for one in keys]
+    def of_bucket(bucket: int) -> Counts:
+        within = (bounds[bucket], bounds[bucket + 1])
+        moves = [
+            _between(part_of(asked, one, MOVED)[MOVED], stretches[bucket], within, identity, len(groups))
+            for one, stretches in zip(keys, edges, strict=True)
+        ]
         return counted(order.together(moves), groups)
 
-    made = list(side_by_side(of_bucket, list(pairwise([0, *bounds, _LAST])), asked.packs_at_once))
+    made = list(side_by_side(of_bucket, range(len(bounds) - 1), asked.packs_at_once))
     return together(made, [1] * len(made))
 
 
-def _between(tables: Frames, low: int, high: int, identity: _Identity, groups: int) -> pl.DataFrame:
-    """Moves of customers who are known under codes from one up to another."""
-    moves = tables[MOVED]
-    edges = (
-        BY_PERSON.edges_of(moves, _pairs(groups, np.array([low])), "left"),
-        BY_PERSON.edges_of(moves, _pairs(groups, np.array([high - 1])), "right"),
-    )
-    stretches = [moves[first:end] for first, end in zip(*edges, strict=True)]
+def _edges(moves: pl.DataFrame, bounds: Sequence[int], groups: int) -> list[list[slice]]:
+    """Where the moves of customers between every two bounds are, group by group."""
+    begins = BY_PERSON.edges_of(moves, _pairs(groups, np.array(bounds[:-1])), "left").reshape(groups, -1)
+    ends = np.append(begins[1:, 0], moves.height)
+    edges = np.hstack([begins, ends[:, None]])
+    return [
+        [slice(first, end) for first, end in edges[:, bucket : bucket + 2].tolist()]
+        for bucket in range(len(bounds) - 1)
+    ]
+
+
+def _between(
+    moves: pl.DataFrame,
+    stretches: Sequence[slice],
+    within: tuple[int, int],
+    identity: _Identity,
+    groups: int,
+) -> pl.DataFrame:
+    """Moves of customers who are known under codes from one up to another, of which `stretches` are told under these."""
+    theirs, (low, high) = pl.concat(moves[stretch] for stretch in stretches), within
     if not identity.codes.size:
-        return pl.concat(stretches)
+        return theirs
     is_theirs = (identity.ends >= low) & (identity.ends < high)
     elsewhere = identity.codes[is_theirs & ((identity.codes < low) | (identity.codes >= high))]
     others = moves[BY_PERSON.rows_of(moves, _pairs(groups, elsewhere))]
-    known = identity.applied(pl.concat([*stretches, others]))
+    known = identity.applied(pl.concat([theirs, others]))
     return known.filter(pl.col("customer") >= low, pl.col("customer") < high)
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from transforms.groups import order_of
 from transforms.known import Known
+from transforms.ranked import select
 
 DAY = 86_400_000_000
 _DAY = np.uint16
@@ -202,6 +203,6 @@ def _of_many(cases: _Opened, there: np.ndarray, ranks: np.ndarray) -> np.ndarray
             of_day, is_own = slice(begins[own], begins[own + 1]), opened_on == own
             still_open = cases.opened[of_day][cases.ended_on[of_day] > day]
             wanted = ranks[day - 1, is_own] - (upto[own - 1] if own else 0)
-            still_open.partition(wanted)
+            select(still_open, wanted)
             found[day - 1, is_own] = still_open[wanted]
     return found

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from contracts.tables import FactIssueFlow
-from transforms.ages import DAY, QUANTILES, KnownAges, Lives, days_of
+from transforms.ages import AT_ONCE, DAY, QUANTILES, KnownAges, Lives, days_of
 from transforms.groups import grouped
 from transforms.ranked import mixed
 from transforms.renewed import Renewed
@@ -28,7 +28,9 @@ _EPOCH = date(1970, 1, 1)
 _COUNTED = ("opened", "ended", "resolved", "closed", "waited", "aged", "old")
 """Days that are counted: of opening, of being open no more, resolving, closing, of waiting no more; from which on a case is
 old while it is open, and on which it is open no more once it is."""
+_MOMENTS = ("opened", "resolved", "closed")
 _BY = ("touchpoint", "counted", "day")
+_KINDS = {"touchpoint": pl.UInt16, "counted": pl.UInt8, "day": pl.Int32, "n": pl.Int64, "mark": pl.Int64}
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,20 @@ def issue_flow(
 
 def _counted(cases: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
     """touchpoint, counted (place in `_COUNTED`), day (since 1970), n, mark: how many cases have which days, and theirs."""
-    kinds = {"touchpoint": pl.UInt16, "counted": pl.UInt8, "day": pl.Int32, "n": pl.Int64, "mark": pl.Int64}
     if cases.is_empty():
-        return pl.DataFrame(schema=kinds)
-    opened, resolved, closed = (_instants(cases[f"{name}_at"]) for name in ("opened", "resolved", "closed"))
-    told = [one[one < _NEVER] for one in (opened, resolved, closed)]
-    low, high = (end(of(one) for one in told if one.size) for end, of in ((min, np.min), (max, np.max)))
+        return pl.DataFrame(schema=_KINDS)
+    moments = cases.select(pl.col(f"{name}_at").to_physical() for name in _MOMENTS)
+    low, high = min(filter(None, moments.min().row(0))), max(filter(None, moments.max().row(0)))
     span = Span(_local(low, zone), _local(high, zone) + timedelta(days=_LONG_DAYS + 1), zone)
+    made = [
+        _counted_of(cases[begin : begin + AT_ONCE], span) for begin in range(0, cases.height, AT_ONCE)
+    ]
+    return made[0] if len(made) == 1 else pl.concat(made).group_by(_BY).agg(pl.col("n", "mark").sum())
+
+
+def _counted_of(cases: pl.DataFrame, span: Span) -> pl.DataFrame:
+    """What `_counted` says of so few cases that all that is made of them stays in the processor's caches."""
+    opened, resolved, closed = (_instants(cases[f"{name}_at"]) for name in _MOMENTS)
 
     def day(moments: np.ndarray) -> np.ndarray:
         found = days_of(moments, span.edges).astype(np.int32)
@@ -129,7 +138,7 @@ def _counted(cases: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
         mark = found.add_up(marks[there]) if name in ("opened", "ended") else np.zeros_like(found.sizes)
         counts = {"counted": found.all(place, np.uint8), "n": found.sizes, "mark": mark}
         made.append(
-            pl.DataFrame({**found.keys, **counts}).select(pl.col(n).cast(k) for n, k in kinds.items())
+            pl.DataFrame({**found.keys, **counts}).select(pl.col(n).cast(k) for n, k in _KINDS.items())
         )
     return pl.concat(made)
 

@@ -7,7 +7,7 @@ of them are gone through stretch by stretch, without any hash.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import polars as pl
@@ -121,9 +121,13 @@ class Order:
     def together(self, told: Iterable[pl.DataFrame]) -> pl.DataFrame:
         """Rows of several tables in this order, each of them narrow in its own way.
 
-        Whoever widens them does so afterwards: to move columns is most of what it costs.
+        Whoever widens them does so afterwards: to move columns is most of what it costs. Tables that tell of other
+        times than each other are best put one after the other, wherever they come in.
         """
-        return self.in_order(pl.concat(told, how="vertical_relaxed"))
+        parts = list(told)
+        if self.then:
+            parts.sort(key=lambda one: cast("int", one[self.then[0]].to_physical().min() or 0))
+        return self.in_order(pl.concat(parts, how="vertical_relaxed"))
 
     def bounds_of(self, some: pl.DataFrame, parts: int) -> pl.DataFrame:
         """With whom all parts but the first begin, so that each has about as many rows.

@@ -144,7 +144,8 @@ def counted(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> Counts:
     first, last = moves.select(pl.col("day").min(), last=pl.col("day").max()).row(0)
     days = _Days.of(first, last + int(patience[patience < NO_DAY].max(initial=0)) + 1)
     made = [_counted(every, patience, groups, days) for every in _few_at_once(moves)]
-    return made[0] if len(made) == 1 else together(made, [1] * len(made))
+    found = {name: _added_up([one[name] for one in made]) for name in SCHEMAS}
+    return {name: pl.DataFrame(found[name], schema=dict(schema)) for name, schema in SCHEMAS.items()}
 
 
 @dataclass(frozen=True)
@@ -190,21 +191,23 @@ def _few_at_once(moves: pl.DataFrame) -> Iterator[_Moves]:
         yield _Moves(person=person[first:end], day=day, group=group, **told)
 
 
-def _counted(every: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup], days: "_Days") -> Counts:
+def _counted(
+    every: _Moves, patience: np.ndarray, groups: Sequence[CustomerGroup], days: "_Days"
+) -> Mapping[str, Columns]:
     found = {**_spans(_lasting(every, patience), patience, groups, days), **_months(every, days)}
-    return {
-        name: pl.DataFrame(_added_up(found[name]), schema=dict(schema)) for name, schema in SCHEMAS.items()
-    }
+    return {name: _added_up([rows]) for name, rows in found.items()}
 
 
-def _added_up(rows: Columns) -> Columns:
-    """How many rows are alike, and what they are worth."""
-    by = {name: values for name, values in rows.items() if name != "value"}
+def _added_up(parts: Sequence[Columns]) -> Columns:
+    """How many rows are alike, and what they are worth; rows of one part, or sums of several."""
+    first, *more = parts
+    rows = {name: np.concatenate([one[name] for one in parts]) for name in first} if more else first
+    by = {name: values for name, values in rows.items() if name not in _SUMS}
     numbers = {name: one.view(np.uint8) if one.dtype == np.bool_ else one for name, one in by.items()}
     alike = grouped(numbers)
     keys = {name: one.astype(by[name].dtype) for name, one in alike.keys.items()}
-    worth = {"value": alike.add_up(rows["value"])} if "value" in rows else {}
-    return {**keys, "n": alike.sizes, **worth}
+    sums = {name: alike.add_up(rows[name]) for name in _SUMS if name in rows}
+    return {**keys, "n": alike.sizes, **sums}
 
 
 def _lasting(moves: _Moves, patience: np.ndarray) -> _Moves:
@@ -226,7 +229,7 @@ def _spans(
     has_left = moves.is_left[last]
     active = last - has_left
     group, segment, person = moves.group[first], moves.segment[first], moves.person[first]
-    value, again = _worth(moves, first, active, groups), _again(person)
+    value, again = _worth(moves, first, last, groups), _again(person)
     starts = {
         "group": group,
         "segment": segment,
@@ -256,9 +259,9 @@ def _spans(
 
 
 def _worth(
-    moves: _Moves, first: np.ndarray, active: np.ndarray, groups: Sequence[CustomerGroup]
+    moves: _Moves, first: np.ndarray, last: np.ndarray, groups: Sequence[CustomerGroup]
 ) -> np.ndarray:
-    """What spans are worth, on the basis that their group says."""
+    """What spans, by their first and last moves, are worth, on the basis that their group says."""
     steps = moves.steps
     if not first.size or not steps.any():
         return np.zeros(first.size, np.int64)
@@ -266,8 +269,9 @@ def _worth(
     def worth(basis: str) -> np.ndarray:
         if basis == "total":
             paid = steps * ~moves.is_left if moves.is_left.any() else steps
-            return np.add.reduceat(paid, first, dtype=np.int64)
-        return steps[first if basis == "first" else active].astype(np.int64)
+            upto = np.cumsum(paid, dtype=np.int64)  # most spans are short: to add each up by itself takes longer
+            return np.diff(upto[last], prepend=0)
+        return steps[first if basis == "first" else last - moves.is_left[last]].astype(np.int64)
 
     by_group = np.array([one.value_basis for one in groups])
     bases = sorted(set(by_group))

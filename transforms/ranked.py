@@ -12,7 +12,9 @@ from transforms.known import Known
 AT_ONCE = 1 << 15
 """So many values are marked at once: they stay in the processor's cache."""
 FEW = 1 << 10
-"""Up to so many values it is quicker to sort a set than to find those at a few ranks."""
+"""Sets of up to so many values are sorted at once with those of the same size, where there are many."""
+SORTED = 1 << 15
+"""Up to so many values it is quicker to sort them all than to find those at ranks one after the other."""
 MANY_SETS = 1 << 10
 """Beyond so many sets, those of one size are sorted at once."""
 KEPT_FROM = 1 << 14
@@ -95,14 +97,32 @@ def put_in_place(values: np.ndarray, begins: np.ndarray, ranks: np.ndarray) -> N
         ranks: Which of each set's values are asked for, from 0, a column for every set; -1 for none.
     """
     sizes = np.diff(begins)
-    several = np.flatnonzero((sizes > 1) & (sizes <= FEW))
-    if several.size > MANY_SETS:
-        for size in np.unique(sizes[several]):
-            at = begins[several[sizes[several] == size]][:, None] + np.arange(size)
+    several = np.flatnonzero(sizes > 1)
+    few = several[sizes[several] <= FEW]
+    if few.size > MANY_SETS:
+        for size in np.unique(sizes[few]):
+            at = begins[few[sizes[few] == size]][:, None] + np.arange(size)
             values[at] = np.sort(values[at], axis=1)
-    else:
-        for begin, end in zip(begins[several].tolist(), begins[several + 1].tolist(), strict=True):
-            values[begin:end].sort()
-    for own in np.flatnonzero(sizes > FEW).tolist():
+        several = several[sizes[several] > FEW]
+    for own, begin, end in zip(several, begins[several].tolist(), begins[several + 1].tolist(), strict=True):
         asked = ranks[:, own]
-        values[begins[own] : begins[own + 1]].partition(asked[asked >= 0])
+        select(values[begin:end], asked[asked >= 0])
+
+
+def select(values: np.ndarray, ranks: np.ndarray) -> None:
+    """Move values about until those that are asked for stand at their ranks, as `np.partition` does.
+
+    That looks for one rank by wide registers, as a sort does, and for several without: a sort of all takes a third of
+    the time then. So one is looked for, and the others on both sides of it.
+
+    Args:
+        values: They are moved.
+        ranks: Which are asked for, from 0, in any order.
+    """
+    if values.size <= SORTED:
+        values.sort()
+    elif ranks.size:
+        middle = int(np.sort(ranks)[ranks.size // 2])
+        values.partition(middle)
+        select(values[:middle], ranks[ranks < middle])
+        select(values[middle + 1 :], ranks[ranks > middle] - (middle + 1))

@@ -30,16 +30,20 @@ def laid_out(drawn: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("many", [0, ranked.MANY_SETS], ids=["size by size", "one by one"])
-@pytest.mark.parametrize("few", [0, ranked.FEW], ids=["by rank", "by sorting"])
+@pytest.mark.parametrize("few", [0, ranked.FEW], ids=["large", "few"])
+@pytest.mark.parametrize("most", [1, ranked.SORTED], ids=["by rank", "by sorting"])
 @settings(deadline=None)
 @given(data=st.data(), drawn=sets)
-def test_values_stand_at_their_ranks(few: int, many: int, data: st.DataObject, drawn: list[list[float]]):
+def test_values_stand_at_their_ranks(
+    most: int, few: int, many: int, data: st.DataObject, drawn: list[list[float]]
+):
     found, begins = laid_out(drawn)
     ranks = [data.draw(st.sets(st.integers(0, len(one) - 1))) if one else set() for one in drawn]
     asked = np.full((max(map(len, ranks), default=0), len(drawn)), -1)
     for own, one in enumerate(ranks):
         asked[: len(one), own] = sorted(one)
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ranked, "SORTED", most)
         patched.setattr(ranked, "FEW", few)
         patched.setattr(ranked, "MANY_SETS", many)
         put_in_place(found, begins, asked)
