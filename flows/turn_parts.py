@@ -136,7 +136,7 @@ class Turns:
         kinds = dict(self._nothing.collect_schema())
         # Without facts not all columns are read.
         told = {name: kinds[name] for name in wanted.told_columns} if facts else {}
-        self._of_subjects = [pl.DataFrame(schema=told)]
+        self._of_subjects = Some(told)
         self._moves = wanted.finders.begin() if facts and wanted.atlas.customers else None
         self._unmatched_kinds = {name: kinds[name] for name in _UNMATCHED} if facts else {}
         self._unmatched = Some(self._unmatched_kinds)
@@ -145,8 +145,7 @@ class Turns:
     def add(self, events: pl.DataFrame) -> None:
         """What one turn gives."""
         self._turns += 1
-        whole, touchpoint = [], []
-        queries = self._queries()
+        whole, queries = [], self._queries()
         for piece in pieces(events):
             matched = self._wanted.matcher.looked_up(piece)
             if self._facts:
@@ -154,7 +153,8 @@ class Turns:
                 matched.put(np.flatnonzero(matched.rule == 0), self._unmatched)
                 if self._unmatched.rows > UNMATCHED_ROWS:
                     self._miss()
-                touchpoint += [_touchpoints_of_subjects(matched)] if self._wanted.atlas.cases else []
+                if self._wanted.atlas.cases:
+                    self._tell(matched)
             if self._moves:
                 self._moves.add(matched)
             if queries:
@@ -163,8 +163,6 @@ class Turns:
         if whole:
             rows = pl.concat(whole, rechunk=True).lazy()
             plans = {name: query(rows) for name, query in queries.items()}
-        if touchpoint:
-            self._tell(events, np.concatenate(touchpoint))
         found = pl.collect_all(list(plans.values()), engine="in-memory") if plans else []
         for name, frame in zip(plans, found, strict=True):
             self._found.setdefault(name, []).append(frame)
@@ -181,12 +179,11 @@ class Turns:
         queries = {name: query for name, query in facts.items() if name in self._wanted.told_of}
         return {**queries, **(self._wanted.queries_of_stakes if self._stakes else {})}
 
-    def _tell(self, events: pl.DataFrame, touchpoint: np.ndarray) -> None:
-        """Keep the events about subjects: a query looks through pieces of columns at less than arrays do."""
-        stored = [name for name in self._wanted.told_columns if name != "touchpoint"]
-        told = events.select(stored).filter(pl.col(_SUBJECT) > 0)
-        placed = told.with_columns(touchpoint=pl.Series(touchpoint))
-        self._of_subjects.append(placed.select(self._wanted.told_columns))
+    def _tell(self, matched: Matched) -> None:
+        """Hold the events about subjects."""
+        rows = np.flatnonzero(matched.events.whole(_SUBJECT) > 0)
+        touchpoint = matched.touchpoints.take(matched.rule.take(rows))
+        self._of_subjects.add(matched.events, rows, touchpoint=touchpoint)
 
     def parts(self) -> dict[str, Frames]:
         """All of it, by kind."""
@@ -206,7 +203,7 @@ class Turns:
             for kind, tables in made.items()
         }
         if self._facts and self._wanted.atlas.cases:
-            parts[TOLD] = _kept(pl.concat(self._of_subjects, rechunk=True), TOLD, BY_SUBJECT)
+            parts[TOLD] = _kept(self._of_subjects.frame(), TOLD, BY_SUBJECT)
         if self._moves:
             parts[MOVED] = _kept(self._moves.moves(), MOVED, BY_PERSON)
         return parts
@@ -218,11 +215,6 @@ class Turns:
         if self._turns > 1:
             sums = sums.group_by(CELL).agg(pl.col(ADDITIVE).sum()).select(sums.columns)
         return {**tallies, **{name: found[name] for name in found if name != _RATES}, "sums": sums}
-
-
-def _touchpoints_of_subjects(matched: Matched) -> np.ndarray:
-    rows = np.flatnonzero(matched.events.whole(_SUBJECT) > 0)
-    return matched.touchpoints.take(matched.rule.take(rows))
 
 
 def _kept(rows: pl.DataFrame, kind: str, by: Order) -> Frames:

@@ -54,7 +54,7 @@ def customer_moves(
     """Events that make or end a customer, unsorted: `MOVES`. Those of nobody known are left out."""
     told = matched.filter(pl.col("customer") > 0)
     made = [
-        told.filter(where_coded(one.where, codebook)).select(one.told(slots, codebook))
+        told.filter(where_coded(one.where, codebook)).select(one.told(slots, codebook).values())
         for one in _moves_of(groups)
     ]
     return pl.concat(made) if made else pl.LazyFrame(schema=MOVES)
@@ -67,10 +67,15 @@ def is_told_by_day(groups: Sequence[CustomerGroup]) -> bool:
 
 def as_kept(moves: pl.DataFrame, groups: Sequence[CustomerGroup]) -> pl.DataFrame:
     """Moves as they are kept and counted: `day`, days since 1970, for `date`, and of all else what groups make use of."""
-    dated = moves.with_columns(day=pl.col("date").to_physical()).drop("date")
+    told = moves.select(_used_by(groups))
+    return told.with_columns(day=pl.col("date").to_physical()).drop("date")
+
+
+def _used_by(groups: Sequence[CustomerGroup]) -> list[str]:
+    """What of `MOVES` groups make use of."""
     if not is_told_by_day(groups):
-        return dated
-    return dated.select("group", "customer", "day", *(["steps"] if any(one.value for one in groups) else []))
+        return list(MOVES)
+    return ["group", "customer", "date", *(["steps"] if any(one.value for one in groups) else [])]
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,8 @@ class FoundMoves:
     def _keep(self) -> None:
         for number, some in self._some.items():
             told = self._of.every[number].move.told(self._of.slots, self._of.codebook)
-            self._kept.append(as_kept(some.frame().select(told), self._of.groups))
+            used = some.frame().select(told[name] for name in _used_by(self._of.groups))
+            self._kept.append(as_kept(used, self._of.groups))
         self._some = {}
 
 
@@ -155,8 +161,8 @@ class _Move:
         named = [self.group.reason] if self.is_left else [self.group.value, self.group.by]
         return {codebook.column(name) for name in named if name}
 
-    def told(self, slots: Slots, codebook: Codebook) -> list[pl.Expr]:
-        """`MOVES` of such events."""
+    def told(self, slots: Slots, codebook: Codebook) -> dict[str, pl.Expr]:
+        """`MOVES` of such events, by name."""
         nothing, group = pl.lit(0), self.group
         made = {
             "group": pl.lit(self.number),
@@ -166,7 +172,7 @@ class _Move:
             "reason": _code(group.reason, codebook) if self.is_left else nothing,
             "segment": nothing if self.is_left else _code(group.by, codebook),
         }
-        return [made.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in MOVES.items()]
+        return {name: made.get(name, pl.col(name)).cast(kind).alias(name) for name, kind in MOVES.items()}
 
 
 @dataclass(frozen=True)
