@@ -258,9 +258,7 @@ def _spans(
     return {"starts": starts, "ends": ends}
 
 
-def _worth(
-    moves: _Moves, first: np.ndarray, last: np.ndarray, groups: Sequence[CustomerGroup]
-) -> np.ndarray:
+def _worth(moves: _Moves, first: np.ndarray, last: np.ndarray, groups: Sequence[CustomerGroup]) -> np.ndarray:
     """What spans, by their first and last moves, are worth, on the basis that their group says."""
     steps = moves.steps
     if not first.size or not steps.any():
@@ -269,7 +267,9 @@ def _worth(
     def worth(basis: str) -> np.ndarray:
         if basis == "total":
             paid = steps * ~moves.is_left if moves.is_left.any() else steps
-            upto = np.cumsum(paid, dtype=np.int64)  # most spans are short: to add each up by itself takes longer
+            upto = np.cumsum(
+                paid, dtype=np.int64
+            )  # most spans are short: to add each up by itself takes longer
             return np.diff(upto[last], prepend=0)
         return steps[first if basis == "first" else last - moves.is_left[last]].astype(np.int64)
 

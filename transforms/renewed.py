@@ -11,6 +11,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+_SPREAD = 2
+"""Rows that are at most so many times as far apart as they are many are left over from all between: to look each up takes longer."""
+
 Remember = Callable[[str, Callable[[], pl.DataFrame]], pl.DataFrame]
 """Returns what was made under a name before; else has it made and remembers it."""
 Count = Callable[[pl.DataFrame], pl.DataFrame]
@@ -65,7 +68,14 @@ class Renewed:
         rows = self.old.select(condition.arg_true()).to_series().to_numpy()
         if self.gone.size:
             rows = rows[self._stays[rows]]
-        return pl.concat([self.old.select(wanted)[rows], self.came.filter(condition).select(wanted)])
+        old = self.old.select(wanted)
+        if rows.size and _SPREAD * rows.size > (span := int(rows[-1] - rows[0]) + 1):
+            is_one = np.zeros(span, dtype=bool)
+            is_one[rows - rows[0]] = True
+            some = old[int(rows[0]) :][:span].filter(pl.Series(is_one))
+        else:
+            some = old[rows]
+        return pl.concat([some, self.came.filter(condition).select(wanted)])
 
     @cached_property
     def _stays(self) -> np.ndarray:

@@ -60,10 +60,10 @@ def by_slices(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Colum
 def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
     """Rows in the order of their key; millions of them are made so, and seen to be."""
     keys = table.primary_key()
-    return rows if table in BY_ROW and _is_in_order(rows, keys) else rows.sort(keys, nulls_last=True)
+    return rows if table in BY_ROW and is_in_order(rows, keys) else rows.sort(keys, nulls_last=True)
 
 
-def _is_in_order(rows: pl.DataFrame, keys: Sequence[str]) -> bool:
+def is_in_order(rows: pl.DataFrame, keys: Sequence[str]) -> bool:
     """Whether rows stand in the order of their key, which none of them lacks: to see it is cheaper than to sort."""
     if any(rows[name].null_count() for name in keys):
         return False
