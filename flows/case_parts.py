@@ -33,6 +33,7 @@ STATES = 64
 _DRAWN = 4096
 """Of so many rows that are told one says where buckets of subjects begin."""
 _NO_SUBJECT = pl.DataFrame(schema={"feed": pl.UInt16, "subject_id": pl.UInt32})
+_CHANGE = {"change": pl.UInt32}
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class _Cases:
         key: What the old ones are kept under.
         old: The old ones, in order of subject.
         until: The last instant that the old ones tell of, microseconds since 1970.
-        touched: Subjects of which something else is told since.
+        touched: Subjects of which something else is told since, and the last change with which: their number from 1.
         anew: Theirs.
         made_of: Keys of the facts that all of it was made of.
-        been: What all of it was kept under since the old ones were made, these first: whatever has changed since
-            any of these is of touched subjects.
+        been: What all of it was kept under since the old ones were made, these first, and how many changes there had
+            been by then: whatever has changed since any of these is of subjects that later changes touched.
     """
 
     key: str
@@ -56,13 +57,20 @@ class _Cases:
     touched: pl.DataFrame
     anew: Frames
     made_of: Sequence[str]
-    been: Sequence[str]
+    been: Sequence[tuple[str, int]]
 
     def beside(self) -> Frames:
         """What is kept of it besides the old ones."""
-        texts = {MADE_OF: self.made_of, OLD: [self.key], BEEN: self.been}
+        texts = {MADE_OF: self.made_of, OLD: [self.key]}
         named = {name: pl.DataFrame({"key": keys}, schema={"key": pl.String}) for name, keys in texts.items()}
-        return {**self.anew, TOUCHED: self.touched, UNTIL: pl.DataFrame({"until": [self.until]}), **named}
+        been = pl.DataFrame(self.been, schema={"key": pl.String, **_CHANGE}, orient="row")
+        until = pl.DataFrame({"until": [self.until]})
+        return {**self.anew, TOUCHED: self.touched, UNTIL: until, BEEN: been, **named}
+
+    @property
+    def changes(self) -> int:
+        """How many changes there have been since the old ones were made."""
+        return self.been[-1][1]
 
     def now(self, old: pl.DataFrame, anew: pl.DataFrame) -> Renewed:
         """Cases or handoffs as they are now.
@@ -108,11 +116,8 @@ def _find(asked: Pass, key: str) -> _Cases | None:
     old = asked.kept.find(_kind(asked, CASES), old_key)
     if old is None:
         return None
-    until, made_of, been = (
-        beside[UNTIL]["until"].item(),
-        *(beside[name]["key"].to_list() for name in (MADE_OF, BEEN)),
-    )
-    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of, been)
+    until, made_of = beside[UNTIL]["until"].item(), beside[MADE_OF]["key"].to_list()
+    return _Cases(old_key, old, until, beside[TOUCHED], beside, made_of, beside[BEEN].rows())
 
 
 def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Cases:
@@ -120,14 +125,16 @@ def _keep(asked: Pass, keys: Sequence[PackKeys], made: _Cases | Frames) -> _Case
     told = [one.facts for one in keys]
     key = hash_of(told)
     if isinstance(made, _Cases) and made.touched.height <= BESIDE * made.old[CASES].height:
-        kept = replace(made, made_of=told, been=[*made.been[:1], *made.been[1:][-STATES:], key])
+        been = [*made.been[:1], *made.been[1:][-STATES:], (key, made.changes + 1)]
+        kept = replace(made, made_of=told, been=been)
     else:
         old = _put_among(made) if isinstance(made, _Cases) else made
         asked.kept.put(_kind(asked, CASES), key, old, as_in_memory=True)
         # From here on where they are kept: what they were made in is let go.
         old = made = asked.kept.find(_kind(asked, CASES), key) or old
         empty = {name: frame.clear() for name, frame in old.items()}
-        kept = _Cases(key, old, _until(old), _NO_SUBJECT, empty, told, [key])
+        nothing = pl.DataFrame(schema={**_NO_SUBJECT.schema, **_CHANGE})
+        kept = _Cases(key, old, _until(old), nothing, empty, told, [(key, 0)])
     asked.kept.put(_kind(asked, _MENDED), key, kept.beside())
     return kept
 
@@ -150,7 +157,7 @@ def _as_of_today(asked: Pass, made: _Cases) -> tuple[Renewed, Renewed]:
     old = {name: made.old[name].hstack(places[name]) for name in places}
     aliases, merged = asked.state.identity.get("aliases", ""), asked.state.merged()
     remember = _remembering(asked, key)
-    been = [hash_of([one, aliases]) for one in made.been]
+    been = [(hash_of([one, aliases]), changes) for one, changes in made.been]
     anew = _with_places(asked, made.anew)
     cases, handed = (
         replace(made.now(old[name], anew[name]), remember=remember) for name in (CASES, HANDOFFS)
@@ -263,9 +270,11 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
         return None
     told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
     anew = _summed_up(asked, told)
+    # Those of this change last: of a subject that was touched before, the later change counts.
+    now_touched = touched.with_columns(change=pl.lit(made.changes + 1, dtype=pl.UInt32))
     return replace(
         made,
-        touched=pl.concat([made.touched, touched]).unique(),
+        touched=pl.concat([made.touched, now_touched]).unique(SUBJECT, keep="last"),
         anew=_with_anew(made.anew, touched, anew),
     )
 

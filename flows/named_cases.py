@@ -20,6 +20,7 @@ import polars as pl
 from contracts.events import INSTANT, Codebook
 from contracts.tables import FactCase
 from transforms.case_tables import fact_case
+from transforms.cases import SUBJECT
 from transforms.credit import Credit
 from transforms.renewed import Renewed
 from transforms.slots import microseconds
@@ -141,7 +142,7 @@ class NamedCases:
         if not self.made.height:
             return [CaseBlock("", _key(salt, "", pl.DataFrame()), 0)]
         # Who is who is in the first state, and in nothing else that is remembered.
-        name = f"hashes-{self._told_by(salt)}-{''.join(self.made.been[:1])}"
+        name = f"hashes-{self._told_by(salt)}-{''.join(one for one, _ in self.made.been[:1])}"
         # What codes mean is asked for of rows that came, and of those that are gone.
         hashed = partial(self._hashed, cache(self.fingerprints))
         sums = self._credited(self.made.summed(name, hashed, _BY))
@@ -151,7 +152,7 @@ class NamedCases:
         parts = sums.with_columns(part=pl.col("month") // months).partition_by("part", as_dict=True)
         return [_block(part * months, months, salt, told) for (part,), told in sorted(parts.items())]
 
-    def states(self, block: CaseBlock, salt: str) -> list[str]:
+    def states(self, block: CaseBlock, salt: str) -> tuple[str, dict[str, int]]:
         """States that a block's rows have been in: whatever differs between any of them and now is of touched subjects.
 
         Args:
@@ -159,10 +160,15 @@ class NamedCases:
             salt: As of `blocks`.
 
         Returns:
-            The state of now is the last one; none when it is not known what has changed.
+            The state of now, empty when it is not known what has changed; and of every state how many changes there had
+            been by then.
         """
         by = f"{self._told_by(salt)} {self._accountable(block)}"
-        return [hashlib.sha256(f"{one} {by}".encode()).hexdigest()[:24] for one in self.made.been]
+        been = [
+            (hashlib.sha256(f"{one} {by}".encode()).hexdigest()[:24], changes)
+            for one, changes in self.made.been
+        ]
+        return been[-1][0] if been else "", dict(been)
 
     def _accountable(self, block: CaseBlock) -> str:
         """A hash of who was accountable for what, and when, while the cases of a block were opened."""
@@ -185,33 +191,41 @@ class NamedCases:
         slots, by_tenure = self.credit.slots, self.credit.slots.owners()
         return [by_tenure[name].hash().to_numpy()[slots.tenure_of] for name in ("owner_id", "team_id")]
 
-    def mended(self, block: CaseBlock, before: pl.DataFrame) -> pl.DataFrame | None:
+    def mended(self, block: CaseBlock, before: pl.DataFrame, changes: int) -> pl.DataFrame | None:
         """A block's rows, of those that were published at a state before: what was touched since is replaced.
 
         Args:
             block: The block.
             before: FactCase's rows and the attributes' columns, in the order of their key.
+            changes: How many changes there had been by then.
 
         Returns:
             The rows; None when they are not as many as there should be.
         """
-        came = self._came if block.places is None else self._came.filter(block.places)
-        rows = _spliced(before, self._touched, came.select(before.columns).cast(dict(before.schema)))
+        touched, all_that_came = self._since(changes)
+        came = all_that_came if block.places is None else all_that_came.filter(block.places)
+        rows = _spliced(before, touched, came.select(before.columns).cast(dict(before.schema)))
         return rows if rows.height == block.count else None
 
-    @cached_property
-    def _touched(self) -> pl.DataFrame:
-        """feed, case_id: names of the subjects that were touched."""
-        touched, codebook = self._of_few(self.made.touched, "subject_id")
-        return touched.select(_case_names(codebook))
+    def _since(self, changes: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """What later changes touched: names of subjects (feed, case_id), and their rows of FactCase in the order of their key."""
+        if changes not in self._found:
+            subjects = self.made.touched.filter(pl.col("change") > changes)
+            rows = self.made.came.join(subjects, on=SUBJECT, how="semi")
+            touched, names = self._of_few(subjects, "subject_id")
+            came, codebook = self._of_few(rows, "subject_id", "customer")
+            keys = codebook.values["customer"]
+            named = fact_case(came.lazy(), self.credit, codebook, lambda: cast("pl.Series", keys))
+            self._found[changes] = (
+                touched.select(_case_names(names)),
+                named.collect().sort(FactCase.primary_key()),
+            )
+        return self._found[changes]
 
     @cached_property
-    def _came(self) -> pl.DataFrame:
-        """FactCase's rows of touched subjects, in the order of their key."""
-        came, codebook = self._of_few(self.made.came, "subject_id", "customer")
-        keys = codebook.values["customer"]
-        named = fact_case(came.lazy(), self.credit, codebook, lambda: cast("pl.Series", keys))
-        return named.collect().sort(FactCase.primary_key())
+    def _found(self) -> dict[int, tuple[pl.DataFrame, pl.DataFrame]]:
+        """What was found by `_since`: most blocks were published at the same state."""
+        return {}
 
     def _of_few(self, rows: pl.DataFrame, *columns: str) -> tuple[pl.DataFrame, Codebook]:
         """Few rows with codes of their own in columns of many, and what all of their codes stand for."""
@@ -344,7 +358,9 @@ def _spliced(before: pl.DataFrame, touched: pl.DataFrame, came: pl.DataFrame) ->
     order = np.insert(stay, np.searchsorted(stay, at), before.height + np.arange(came.height))
     both, begins = pl.concat([before, came]), np.flatnonzero(np.diff(order, prepend=-2) != 1)
     if begins.size > STRETCHES:
-        return both[order]
+        return both.rechunk()[
+            order
+        ]  # to look rows up in several pieces takes three times as long as to join them first
     # Rows that follow each other are not copied: texts are looked up one by one.
     sizes = np.diff(begins, append=order.size)
     stretches = zip(order[begins].tolist(), sizes.tolist(), strict=True)

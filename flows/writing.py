@@ -84,9 +84,12 @@ class Writers:
 
 
 def _part(cases: NamedCases, block: CaseBlock, salt: str) -> Part:
-    states, rows = cases.states(block, salt), partial(cases.rows, block.places)
-    state = states[-1] if states else ""
-    return Part(block.period, block.key, rows, state, frozenset(states), partial(cases.mended, block))
+    state, been = cases.states(block, salt)
+
+    def mend(before: pl.DataFrame, since: str) -> pl.DataFrame | None:
+        return cases.mended(block, before, been[since])
+
+    return Part(block.period, block.key, partial(cases.rows, block.places), state, frozenset(been), mend)
 
 
 def _made_by(extra: Mapping[str, Column]) -> str:

@@ -16,10 +16,12 @@ from contracts.events import ATTRIBUTE, LARGE_CODES, SMALL_CODES, Codebook, stor
 from warehouse.files import intact, keep
 from warehouse.held import Held
 from warehouse.months import LOST, none_of, packed, spans
-from warehouse.text_codes import height_of, places_of, write_index
+from warehouse.text_codes import height_of, places_of, texts_of, write_index
 
 FEW = 2**16
 """Up to so many values of a column are one file, and a list."""
+SPARSE = 16
+"""Texts of fewer than one in so many are looked up beside their file, which is unpacked for more of them."""
 READ_ROWS = 1 << 19
 """So many texts are read at once where few of them are wanted."""
 
@@ -64,7 +66,9 @@ class Texts(Mapping[str, Sequence[str] | pl.Series]):
         found, before = [pl.Series(column, dtype=pl.String)], 1
         for path in (self._folder / path for path in self._files.get(column, ())):
             first, end = np.searchsorted(codes, [before, before + height_of(path)])
-            found.append(texts_at(path, "value", codes[first:end] - before))
+            rows = codes[first:end].astype(np.int64) - before
+            told = texts_of(path, rows) if rows.size * SPARSE < height_of(path) else None
+            found.append(texts_at(path, "value", rows) if told is None else told)
             before += height_of(path)
         return pl.concat(found)
 

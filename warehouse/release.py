@@ -51,7 +51,8 @@ class Part:
         rows: Makes its rows.
         state: What its rows stand at; empty when nothing is made of them later.
         since: States from which on it is known what has changed.
-        mend: Makes its rows of those that a file had at such a state; None when it turns out that it cannot.
+        mend: Makes its rows of those that a file had at such a state, which is told as well; None when it turns out that
+            it cannot.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Part:
     rows: Callable[[], pl.DataFrame]
     state: str = ""
     since: frozenset[str] = frozenset()
-    mend: Callable[[pl.DataFrame], pl.DataFrame | None] = lambda _: None
+    mend: Callable[[pl.DataFrame, str], pl.DataFrame | None] = lambda *_: None
 
 
 WHOLE = Part("", "", pl.DataFrame)

@@ -137,7 +137,7 @@ class Releases:
         """A part's rows: made of those of the file before, if it is known what has changed since, else anew."""
         if known is not None and known.state in part.since:
             with suppress(StoreError, OSError):
-                if (mended := part.mend(self.frame_of(known))) is not None:
+                if (mended := part.mend(self.frame_of(known), known.state)) is not None:
                     return mended
         return part.rows()
 

@@ -7,6 +7,7 @@ texts. A hit is believed if the text is the one that is looked for; if it is ano
 two texts have one hash, or the index is damaged where no line says so.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,18 +82,86 @@ def places_of(path: Path, texts: pl.Series) -> np.ndarray:
         return _search(path, rows, texts)
 
 
+def texts_of(path: Path, rows: np.ndarray) -> pl.Series | None:
+    """Texts in some rows of a file of codes, without reading it; None where its index cannot tell.
+
+    A text is believed if it is one that the index finds in the row that it is read for.
+
+    Args:
+        path: The file.
+        rows: Numbers of rows.
+    """
+    try:
+        index = _Index.of(path, height_of(path))
+        texts = index.texts(rows)
+        asked, there = index.table.find(lines.hashes(texts))
+        is_there = np.zeros(rows.size, dtype=bool)
+        is_there[asked[there == rows[asked]]] = True
+    except (DamagedError, OSError, ValueError):
+        return None
+    return texts if is_there.all() else None
+
+
+@dataclass(frozen=True)
+class _Index:
+    """An index that lies open.
+
+    Attributes:
+        table: Places of texts by their hashes.
+        begins: Where each text begins, and where the last one ends.
+        content: All texts, one after the other.
+    """
+
+    table: Lines
+    begins: np.ndarray
+    content: np.ndarray
+
+    @classmethod
+    def of(cls, path: Path, rows: int) -> "_Index":
+        """The index of a file of so many texts.
+
+        Raises:
+            DamagedError: It is cut.
+            OSError: It is missing.
+        """
+        pages = lines.pages(index_of(path))
+        table = Lines.of(_KIND, pages, rows, bits_of(path))
+        content_at = table.end + (rows + 1) * _WORD.itemsize
+        if len(pages) < content_at:
+            raise DamagedError
+        begins = np.frombuffer(pages, _WORD, rows + 1, table.end)
+        return cls(table, begins, np.frombuffer(pages, np.uint8, len(pages) - content_at, content_at))
+
+    def texts(self, rows: np.ndarray) -> pl.Series:
+        """Texts in some rows.
+
+        Raises:
+            DamagedError: There are no such texts.
+            ValueError: They are none.
+        """
+        begins, ends = (self.begins[rows + after].astype(np.int64) for after in (0, 1))
+        if (begins > ends).any() or (ends > self.content.size).any():
+            raise DamagedError
+        edges = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(ends - begins)])
+        told = self.content[_bytes_between(begins, ends)]
+        held = pa.LargeStringArray.from_buffers(rows.size, pa.py_buffer(edges), pa.py_buffer(told))
+        held.validate(full=True)
+        return pl.Series(held, dtype=pl.String)
+
+
+def _bytes_between(begins: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Places of all bytes from each beginning up to its end, one stretch after the other."""
+    sizes = ends - begins
+    until = np.cumsum(sizes)
+    return np.arange(sizes.sum()) + np.repeat(begins - (until - sizes), sizes)
+
+
 def _search(path: Path, rows: int, texts: pl.Series) -> np.ndarray:
-    pages = lines.pages(index_of(path))
-    table = Lines.of(_KIND, pages, rows, bits_of(path))
-    content_at = table.end + (rows + 1) * _WORD.itemsize
-    if len(pages) < content_at:
-        raise DamagedError
-    begins = np.frombuffer(pages, _WORD, rows + 1, table.end)
-    asked, there = table.find(lines.hashes(texts))
+    index = _Index.of(path, rows)
+    asked, there = index.table.find(lines.hashes(texts))
     if there.size and there.max() >= rows:
         raise DamagedError
-    content = np.frombuffer(pages, np.uint8, len(pages) - content_at, content_at)
-    same = _are(content, begins[there], begins[there + 1], texts.gather(asked))
+    same = _are(index.content, index.begins[there], index.begins[there + 1], texts.gather(asked))
     places = np.zeros(texts.len(), dtype=np.int64)
     places[asked[same]] = there[same] + 1
     left = np.unique(asked[~same][places[asked[~same]] == 0])
@@ -113,11 +182,11 @@ def _are(content: np.ndarray, begins: np.ndarray, ends: np.ndarray, texts: pl.Se
     sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
     until = np.cumsum(sizes)
     same = (ends - begins).astype(np.int64) == sizes
+    starts, begins = until - sizes, begins.astype(np.int64)
     sizes = np.where(same, sizes, 0)
     compared = np.cumsum(sizes)
-    inner = np.arange(sizes.sum()) - np.repeat(compared - sizes, sizes)
-    told = _bytes(texts)[inner + np.repeat(until - sizes, sizes)]
-    differ = content[inner + np.repeat(begins.astype(np.int64), sizes)] != told
+    told = _bytes(texts)[_bytes_between(starts, starts + sizes)]
+    differ = content[_bytes_between(begins, begins + sizes)] != told
     count = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(differ)])
     return same & (count[compared] == count[compared - sizes])
 

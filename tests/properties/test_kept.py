@@ -234,7 +234,7 @@ def test_months_of_cases_are_mended_from_whatever_state_they_were_published_at(
     mended: list[str] = []
     mend = NamedCases.mended
     monkeypatch.setattr(
-        NamedCases, "mended", lambda self, one, was: mended.append(one.period) or mend(self, one, was)
+        NamedCases, "mended", lambda self, one, *was: mended.append(one.period) or mend(self, one, *was)
     )
     history = History(tmp_path, random.Random(SEED + 1000 + sequence))
     stood: dict[tuple[str, str], pl.DataFrame] = {}
@@ -257,14 +257,14 @@ def blocks(
     assert all(part.equals(part.sort(by)) for part in parts.values())
     assert pl.concat(parts.values()).sort(by).equals(cases.rows().select(columns))
     for one in found:
-        states = cases.states(one, "")
+        now, states = cases.states(one, "")
         for before in {(one.period, state) for state in states} & stood.keys():
             # What was published at any of the states can be mended to what it is now.
-            mended = cases.mended(one, stood[before])
+            mended = cases.mended(one, stood[before], states[before[1]])
             assert mended is not None
             assert mended.select(columns).equals(parts[one.key])
-        if states:
-            stood[one.period, states[-1]] = parts[one.key]
+        if now:
+            stood[one.period, now] = parts[one.key]
     return parts
 
 

@@ -13,7 +13,7 @@ from contracts.errors import StoreError
 from warehouse import lines, text_codes
 from warehouse.event_ids import index_of
 from warehouse.files import keep
-from warehouse.text_codes import places_of, write_index
+from warehouse.text_codes import places_of, texts_of, write_index
 
 TEXT = st.text(alphabet="ab\u00e4\U0001f600 ", max_size=4)
 
@@ -52,6 +52,44 @@ def test_a_file_is_not_read_to_find_what_it_has_and_what_it_has_not(
     path = kept(tmp_path, [f"t{number}" for number in range(5_000)])
     monkeypatch.setattr(text_codes, "_read", None)
     assert places(path, ["t17", "t4999", "new", "t0", ""]) == [18, 5_000, 0, 1, 0]
+
+
+@pytest.mark.parametrize("bits", [64, 2, 0], ids=["as it is", "two bits", "none"])
+@settings(max_examples=60, deadline=None)
+@given(known=st.lists(TEXT, unique=True, min_size=1, max_size=60), data=st.data())
+def test_some_texts_are_told_without_reading_the_file(
+    tmp_path_factory: pytest.TempPathFactory, bits: int, known: list[str], data: st.DataObject
+):
+    rows = data.draw(st.lists(st.integers(0, len(known) - 1), max_size=20))
+    real = lines.hashes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "hashes", lambda texts: real(texts) & np.uint64((1 << bits) - 1))
+        patch.setattr(text_codes, "_read", None)
+        lines.version.cache_clear()
+        path = kept(tmp_path_factory.mktemp("codes"), known)
+        try:
+            found = texts_of(path, np.array(rows, dtype=np.int64))
+        finally:
+            lines.version.cache_clear()
+    assert found is not None
+    assert found.dtype == pl.String
+    assert found.to_list() == [known[row] for row in rows]
+
+
+def test_of_a_damaged_index_no_other_text_is_told_than_the_one_that_is_there(tmp_path: Path):
+    texts = [f"t{number}" for number in range(1_000)]
+    path = kept(tmp_path, texts)
+    index = index_of(path)
+    whole, rows, refused = index.read_bytes(), np.arange(1_000), 0
+    for at in range(0, len(whole), 211):
+        index.write_bytes(_flipped(whole, at))
+        for some in np.array_split(rows, 20):
+            found = texts_of(path, some)
+            refused += found is None
+            assert found is None or found.to_list() == [texts[row] for row in some]
+    assert refused > 100
+    index.unlink()
+    assert texts_of(path, rows) is None
 
 
 @pytest.mark.parametrize(
