@@ -221,12 +221,14 @@ class Run:
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards and daily measures, and say where goals stand on their way; what is made is being written."""
+        if self._writers is not None:
+            # Cases need no score: they are being written meanwhile.
+            extra = case_attributes(self.workspace, measured)
+            self._writers.begin_cases(named_cases(self.workspace, measured, state), extra)
         made = self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
         if self._writers is not None:
             give_back()
             # The touchpoints' scorecard is held against the release before, when all is known.
-            extra = case_attributes(self.workspace, measured)
-            self._writers.begin_cases(named_cases(self.workspace, measured, state), extra)
             self._writers.begin({t: frame for t, frame in made.items() if t is not ScorecardTouchpoint})
         return made
 

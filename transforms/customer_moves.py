@@ -36,7 +36,8 @@ MOVES = {
 
 HELD_ROWS = 1_000_000
 """So many moves are held as columns of their events before they become what is kept of them."""
-_ALWAYS = ("customer", "occurred_at")
+_OF_EVENTS = ("customer", "occurred_at")
+"""What moves have as their events have it."""
 
 
 def moves_columns(groups: Sequence[CustomerGroup], codebook: Codebook) -> set[str]:
@@ -117,7 +118,8 @@ class FoundMoves:
             if not rows.size:
                 continue
             if number not in self._some:
-                kinds = matched.kinds([*_ALWAYS, "slot", *finder.move.columns(self._of.codebook)])
+                told = [name for name in _OF_EVENTS if name in _used_by(self._of.groups)]
+                kinds = matched.kinds([*told, "slot", *finder.move.columns(self._of.codebook)])
                 self._some[number] = Some(kinds)
             slot = matched.slot.take(rows).view(np.uint32)
             self._some[number].add(matched.events, rows, slot=slot)
