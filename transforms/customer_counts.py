@@ -267,9 +267,8 @@ def _worth(moves: _Moves, first: np.ndarray, last: np.ndarray, groups: Sequence[
     def worth(basis: str) -> np.ndarray:
         if basis == "total":
             paid = steps * ~moves.is_left if moves.is_left.any() else steps
-            upto = np.cumsum(
-                paid, dtype=np.int64
-            )  # most spans are short: to add each up by itself takes longer
+            # Most spans are short: to add each up by itself takes longer.
+            upto = np.cumsum(paid, dtype=np.int64)
             return np.diff(upto[last], prepend=0)
         return steps[first if basis == "first" else last - moves.is_left[last]].astype(np.int64)
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms import ages as ages_module
+from transforms import backlog
 from transforms.backlog import Span, issue_flow
 from transforms.case_tables import fact_issue_flow
 from transforms.renewed import Renewed
@@ -59,6 +60,15 @@ def test_a_case_that_was_resolved_before_it_was_opened_never_waits():
     assert found["backlog_count"].to_list() == [0, 0, 0, 1, 1]
 
 
+def test_a_case_may_be_of_the_first_instant_there_is():
+    moment = pl.Series([datetime(1970, 1, 1, tzinfo=UTC)], dtype=pl.Datetime("us", "UTC"))
+    never = pl.Series([None], dtype=moment.dtype)
+    case = pl.DataFrame({"opened_at": moment, "resolved_at": never, "closed_at": never})
+    span = Span(date(1970, 1, 1), date(1970, 1, 2), ZoneInfo("UTC"))
+    cases = Renewed.whole(case.with_columns(touchpoint=pl.lit(0, dtype=pl.UInt16)))
+    assert issue_flow(cases, span, ["p"])["backlog_count"].to_list() == [1, 1]
+
+
 def test_ages_are_those_of_the_open_cases_when_the_day_ends():
     found = flow(("02 00:00", None, None), ("02 12:00", None, None), ("03 12:00", None, None))
     assert found["age_p50_days"].to_list()[:2] == pytest.approx([0.75, 1.5])
@@ -73,10 +83,13 @@ later = st.none() | st.integers(-5 * 24, 40 * 24)
 lives = st.lists(st.tuples(st.integers(0, 40 * 24), later, later), min_size=1, max_size=40)
 
 
+@pytest.mark.parametrize("at_once", [7, backlog.AT_ONCE], ids=["piece by piece", "at once"])
 @pytest.mark.parametrize("many", [0, ages_module.MANY], ids=["by day of opening", "by pair of case and day"])
 @settings(max_examples=60, deadline=None)
 @given(drawn=lives)
-def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int, int | None, int | None]]):
+def test_the_flow_equals_counting_case_by_case(
+    many: int, at_once: int, drawn: list[tuple[int, int | None, int | None]]
+):
     start = datetime(2026, 1, 1, tzinfo=UTC)
     hour = timedelta(hours=1)
     kind = pl.Datetime("us", "UTC")
@@ -94,6 +107,7 @@ def test_the_flow_equals_counting_case_by_case(many: int, drawn: list[tuple[int,
     span = Span(days[0].date(), days[-2].date(), ZoneInfo("UTC"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(ages_module, "MANY", many)
+        patched.setattr(backlog, "AT_ONCE", at_once)
         found = issue_flow(
             Renewed.whole(frame.with_columns(touchpoint=pl.lit(0, dtype=pl.UInt16))), span, ["p"]
         )
