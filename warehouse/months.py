@@ -27,7 +27,7 @@ from warehouse.mirror import mirror_of
 BUCKET_ROWS = 65_536
 BUCKETS_MAX = GROUPS_MAX
 DELTAS_MAX = 8
-"""Beyond so many small files they become one of them."""
+"""Beyond so many small files the last of them become one."""
 DELTAS_SHARE = 1 / 4
 """From this share of a month's first file on, what came since is put into it."""
 _MANY = ("event_id", "recorded_at", "occurred_at", "customer", "subject_id", "amount", "row")
@@ -233,7 +233,13 @@ def packed(rows: Sequence[int]) -> list[int]:
     since = sum(rows[1:])
     if since and since >= rows[0] * DELTAS_SHARE:
         return [0]
-    return [0, 1] if len(rows) > DELTAS_MAX + 1 else list(range(len(rows)))
+    last = len(rows) - 1
+    if last > DELTAS_MAX:
+        # Two at least; and one before them only if they are as much: else it is written again for little.
+        last -= 1
+        while last > 1 and rows[last - 1] <= sum(rows[last:]):
+            last -= 1
+    return list(range(last + 1))
 
 
 def spans(starts: Sequence[int], end: int) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Months of several files: what comes in costs what it is, and the store holds what one writing would have given."""
 
 import json
+import math
 import random
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,13 +10,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.errors import StoreError
 from tests.warehouse.test_store import LATE, Writer, counts, day, event, frame, ids, told
 from warehouse import event_ids, lines, months
 from warehouse.arranged import Arranged, Some
 from warehouse.event_ids import Wanted, found_in, index_of
-from warehouse.months import packed
+from warehouse.months import packed, spans
 from warehouse.store import EventStore, State
 
 MARCH, APRIL = "2026-03", "2026-04"
@@ -68,6 +71,12 @@ def test_a_month_tells_of_all_its_files(writer: Writer):
         ([100, 10, 10, 5], [0]),
         ([1000, *[1] * 8], list(range(9))),
         ([1000, *[1] * 9], [0, 1]),  # too many: together, beside the first
+        ([1000, 90, *[1] * 8], [0, 1, 2]),  # what is large beside those that came after it stays
+        ([1000, 8, *[1] * 8], [0, 1]),  # what has no more events than they does not
+        ([1000, 90, 40, 17, *[1] * 6], [0, 1, 2, 3, 4]),
+        ([1000, 90, 40, 16, 7, 3, *[1] * 4], [0, 1, 2, 3, 4]),
+        ([2000, 200, 100, 50, 25, 8, 5, 3, 2, 1], list(range(6))),
+        ([99_999, 1280, 640, 320, 160, 80, 40, 20, 10, 1], list(range(9))),  # two at least
         ([1, 1000], [0]),
     ],
 )
@@ -75,6 +84,22 @@ def test_files_are_put_together_once_they_are_too_many_or_no_longer_small(
     rows: Sequence[int], starts: Sequence[int]
 ):
     assert packed(rows) == starts
+
+
+@given(first=st.integers(0, 50), batches=st.lists(st.integers(1, 30), max_size=80))
+def test_however_events_come_files_are_few_and_none_is_written_again_too_often(
+    first: int, batches: list[int]
+):
+    files, written = ([first] if first else []), 0
+    for batch in batches:
+        files.append(batch)
+        ends = spans(packed(files), len(files))
+        written += sum(sum(files[begin:end]) for begin, end in ends if end - begin > 1)
+        files = [sum(files[begin:end]) for begin, end in ends]
+        assert len(files) <= months.DELTAS_MAX + 1
+    total = first + sum(batches)
+    assert sum(files) == total
+    assert written <= total * (3 + math.log2(max(total, 2)))
 
 
 def test_small_files_that_are_too_many_become_one_beside_the_first(
