@@ -153,7 +153,7 @@ class NamedCases:
         return [_block(part * months, months, salt, told) for (part,), told in sorted(parts.items())]
 
     def states(self, block: CaseBlock, salt: str) -> tuple[str, dict[str, int]]:
-        """States that a block's rows have been in: whatever differs between any of them and now is of touched subjects.
+        """States that a block's rows have been in: whatever differs from any of them is of subjects touched since.
 
         Args:
             block: The block.
@@ -358,9 +358,8 @@ def _spliced(before: pl.DataFrame, touched: pl.DataFrame, came: pl.DataFrame) ->
     order = np.insert(stay, np.searchsorted(stay, at), before.height + np.arange(came.height))
     both, begins = pl.concat([before, came]), np.flatnonzero(np.diff(order, prepend=-2) != 1)
     if begins.size > STRETCHES:
-        return both.rechunk()[
-            order
-        ]  # to look rows up in several pieces takes three times as long as to join them first
+        # To look rows up in several pieces takes three times as long as to join them first.
+        return both.rechunk()[order]
     # Rows that follow each other are not copied: texts are looked up one by one.
     sizes = np.diff(begins, append=order.size)
     stretches = zip(order[begins].tolist(), sizes.tolist(), strict=True)

@@ -187,6 +187,7 @@ class Run:
             try:
                 yield
             except BaseException as error:
+                self._writers.stop()
                 if self.store.mirror is not None:
                     self.store.mirror.drop()
                 said = str(error) if isinstance(error, AnswerableError) else repr(error)
@@ -221,16 +222,21 @@ class Run:
 
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards and daily measures, and say where goals stand on their way; what is made is being written."""
-        if self._writers is not None:
-            # Cases need no score: they are being written meanwhile.
-            extra = case_attributes(self.workspace, measured)
-            self._writers.begin_cases(named_cases(self.workspace, measured, state), extra)
+        writers = self._writers
+        # Cases need no score, so they are written meanwhile; where memory is short, one after the other.
+        if writers is not None and self.allowance.limit is None:
+            self._begin_cases(writers, state, measured)
         made = self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
-        if self._writers is not None:
+        if writers is not None:
             give_back()
+            self._begin_cases(writers, state, measured)
             # The touchpoints' scorecard is held against the release before, when all is known.
-            self._writers.begin({t: frame for t, frame in made.items() if t is not ScorecardTouchpoint})
+            writers.begin({t: frame for t, frame in made.items() if t is not ScorecardTouchpoint})
         return made
+
+    def _begin_cases(self, writers: Writers, state: State, measured: Measured) -> None:
+        extra = case_attributes(self.workspace, measured)
+        writers.begin_cases(named_cases(self.workspace, measured, state), extra)
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import takewhile
+from threading import Event
 from typing import Self
 
 import polars as pl
@@ -29,6 +31,7 @@ class Writers:
     def __init__(self, releases: Releases) -> None:
         self._releases = releases
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="writer")
+        self._is_over = Event()
         self._begun: dict[type[Table], tuple[pl.DataFrame, Future[TableFile]]] = {}
         self._parts: dict[type[Table], Future[list[TableFile]]] = {}
 
@@ -37,7 +40,12 @@ class Writers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for what is being written: nothing is, once the workspace is given free."""
+        """Nothing is being written any more, once the workspace is given free."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Wait for the files that are being written; what is not begun is not written any more."""
+        self._is_over.set()
         self._pool.shutdown(cancel_futures=True)
 
     def begin(self, tables: Tables) -> None:
@@ -46,17 +54,20 @@ class Writers:
             self._begun[table] = (frame, self._pool.submit(self._releases.put, table, frame))
 
     def begin_cases(self, cases: NamedCases, extra: Mapping[str, Column]) -> None:
-        """Write the cases, those of the months that are not published just so.
+        """Write the cases, those of the months that are not published just so; once, unless that has failed.
 
         Args:
             cases: All of them.
             extra: Columns that the workspace adds.
         """
+        begun = self._parts.get(FactCase)
+        if begun is not None and not (begun.done() and begun.exception()):
+            return
 
         def write() -> list[TableFile]:
             salt = _made_by(extra)
-            parts = [_part(cases, block, salt) for block in cases.blocks(salt)]
-            return self._releases.put_parts(FactCase, parts, extra)
+            blocks = takewhile(lambda _: not self._is_over.is_set(), cases.blocks(salt))
+            return self._releases.put_parts(FactCase, (_part(cases, one, salt) for one in blocks), extra)
 
         self._parts[FactCase] = self._pool.submit(write)
 

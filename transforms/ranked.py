@@ -119,9 +119,11 @@ def select(values: np.ndarray, ranks: np.ndarray) -> None:
         values: They are moved.
         ranks: Which are asked for, from 0, in any order.
     """
+    if not ranks.size:
+        return
     if values.size <= SORTED:
         values.sort()
-    elif ranks.size:
+    else:
         middle = int(np.sort(ranks)[ranks.size // 2])
         values.partition(middle)
         select(values[:middle], ranks[ranks < middle])

@@ -159,7 +159,8 @@ class Kept:
 
     def keys(self, kind: str) -> list[str]:
         """Keys of a kind, the one used last first."""
-        found = [path for name, path in self._paths.items() if name.startswith(f"{kind}-")]
+        # A copy, which nobody comes between: other threads keep tables meanwhile.
+        found = [path for name, path in self._paths.copy().items() if name.startswith(f"{kind}-")]
         return [_prefix(path).rpartition("-")[2] for path in sorted(found, key=_used_at, reverse=True)]
 
     def forget(self) -> None:

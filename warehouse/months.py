@@ -3,8 +3,8 @@
 events/2026-05-<hash>.parquet  events, one row group per bucket of customers
 events/2026-05-<hash>.ids      where in it which event stands, see `warehouse.event_ids`
 
-What comes in is one more file. Once there are too many of them, or they are no longer small beside the first one,
-they become one file again: the bytes of a file depend on its events, not on how they came.
+What comes in is one more file. Once there are too many of them the last ones become one; once they are no longer small
+beside the first one, all do: the bytes of a file depend on its events, not on how they came.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,8 @@ class EventFile:
         codes: How many codes of each column were known when it was written: its own are among them.
         landings: Lowest and highest code of the deliveries that told of its events; None when not noted.
         size: Bytes; 0 when not noted.
-        commit: The commit that it was written for, as what came in at the same time; 0 when not noted.
+        commit: The commit that it was written for, as what came in at the same time; 0 when not noted, and where it was
+            put together of what came in at several times.
     """
 
     path: str

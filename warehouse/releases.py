@@ -14,7 +14,7 @@ release's files: a hint, written when the release is there.
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +110,7 @@ class Releases:
         return made
 
     def put_parts(
-        self, table: type[Table], parts: Sequence[Part], extra: Mapping[str, Column] | None = None
+        self, table: type[Table], parts: Iterable[Part], extra: Mapping[str, Column] | None = None
     ) -> list[TableFile]:
         """Write those parts of a table that the newest release has not just so.
 

@@ -274,7 +274,8 @@ class EventStore:
             first, *others = pieces[begin:end]
             if others:
                 together = self._together(state, (first, *others))
-                yield write_events(self.folder, name, together, codes, state.number + 1)
+                # Measured alone: with what came in at the same time, that was measured again once it is put together.
+                yield write_events(self.folder, name, together, codes, 0)
             elif isinstance(first, EventFile):
                 yield first
             else:

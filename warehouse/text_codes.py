@@ -4,7 +4,8 @@ codes/<column>-<hash>.ids    beside codes/<column>-<hash>.parquet
 
 An index is a table of hashes, see `warehouse.lines`, with the place of every text, then where each text begins, then the
 texts. A hit is believed if the text is the one that is looked for; if it is another one, only the file itself can tell:
-two texts have one hash, or the index is damaged where no line says so.
+two texts have one hash, or the index is damaged where no line says so. The other way round, the text in a row is
+believed if a look-up of it says that it is in this row.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from warehouse.months import LOST
 
 _KIND = Kind(b"texts001", np.dtype("<u8"), 32)
 _WORD = np.dtype("<u8")
+_ROOM = 1 << 20
+TEXT_BYTES = 1 << 10
+"""Texts that have more bytes on average, beyond a megabyte of them, are read from their file."""
 _HEIGHTS: dict[Path, int] = {}
 _HEIGHTS_MAX = 4096
 
@@ -98,7 +102,7 @@ def texts_of(path: Path, rows: np.ndarray) -> pl.Series | None:
         is_there = np.zeros(rows.size, dtype=bool)
         is_there[asked[there == rows[asked]]] = True
     except (DamagedError, OSError, ValueError):
-        return None
+        return None  # the file itself can tell
     return texts if is_there.all() else None
 
 
@@ -140,8 +144,10 @@ class _Index:
             ValueError: They are none.
         """
         begins, ends = (self.begins[rows + after].astype(np.int64) for after in (0, 1))
-        if (begins > ends).any() or (ends > self.content.size).any():
+        if (begins < 0).any() or (begins > ends).any() or (ends > self.content.size).any():
             raise DamagedError
+        if (ends - begins).sum() > max(_ROOM, rows.size * TEXT_BYTES):
+            raise DamagedError  # no texts are as long as that
         edges = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(ends - begins)])
         told = self.content[_bytes_between(begins, ends)]
         held = pa.LargeStringArray.from_buffers(rows.size, pa.py_buffer(edges), pa.py_buffer(told))

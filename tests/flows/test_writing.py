@@ -4,20 +4,23 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pytest
 
 from contracts.errors import PromiseError
 from contracts.tables import TABLES, FactCase, QuarantineReason
-from flows import named_cases
+from flows import named_cases, writing
 from flows.run import TIDIED, Run, publish_inline
 from flows.verifying import verified
 from flows.workspace import load
 from flows.writing import Writers
 from tests.conftest import Company, Sandbox
 from warehouse.memory import Memory
+from warehouse.release import TableFile
 from warehouse.releases import Release, Releases
 
 
@@ -49,6 +52,34 @@ def test_a_promise_that_is_broken_is_told_when_the_files_are_asked_for(tmp_path:
         tables = {**empty(), QuarantineReason: writers._begun[QuarantineReason][0]}  # noqa: SLF001
         with pytest.raises(PromiseError, match="it lacks feed"):
             writers.files(tables)
+
+
+def test_cases_are_written_once_and_not_to_the_end_where_the_run_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked, is_begun, is_stopping, written = [], threading.Event(), threading.Event(), []
+
+    class Cases:
+        def blocks(self, _: str) -> list[str]:
+            asked.append(1)
+            return ["2026-01", "2026-02", "2026-03"]
+
+    def put_parts(_: Releases, __: object, parts: Iterable[str], ___: object) -> list[TableFile]:
+        for part in parts:
+            written.append(part)
+            is_begun.set()
+            assert is_stopping.wait(10)
+        return []
+
+    monkeypatch.setattr(Releases, "put_parts", put_parts)
+    monkeypatch.setattr(writing, "_part", lambda _, block, __: block)
+    writers, cases = Writers(Releases(tmp_path)), cast("named_cases.NamedCases", Cases())
+    for _ in range(2):
+        writers.begin_cases(cases, {})
+    assert is_begun.wait(10)
+    threading.Timer(0.2, is_stopping.set).start()
+    writers.stop()
+    assert (asked, written) == ([1], ["2026-01"])
 
 
 def test_nobody_writes_any_more_once_the_run_is_over(tmp_path: Path):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -52,6 +53,21 @@ def test_texts_are_kept_in_the_other_way(tmp_path: Path):
     assert path.suffix == ".zip"
     assert found is not None
     assert found["one"]["name"].to_list() == ["x"]
+
+
+def test_keys_are_told_while_others_keep_tables(tmp_path: Path):
+    kept, path = _kept(tmp_path)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    names = (f"other-{number}" for number in range(100_000))
+    other = threading.Thread(target=lambda: kept._paths.update((name, path) for name in names))  # noqa: SLF001
+    other.start()
+    try:
+        while other.is_alive():
+            assert kept.keys("told") == ["k"]
+    finally:
+        sys.setswitchinterval(interval)
+        other.join()
 
 
 @pytest.mark.parametrize("in_folder", [True, False])

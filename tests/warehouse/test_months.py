@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import StoreError
+from flows.packs import packs
 from tests.warehouse.test_store import LATE, Writer, counts, day, event, frame, ids, told
 from warehouse import event_ids, lines, months
 from warehouse.arranged import Arranged, Some
@@ -111,6 +112,24 @@ def test_small_files_that_are_too_many_become_one_beside_the_first(
     assert [len(paths(state)) for state in states] == [2, 3, 4, 2]
     assert paths(states[-1])[0] == paths(first)[0]
     assert [file.rows for file in states[-1].months[MARCH].files] == [50, 4]
+
+
+def test_what_is_put_together_is_measured_without_what_came_in_with_the_last_of_it(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(months, "DELTAS_MAX", 1)
+
+    def both(begin: int, end: int) -> pl.DataFrame:
+        return pl.concat([many(begin, end), many(begin + 500, end + 500, occurred_at=day("2026-04-10"))])
+
+    writer.absorb(many(0, 50))
+    before = writer.absorb(both(50, 52)).state
+    after = writer.absorb(both(52, 54)).state
+    (march,) = after.months[MARCH].files[1:]
+    assert [len(pack) for pack in packs(before.months)] == [1, 1, 1]
+    assert (march.rows, march.commit) == (4, 0)
+    assert [file.commit for file in after.months[APRIL].files] == [2, 3]
+    assert all(len(pack) == 1 for pack in packs(after.months))
 
 
 def test_a_packed_month_has_the_bytes_that_one_writing_of_its_events_has(

@@ -88,6 +88,13 @@ def test_of_a_damaged_index_no_other_text_is_told_than_the_one_that_is_there(tmp
             refused += found is None
             assert found is None or found.to_list() == [texts[row] for row in some]
     assert refused > 100
+    # Where a text begins, behind the lines: what is no number of bytes asks for no room.
+    begins_at = whole.index(np.cumsum([len(text) for text in texts[:9]]).astype("<u8").tobytes())
+    for word in (2**64 - 1, 0xFFFFFFFF00000000, 2**63, len(whole) * 2, 0):
+        index.write_bytes(whole[:begins_at] + word.to_bytes(8, "little") + whole[begins_at + 8 :])
+        for some in (rows[:2], rows):
+            found = texts_of(path, some)
+            assert found is None or found.to_list() == [texts[row] for row in some]
     index.unlink()
     assert texts_of(path, rows) is None
 
