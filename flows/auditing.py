@@ -54,7 +54,7 @@ from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.lived import Lived
 from transforms.load import person_load
 from transforms.metric_trust import Known, metric_trust, sample_doubts
-from transforms.observed import OBSERVED_COLUMNS, observed_accountability, resolved_lately
+from transforms.observed import RESOLVED_BY, observed_accountability, resolved_lately
 from transforms.priorities import driver_weights, priority_mismatches
 from transforms.quality import dq_rule_results, quarantine
 from transforms.stakes import together
@@ -109,7 +109,7 @@ def audited(
     found[PriorityMismatch] = priority_mismatches(found[DriverWeight].lazy(), seen.standing).collect()
     found[PersonLoad] = person_load(seen.standing, seen.lived, seen.missed, limits)
     found[ObservedAccountability] = observed_accountability(
-        cases.rows(resolved_lately(workspace.now), OBSERVED_COLUMNS), seen.standing
+        cases.counted(resolved_lately(workspace.now), RESOLVED_BY), seen.standing
     )
     evidence = replace(
         _evidence(workspace, measured, state, scored, seen, found),

@@ -7,7 +7,7 @@ what they stand for. So it is known that its rows are as they were published bef
 import hashlib
 import json
 from collections import ChainMap
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
@@ -43,6 +43,16 @@ PLACES_PER_CASE = 16
 """Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
 
 _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
+_CREDITED = ("touchpoint", "slot_opened")
+"""Codes that say whom a case is credited to."""
+_CODES: Mapping[str, Sequence[str]] = {
+    "touchpoint_id": ("touchpoint",),
+    "owner_id": _CREDITED,
+    "team_id": _CREDITED,
+    "first_group": ("first_group",),
+    "last_group": ("last_group",),
+}
+"""Codes that some of FactCase's columns are made of."""
 _BY, _SUMMED = ("month", "touchpoint", "slot_opened"), ("count", "hashes", "mixed")
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
@@ -115,6 +125,20 @@ class NamedCases:
             if not is_in_order(names, names.columns):
                 some = some[names.select(pl.arg_sort_by(names.columns)).to_series()]
         return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
+
+    def counted(self, places: pl.Expr, columns: Sequence[str]) -> pl.DataFrame:
+        """How many cases are alike: some of FactCase's columns, n. Only what they come to gets its names.
+
+        Args:
+            places: Of which cases: a condition on their columns.
+            columns: The columns, of those in `_CODES`.
+        """
+        codes = sorted({*_CREDITED, *(code for name in columns for code in _CODES[name])})
+        if not self.made.height:
+            return FactCase.empty().select(columns).with_columns(n=pl.lit(0, pl.Int64))
+        alike = self.made.lazy().filter(places).group_by(codes).agg(n=pl.len().cast(pl.Int64))
+        named = fact_case(alike, self.credit, self.codebook, lambda: self.keys, [*columns, "n"])
+        return named.group_by(columns).agg(pl.col("n").sum()).collect()
 
     def by_month(self) -> list[pl.Expr | None]:
         """Conditions on `opened_at`, of cases or FactCase's rows, one of which holds for each: by months that have any, where there are many."""

@@ -15,17 +15,18 @@ from transforms.in_force import Standing
 from transforms.intervals import wilson, z_of
 
 OBSERVED_DAYS = 91
-OBSERVED_COLUMNS = ("touchpoint_id", "team_id", "last_group", "resolved_at")
+RESOLVED_BY = ("touchpoint_id", "team_id", "last_group")
+"""What of FactCase resolved cases are counted by: the team is the one that was accountable when they were opened."""
 
 
-def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataFrame:
+def observed_accountability(resolved: pl.DataFrame, standing: Standing) -> pl.DataFrame:
     """ObservedAccountability: resolved cases by the group that held them last.
 
     Args:
-        cases: FactCase, `OBSERVED_COLUMNS` of those that `resolved_lately` at least.
+        resolved: `RESOLVED_BY`, n: how many cases of FactCase that were `resolved_lately` are alike.
         standing: The map as it stands now.
     """
-    shares = _shares(_counted(_resolved(cases, standing), standing))
+    shares = _shares(_counted(resolved, standing))
     told = [_declared(row, standing) for row in shares.iter_rows(named=True)]
     others = pl.col("case_count") - pl.col("agreed_count")
     by_most = pl.struct((-others).alias("most"), "touchpoint_id", "observed_group")
@@ -39,13 +40,15 @@ def observed_accountability(cases: pl.DataFrame, standing: Standing) -> pl.DataF
 def _counted(resolved: pl.DataFrame, standing: Standing) -> pl.DataFrame:
     """Cases by touchpoint and group, and those whose group belongs to the team accountable then."""
     team_of = {group: team.id for team in standing.atlas.teams for group in team.groups}
+    known = sorted(touchpoint.id for touchpoint in standing.atlas.touchpoints)
     observed = pl.col("last_group").replace_strict(team_of, default=None, return_dtype=pl.String)
+    agrees = pl.col("observed_team_id").eq_missing(pl.col("team_id"))
     grain = ("touchpoint_id", "observed_group", "observed_team_id")
     return (
-        resolved.with_columns(observed_group=pl.col("last_group"), observed_team_id=observed)
-        .with_columns(agrees=pl.col("observed_team_id").eq_missing(pl.col("team_id")))
+        resolved.filter(pl.col("last_group").is_not_null(), pl.col("touchpoint_id").is_in(known))
+        .with_columns(observed_group=pl.col("last_group"), observed_team_id=observed)
         .group_by(grain)
-        .agg(case_count=pl.len().cast(pl.Int64), agreed_count=pl.col("agrees").sum().cast(pl.Int64))
+        .agg(case_count=pl.col("n").sum(), agreed_count=pl.col("n").filter(agrees).sum())
     )
 
 
@@ -70,15 +73,6 @@ _DECLARED = {"declared_team_id": pl.String, "is_responsible": pl.Boolean, "propo
 def resolved_lately(now: datetime) -> pl.Expr:
     """Whether a case is one of those that are looked at."""
     return pl.col("resolved_at") >= pl.lit(now).dt.offset_by(f"-{OBSERVED_DAYS}d")
-
-
-def _resolved(cases: pl.DataFrame, standing: Standing) -> pl.DataFrame:
-    known = {touchpoint.id for touchpoint in standing.atlas.touchpoints}
-    return cases.filter(
-        resolved_lately(standing.now),
-        pl.col("last_group").is_not_null(),
-        pl.col("touchpoint_id").is_in(sorted(known)),
-    )
 
 
 def _declared(row: Mapping[str, Any], standing: Standing) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from transforms.customer_moves import as_kept, customer_moves, moves_columns
 from transforms.found import events_unmatched
 from transforms.match import match
 from transforms.measure import CELL
+from transforms.observed import RESOLVED_BY
 from transforms.valued import Values
 from warehouse import months
 from warehouse.state import State
@@ -256,6 +257,9 @@ def blocks(
     parts = {one.key: cases.rows(one.places).select(columns) for one in found}
     assert all(part.equals(part.sort(by)) for part in parts.values())
     assert pl.concat(parts.values()).sort(by).equals(cases.rows().select(columns))
+    counted = cases.counted(pl.col("resolved_at").is_not_null(), RESOLVED_BY).sort(RESOLVED_BY)
+    resolved = cases.rows().filter(pl.col("resolved_at").is_not_null()).group_by(RESOLVED_BY)
+    assert counted.equals(resolved.agg(n=pl.len().cast(pl.Int64)).sort(RESOLVED_BY))
     for one in found:
         now, states = cases.states(one, "")
         for before in {(one.period, state) for state in states} & stood.keys():

@@ -28,7 +28,7 @@ from transforms.behind import feeds_of_events
 from transforms.in_force import Standing
 from transforms.lived import Lived
 from transforms.load import person_load
-from transforms.observed import observed_accountability
+from transforms.observed import RESOLVED_BY, observed_accountability, resolved_lately
 from transforms.trust import metric_standing
 from transforms.unmatched import free_name, inbox, unmatched_share
 
@@ -157,6 +157,12 @@ def case(group: str | None, touchpoint: str = "alone", team: str = "desk", at: d
     return {"touchpoint_id": touchpoint, "team_id": team, "last_group": group, "resolved_at": at}
 
 
+def observed(cases: pl.DataFrame, looked_at: Standing) -> pl.DataFrame:
+    """Who resolved which of FactCase's rows."""
+    lately = cases.filter(resolved_lately(looked_at.now)).group_by(RESOLVED_BY)
+    return observed_accountability(lately.agg(n=pl.len().cast(pl.Int64)), looked_at)
+
+
 def test_observed_accountability_by_hand():
     """Of 10 cases Lab resolved 6, Front 3, and one a group nobody knows; the desk answers for all of them.
 
@@ -172,7 +178,7 @@ def test_observed_accountability_by_hand():
         case(None),
         case("Lab", at=old.replace(hour=5)),
     )
-    found = observed_accountability(cases, standing()).sort("case_count", descending=True)
+    found = observed(cases, standing()).sort("case_count", descending=True)
     ObservedAccountability.validate(found)
     assert found["observed_group"].to_list() == ["Lab", "Front", "Guild"]
     assert found["observed_team_id"].to_list() == ["lab", "desk", None]
@@ -194,7 +200,7 @@ def test_observed_accountability_by_hand():
 def test_who_resolves_most_on_evidence_is_proposed_as_accountable_and_never_applied():
     """Wilson for 20 of 20 begins at 0.839: more than half."""
     looked_at = standing()
-    found = observed_accountability(rows(FactCase, *[case("Lab")] * 20), looked_at)
+    found = observed(rows(FactCase, *[case("Lab")] * 20), looked_at)
     assert found["proposed_edit"].to_list() == [
         "map.yaml:14: Lab resolved 20 of 20 cases: consider 'accountable: chief or helped'."
     ]
@@ -203,15 +209,15 @@ def test_who_resolves_most_on_evidence_is_proposed_as_accountable_and_never_appl
 
 def test_a_case_agrees_with_the_team_that_was_accountable_when_it_was_opened():
     """The touchpoint belonged to the lab then; that it is the desk's today is no disagreement."""
-    found = observed_accountability(rows(FactCase, case("Lab", team="lab")), standing())
+    found = observed(rows(FactCase, case("Lab", team="lab")), standing())
     assert found.select("agreed_count", "agreement_share", "disagreement_rank").row(0) == (1, 1.0, None)
 
 
 def test_groups_of_a_map_that_names_none_belong_to_no_team():
     bare = MAP.replace(", groups: [Front, Back]", "").replace(", groups: [Lab]", "")
-    found = observed_accountability(rows(FactCase, case("Lab")), standing(bare))
+    found = observed(rows(FactCase, case("Lab")), standing(bare))
     assert found.select("observed_team_id", "agreed_count").row(0) == (None, 0)
-    assert observed_accountability(rows(FactCase), standing(bare)).is_empty()
+    assert observed(rows(FactCase), standing(bare)).is_empty()
 
 
 def test_a_responsible_team_that_resolves_less_than_most_needs_no_edit():
@@ -220,7 +226,7 @@ def test_a_responsible_team_that_resolves_less_than_most_needs_no_edit():
         "name: Alone, stage: engage, accountable: head, responsible: lab",
     )
     cases = rows(FactCase, case("Lab"), case("Front"))
-    found = observed_accountability(cases, standing(named)).filter(observed_group="Lab")
+    found = observed(cases, standing(named)).filter(observed_group="Lab")
     assert found.select("is_responsible", "proposed_edit").row(0) == (True, None)
 
 
