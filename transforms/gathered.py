@@ -168,8 +168,8 @@ class Gathered:
             if own.size:
                 values, begins = groups.values("events", groups.there[rows[own] - piece.start])
                 put_in_place(values, begins, ranks[:, own])
-                at = begins[:-1] + ranks[:, own]
-                found[:, own] = np.append(values, 0.0).take(at, mode="clip")
+                if values.size:
+                    found[:, own] = values.take(begins[:-1] + ranks[:, own], mode="clip")
         ranked.note(large_marks, ranks[:, large], found[:, large], has_learnt=not is_known.all())
         return found[:, first[of_row]]
 
