@@ -75,6 +75,8 @@ TIDIED = ".tidied"
 """Of this file in a warehouse the time of change says when it was swept last."""
 
 _TIDY_SECONDS = 3600.0
+FEW_READ = 1 << 21
+"""After so many events that were measured, at most, cases are written while scores are made."""
 NOTIFICATIONS_MAX = 100_000
 """Notifications that a release shows: the newest ones."""
 
@@ -223,8 +225,8 @@ class Run:
     def score(self, state: State, measured: Measured) -> Tables:
         """Make scorecards and daily measures, and say where goals stand on their way; what is made is being written."""
         writers = self._writers
-        # Cases need no score, so they are written meanwhile; where memory is short, one after the other.
-        if writers is not None and self.allowance.limit is None:
+        # Cases need no score, so they are written meanwhile; not where memory is short, or just was for many events.
+        if writers is not None and measured.read <= FEW_READ and self.allowance.limit is None:
             self._begin_cases(writers, state, measured)
         made = self._timed("score", lambda: scored(self.workspace, measured, state, self.recorded))
         if writers is not None:
