@@ -7,7 +7,7 @@ what they stand for. So it is known that its rows are as they were published bef
 import hashlib
 import json
 from collections import ChainMap
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property, partial
@@ -45,14 +45,6 @@ PLACES_PER_CASE = 16
 _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
 _CREDITED = ("touchpoint", "slot_opened")
 """Codes that say whom a case is credited to."""
-_CODES: Mapping[str, Sequence[str]] = {
-    "touchpoint_id": ("touchpoint",),
-    "owner_id": _CREDITED,
-    "team_id": _CREDITED,
-    "first_group": ("first_group",),
-    "last_group": ("last_group",),
-}
-"""Codes that some of FactCase's columns are made of."""
 _BY, _SUMMED = ("month", "touchpoint", "slot_opened"), ("count", "hashes", "mixed")
 _MADE_OF_OTHERS = ("first_response_hours", "resolution_hours", "closing_hours")
 
@@ -131,9 +123,9 @@ class NamedCases:
 
         Args:
             places: Of which cases: a condition on their columns.
-            columns: The columns, of those in `_CODES`.
+            columns: The columns: touchpoint, owner, team, and groups.
         """
-        codes = sorted({*_CREDITED, *(code for name in columns for code in _CODES[name])})
+        codes = [*_CREDITED, *(name for name in columns if name in _GROUPS)]
         if not self.made.height:
             return FactCase.empty().select(columns).with_columns(n=pl.lit(0, pl.Int64))
         alike = self.made.lazy().filter(places).group_by(codes).agg(n=pl.len().cast(pl.Int64))

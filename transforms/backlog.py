@@ -107,9 +107,8 @@ def _counted(cases: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
     if cases.is_empty():
         return pl.DataFrame(schema=_KINDS)
     moments = cases.select(pl.col(f"{name}_at").to_physical() for name in _MOMENTS)
-    low, high = moments.select(pl.min_horizontal(pl.all().min()), high=pl.max_horizontal(pl.all().max())).row(
-        0
-    )
+    ends = moments.select(low=pl.min_horizontal(pl.all().min()), high=pl.max_horizontal(pl.all().max()))
+    low, high = ends.row(0)
     span = Span(_local(low, zone), _local(high, zone) + timedelta(days=_LONG_DAYS + 1), zone)
     made = [_counted_of(cases[begin : begin + AT_ONCE], span) for begin in range(0, cases.height, AT_ONCE)]
     return made[0] if len(made) == 1 else pl.concat(made).group_by(_BY).agg(pl.col("n", "mark").sum())

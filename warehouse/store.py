@@ -274,7 +274,7 @@ class EventStore:
             first, *others = pieces[begin:end]
             if others:
                 together = self._together(state, (first, *others))
-                # Measured alone: with what came in at the same time, that was measured again once it is put together.
+                # Measured alone: with what came in at the same time, that would be measured again once this is.
                 yield write_events(self.folder, name, together, codes, 0)
             elif isinstance(first, EventFile):
                 yield first
