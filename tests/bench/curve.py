@@ -85,6 +85,7 @@ def measured(folder: Path, events: int, rounds: int) -> Point:
     verify = point.costs["verify"][0]
     if verify.has_ended:
         point.cells["verify"], point.differing["verify"] = verify.said["cells"], verify.said["differing"]
+    _run(point, "ours", "warm_tables", copy)
     shutil.rmtree(copy)
     return point
 

@@ -12,6 +12,7 @@ python -m tests.bench.ours draw FOLDER OUT      ten batches of 10,000 new events
 python -m tests.bench.ours batch FOLDER OUT     one of them absorbed and published
 python -m tests.bench.ours warm FOLDER OUT      the last of four such batches in a process that has read modules and workspace
 python -m tests.bench.ours verify FOLDER OUT    the release against everything computed anew
+python -m tests.bench.ours warm_tables FOLDER OUT  as `warm`, of day, week and month tables alone; publishes nothing
 """
 
 import json
@@ -31,11 +32,12 @@ if __name__ == "__main__":
 import polars as pl
 import yaml
 
+from contracts.tables import MeasureDaily, ScorecardTouchpoint
 from flows.briefs import brief_of
 from flows.passes import Measured, measure
 from flows.run import Run, released
 from flows.serving.reactor import at_instant
-from flows.stages import scoring_of
+from flows.stages import Tables, scoring_of
 from flows.verifying import verified
 from flows.workspace import LoadedWorkspace, load
 from tests.bench import batches
@@ -74,7 +76,13 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
     run = Run(replace(workspace, atlas=replace(workspace.atlas, customers=())))
     state = run.store.head()
     measured = measure(run.workspace, state)
-    scoring = scoring_of(run.workspace, measured, state)
+    made = same_sums(run.workspace, state, measured, out)
+    return {"events_read": measured.read, "rows": sum(frame.height for frame in made.values())}
+
+
+def same_sums(workspace: LoadedWorkspace, state: State, measured: Measured, out: Path) -> Tables:
+    """The tables that rivals make as well, written."""
+    scoring = scoring_of(workspace, measured, state)
     daily = credited_daily(measured.sums.lazy(), scoring).collect()
     periods, spans = pl.collect_all([by_period(daily.lazy(), scoring), scoring.calendar.spans()])
     held = pl.col("period").cast(pl.String).is_in(["week", "month"])
@@ -88,9 +96,10 @@ def tables(folder: Path, out: Path) -> dict[str, object]:
         "touchpoint_id": named("touchpoint", scoring.touchpoints),
         "metric": named("metric", scoring.metric_ids),
     }
-    judged.with_columns(**names).write_parquet(out / "scorecard_touchpoint.parquet")
-    by_day.write_parquet(out / "measure_daily.parquet")
-    return {"events_read": measured.read, "rows": judged.height + by_day.height}
+    made: Tables = {ScorecardTouchpoint: judged.with_columns(**names), MeasureDaily: by_day}
+    for table, frame in made.items():
+        frame.write_parquet(out / f"{table.table_name()}.parquet")
+    return made
 
 
 def scan(folder: Path, _out: Path) -> dict[str, object]:
@@ -197,12 +206,19 @@ def batch(folder: Path, _out: Path) -> dict[str, object]:
 def absorbed(run: Watched) -> dict[str, object]:
     """The next 10,000 events in the store, and all tables published."""
     with run.underway():
-        before = run.store.head()
-        events = batches.taken(run.workspace.root)
-        stored = run._timed(  # noqa: SLF001 - the stage without deliveries, timed like any other
-            "absorb", lambda: run.store.absorb(before, events, before.deliveries, before.resolution)
-        )
-        return {**whole(run, stored.state), "new": stored.new}
+        return whole(run, taken_in(run))
+
+
+def taken_in(run: Watched) -> State:
+    """The next 10,000 events in the store."""
+    before, events = run.store.head(), batches.taken(run.workspace.root)
+    # The stage without deliveries, timed like any other.
+    stored = run._timed(  # noqa: SLF001
+        "absorb", lambda: run.store.absorb(before, events, before.deliveries, before.resolution)
+    )
+    if stored.new != events.height:
+        raise SystemExit(f"{run.workspace.root}: {stored.new} of {events.height} events were new")
+    return stored.state
 
 
 def warm(folder: Path, _out: Path) -> dict[str, object]:
@@ -218,6 +234,25 @@ def warm(folder: Path, _out: Path) -> dict[str, object]:
         said = step()
         spent.append(round(time.process_time() - began, 2))
     return {**said, "cpu_s_of_each": spent}
+
+
+def warm_tables(folder: Path, out: Path) -> dict[str, object]:
+    """As `warm`, without a release: `tables` after each batch, from what is kept of months."""
+    spent: list[float] = []
+    workspace = load(folder)
+    for _ in range(WARM):
+        began = time.process_time()
+        said = _tables_of_batch(Watched(at_instant(workspace, workspace.now)), out)
+        spent.append(round(time.process_time() - began, 2))
+    return {**said, "cpu_s_of_each": spent}
+
+
+def _tables_of_batch(run: Watched, out: Path) -> dict[str, object]:
+    with run.underway():
+        state = taken_in(run)
+        measured = run.measure(state)
+        run._timed("score", lambda: same_sums(run.workspace, state, measured, out))  # noqa: SLF001
+        return _costs(run, measured)
 
 
 def resident(folder: Path, memory: Memory[TableFile]) -> Callable[[], dict[str, object]]:
@@ -249,6 +284,7 @@ def main() -> None:
         "batch": batch,
         "warm": warm,
         "verify": checked,
+        "warm_tables": warm_tables,
     }
     sys.stdout.write(json.dumps(jobs[job](folder, out)) + "\n")
 
