@@ -40,6 +40,7 @@ Reason = Literal[
     "too_little_history",
     "no_goal",
     "data_missing",
+    "not_believed",
     "planned_change",
     "waiting_for_windows",
     "did_not_last",
@@ -68,6 +69,7 @@ REASONS: Mapping[Reason, str] = {
     "too_little_history": "there are no four whole weeks yet",
     "no_goal": "no goal is in force",
     "data_missing": "data of the last week is missing: nothing fires and nothing resolves",
+    "not_believed": "the goal is missed, but the four weeks cannot be believed: nobody is named for them",
     "planned_change": "a planned change is under way",
     "waiting_for_windows": "more weeks of evidence are asked for before it fires",
     "did_not_last": "the evidence went away before it fired",
@@ -129,6 +131,8 @@ class Week:
         pool_low: Lower end of its 95 % interval.
         pool_high: Upper end.
         bound: Their one-sided 95 % bound on the side of the goal.
+        trust: Their grade of trust, A to D; None where nobody graded them.
+        doubts: What is graded D of them and their bound does not allow for, as metric_trust names it.
     """
 
     end: date
@@ -143,11 +147,18 @@ class Week:
     pool_low: float | None = None
     pool_high: float | None = None
     bound: float | None = None
+    trust: str | None = None
+    doubts: tuple[str, ...] = ()
 
     @property
     def has_data(self) -> bool:
         """Whether anything was observed."""
         return self.n > 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether anything was observed that can be believed."""
+        return self.has_data and not self.doubts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

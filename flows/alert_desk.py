@@ -10,6 +10,7 @@ from flows.beliefs import actor
 from flows.signalling import of_acknowledgement
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import acknowledge
+from transforms.alert_evidence import Numbers
 from warehouse.alert_ledger import AlertLedger, Book
 from warehouse.ledger import Ledger, has_ledger
 from warehouse.signal_ledger import add_signals
@@ -136,8 +137,8 @@ def published_grounds(workspace: LoadedWorkspace) -> Grounds:
     chosen = releases.head()
     if chosen is None:
         raise StoreError.at(str(workspace.root), "has no release yet.", "Run 'answerable run' first.")
-    card, trust = (releases.frame(chosen, name) for name in ("scorecard_touchpoint", "data_trust"))
-    return grounds(workspace, card, trust)
+    names = ("scorecard_touchpoint", "data_trust", "metric_trust")
+    return grounds(workspace, Numbers(*(releases.frame(chosen, name) for name in names)))
 
 
 def judged(workspace: LoadedWorkspace) -> list[Decision]:

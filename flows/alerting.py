@@ -17,7 +17,7 @@ from contracts.workspace import FILE
 from flows.signalling import of_alerts
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import Around, decide
-from transforms.alert_evidence import evidence, feed_evidence
+from transforms.alert_evidence import Numbers, evidence, feed_evidence
 from transforms.alert_letters import Waiting, apportion, digests, letters
 from transforms.alert_messages import Telling, message
 from transforms.alert_pace import with_pace
@@ -138,8 +138,7 @@ def surroundings(workspace: LoadedWorkspace) -> Surroundings:
 
 def grounds(
     workspace: LoadedWorkspace,
-    card: pl.DataFrame,
-    trust: pl.DataFrame,
+    numbers: Numbers,
     customers: Mapping[str, int] | None = None,
     pacing: pl.DataFrame | None = None,
 ) -> Grounds:
@@ -147,15 +146,14 @@ def grounds(
 
     Args:
         workspace: The workspace.
-        card: ScorecardTouchpoint.
-        trust: DataTrust.
+        numbers: They.
         customers: Customers of the last 28 days by touchpoint.
         pacing: FactGoalPacing.
     """
-    found = evidence(card, trust, workspace.atlas, workspace.feeds, workspace.now, customers)
+    found = evidence(numbers, workspace.atlas, workspace.feeds, workspace.now, customers)
     if pacing is not None:
         found = with_pace(found, pacing)
-    return Grounds(found, feed_evidence(trust))
+    return Grounds(found, feed_evidence(numbers.trust))
 
 
 def judge(around: Surroundings, found: Grounds, book: Book) -> list[Decision]:

@@ -23,6 +23,7 @@ from contracts.tables import (
     FactGoalPacing,
     FactNotification,
     GapFinding,
+    MetricTrust,
     Restatement,
     ScorecardTouchpoint,
 )
@@ -52,6 +53,7 @@ from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
 from flows.writing import Writers
+from transforms.alert_evidence import Numbers
 from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from views.quality import LOST
@@ -352,13 +354,8 @@ class Run:
 
     def _alerted(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
         customers = customers_by_touchpoint(measured)
-        found = grounds(
-            self.workspace,
-            scored[ScorecardTouchpoint],
-            audits[DataTrust],
-            customers,
-            scored[FactGoalPacing],
-        )
+        numbers = Numbers(scored[ScorecardTouchpoint], audits[DataTrust], audits[MetricTrust])
+        found = grounds(self.workspace, numbers, customers, scored[FactGoalPacing])
         tables: Tables = {
             FactAlert: fact_alert(foreseen(self.workspace, found, self.alerts)),
             FactNotification: fact_notification(as_rows(self.alerts.letters(limit=NOTIFICATIONS_MAX))),

@@ -110,7 +110,8 @@ def decide_touchpoint(evidence: Evidence, before: Episode | None, around: Around
     """What becomes of one metric of one touchpoint.
 
     Fires on `is_breach` alone, resolves when as many weeks in a row as the settings ask for, all ended
-    since it fired, reach the goal over their four weeks. A week without data does neither.
+    since it fired, reach the goal over their four weeks. A week without data does neither, nor does one
+    whose four weeks cannot be believed.
     """
     facts = facts_of(evidence)
     status = _status(evidence)
@@ -192,6 +193,8 @@ def facts_of(evidence: Evidence) -> dict[str, Any]:
         "value_low": last.pool_low if last else None,
         "value_high": last.pool_high if last else None,
         "bound": last.bound if last else None,
+        "trust": last.trust if last else None,
+        "doubts": last.doubts if last else (),
         "goal": next((week.goal for week in reversed(evidence.weeks) if week.goal is not None), None),
         "due_date": evidence.due,
         "direction": evidence.direction,
@@ -222,7 +225,7 @@ def _status(evidence: Evidence) -> Reason:
     if last is None or evidence.is_missing:
         return "data_missing"
     if last.is_breach:
-        return "breach_on_evidence"
+        return "not_believed" if last.doubts else "breach_on_evidence"
     if last.is_pool_below is None:
         return "too_little_history"
     if not last.is_pool_below:
@@ -243,7 +246,7 @@ def _unfired(
     if status != "breach_on_evidence":
         if before is None:
             return Decision(key=key, reason=status, facts=facts)
-        if status == "data_missing":
+        if status in ("data_missing", "not_believed"):
             after = replace(before, reason=status, facts=facts)
             return Decision(key=key, reason=status, before=before, after=after, facts=facts)
         return _ended(before, around, "did_not_last", facts)
@@ -416,8 +419,8 @@ def _same_metric(standing: dict[Key, Episode], key: Key) -> Episode | None:
 
 
 def _run(weeks: Sequence[Week], holds: Callable[[Week], bool]) -> int:
-    """How many of the last weeks with data hold something, without a break."""
-    return sum(1 for _ in takewhile(holds, (week for week in reversed(weeks) if week.has_data)))
+    """How many of the last weeks that tell anything hold something, without a break."""
+    return sum(1 for _ in takewhile(holds, (week for week in reversed(weeks) if week.tells)))
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,6 +13,8 @@ from contracts.accountability import AccountabilityMap, Goal, Metric, Rule, Touc
 from contracts.alerts import Evidence, FeedEvidence, Key, Week
 from contracts.feeds import EventTemplate, Feed
 from contracts.predicates import Condition
+from contracts.tables import MetricTrust
+from contracts.tables.findings import COMPONENTS
 from contracts.tenures import EARLIEST, LATEST, instant
 from transforms.business_days import monday
 
@@ -23,9 +26,23 @@ _LITERAL = re.compile(r"^'([^']*)'$")
 _DECLARED = set(EventTemplate.model_fields) - {"attributes"}
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """The tables that alerts are decided on.
+
+    Attributes:
+        card: ScorecardTouchpoint.
+        trust: DataTrust.
+        graded: MetricTrust; without it nothing is doubted.
+    """
+
+    card: pl.DataFrame
+    trust: pl.DataFrame
+    graded: pl.DataFrame = field(default_factory=MetricTrust.empty)
+
+
 def evidence(
-    card: pl.DataFrame,
-    trust: pl.DataFrame,
+    numbers: Numbers,
     atlas: AccountabilityMap,
     feeds: Sequence[Feed],
     now: datetime,
@@ -34,8 +51,7 @@ def evidence(
     """One for each goal in force on the last day of the last whole week, in the map's order.
 
     Args:
-        card: ScorecardTouchpoint.
-        trust: DataTrust.
+        numbers: What is published.
         atlas: The map.
         feeds: The feeds, for which of them a metric rests on.
         now: The instant it is; the last whole week is the one before its Monday.
@@ -43,8 +59,8 @@ def evidence(
     """
     judged = monday(now, atlas.zone)
     aimed = {(touchpoint.id, goal.metric) for touchpoint in atlas.touchpoints for goal in touchpoint.goals}
-    weeks = _weeks(card, aimed)
-    late = _late(trust, datetime.combine(judged, time(), atlas.zone).astimezone(UTC))
+    weeks = _weeks(numbers, aimed)
+    late = _late(numbers.trust, datetime.combine(judged, time(), atlas.zone).astimezone(UTC))
     metrics = {metric.id: metric for metric in atlas.metrics}
     found = []
     for touchpoint in atlas.touchpoints:
@@ -171,21 +187,35 @@ def _late(trust: pl.DataFrame, until: datetime) -> set[str]:
     return set(late["feed"])
 
 
-def _weeks(card: pl.DataFrame, aimed: Collection[Pair]) -> dict[Pair, dict[date, Week]]:
+def _weeks(numbers: Numbers, aimed: Collection[Pair]) -> dict[Pair, dict[date, Week]]:
     """Whole weeks by touchpoint and metric, those that there ever was a goal for, by their end."""
     on = ["touchpoint_id", "metric", "period_end"]
     wanted = pl.DataFrame(sorted(aimed), schema=dict.fromkeys(on[:2], pl.String), orient="row")
-    whole = card.filter(pl.col("is_final")).join(wanted, on=on[:2], how="semi")
+    whole = numbers.card.filter(pl.col("is_final")).join(wanted, on=on[:2], how="semi")
     pools = whole.filter(pl.col("period") == "rolling_28d", pl.col("period_end").dt.weekday() == 1)
     names = {"n": "pool_n", "value": "pool_value", "value_low": "pool_low", "value_high": "pool_high"}
     weekly = whole.filter(pl.col("period") == "week", pl.col("metric") != "events")
     rows = weekly.select(
         *on, "n", "value", "goal", "direction", "is_below_goal", "is_breach", "breach_bound"
     ).join(pools.select(*on, *names).rename(names), on=on, how="left")
+    windows = numbers.graded.filter(pl.col("period") == "rolling_28d").select(
+        *on, trust=pl.col("grade").cast(pl.String), doubts=_doubts()
+    )
+    rows = rows.join(windows, on=on, how="left")
     found: dict[Pair, dict[date, Week]] = {}
     for row in rows.sort(on).iter_rows(named=True):
         found.setdefault((row["touchpoint_id"], row["metric"]), {})[row["period_end"]] = _week(row)
     return found
+
+
+def _doubts() -> pl.Expr:
+    """What is graded D, by name; not how precise the value is, for its bound is as wide as that."""
+    doubted = [
+        pl.when(pl.col(f"{name}_grade") == "D").then(pl.lit(name))
+        for name in COMPONENTS
+        if name != "precision"
+    ]
+    return pl.concat_list(doubted).list.drop_nulls()
 
 
 def _week(row: Mapping[str, Any]) -> Week:
@@ -205,6 +235,8 @@ def _week(row: Mapping[str, Any]) -> Week:
         pool_low=row["pool_low"],
         pool_high=row["pool_high"],
         bound=row["breach_bound"],
+        trust=row["trust"],
+        doubts=tuple(row["doubts"] or ()),
     )
 
 

@@ -47,6 +47,7 @@ def _alert(one: Episode) -> dict[str, Any]:
         "value_low": facts.get("value_low"),
         "value_high": facts.get("value_high"),
         "goal": facts.get("goal"),
+        "trust_grade": facts.get("trust"),
         "customer_count": facts.get("customers"),
         "evidence": json.dumps(facts, sort_keys=True),
     }

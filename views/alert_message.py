@@ -111,7 +111,9 @@ def headline(one: Message) -> str:
     goal = f"goal {sign} {value_text(facts['goal'], facts['unit'])}{due}"
     if one["kind"] == "resolved":
         head += f" after {_days(one['days'])}"
-    return f"{head}  {place} | {what}  {goal}"
+    # Alerts of earlier runs do not know it.
+    trust = f"  trust {facts['trust']}" if facts.get("trust") else ""
+    return f"{head}  {place} | {what}  {goal}{trust}"
 
 
 def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Line]:
@@ -131,7 +133,7 @@ def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Li
                 "Confidence", f"{since}{held} goal{'s' if held != 1 else ''} cannot be judged meanwhile"
             )
         else:
-            yield Line("Confidence", _evidence(one["facts"]))
+            yield Line("Confidence", _evidence(one["facts"]) + _doubted(one["facts"]))
             yield from _on_its_way(one["facts"])
             yield from _stakes(one)
             yield from _changes(one)
@@ -198,6 +200,12 @@ def _evidence(facts: Mapping[str, Any]) -> str:
         if facts["breach_weeks"]
         else f"one-sided 95 % {side} bound {bound} {sign} {goal} over 4 weeks; {week}"
     )
+
+
+def _doubted(facts: Mapping[str, Any]) -> str:
+    """What of the four weeks cannot be believed, of an alert that fired on earlier ones."""
+    doubts = facts.get("doubts")
+    return f"; graded D for {', '.join(doubts)}, so no alert would fire on it" if doubts else ""
 
 
 def _on_its_way(facts: Mapping[str, Any]) -> Iterator[Line]:

@@ -2,6 +2,7 @@
 
 from contracts.alerts import ROLES, STATES
 from contracts.tables.base import Table, count, day, flag, instant, key, number, one_of, text
+from contracts.tables.findings import GRADES
 
 
 class FactAlert(Table):
@@ -38,6 +39,7 @@ class FactAlert(Table):
     value_low = number("Lower end of its 95 % interval.", "metric's unit")
     value_high = number("Upper end of its 95 % interval.", "metric's unit")
     goal = number("Level of the goal.", "metric's unit")
+    trust_grade = one_of(GRADES, "Grade of trust of those four weeks, see metric_trust.", nullable=True)
     customer_count = count("Customers of the touchpoint in the last 28 days.", "customers", nullable=True)
     evidence = text("Every number it was last decided on, as JSON.")
 

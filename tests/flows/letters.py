@@ -33,6 +33,8 @@ BREACH = AlertMessage(
         "value_low": 0.69,
         "value_high": 0.79,
         "bound": 0.78,
+        "trust": "B",
+        "doubts": [],
         "goal": 0.82,
         "due_date": "2026-12-31",
         "direction": "higher",

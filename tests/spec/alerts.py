@@ -18,7 +18,14 @@ FEED = Key("feed", "survey", "freshness", "contract")
 ABOVE = (Rung("integrator", "ivy", "office", "integrator"), Rung("sponsor", "sam", "board", "sponsor"))
 
 
-def week(end: date, n: str | None, value: str | None, pool: str | None, bound: str | None) -> Week:
+def week(
+    end: date,
+    n: str | None,
+    value: str | None,
+    pool: str | None,
+    bound: str | None,
+    doubts: str | None = None,
+) -> Week:
     """A week as it is drawn; an empty value is not known."""
     known = [None if text is None else float(text) for text in (value, pool, bound)]
     own, four, edge = known
@@ -34,6 +41,7 @@ def week(end: date, n: str | None, value: str | None, pool: str | None, bound: s
         pool_n=4 * int(n or 0),
         pool_value=four,
         bound=edge,
+        doubts=tuple((doubts or "").split()),
     )
 
 
@@ -138,7 +146,8 @@ def played(text: str, story: Story | None = None) -> list[tuple[str, str, str]]:
     for place, row in enumerate(drawn(text).iter_rows(named=True)):
         end = FIRST + timedelta(weeks=place)
         story.now = datetime.combine(end, time(10), ZONE).astimezone(UTC)
-        weeks.append(week(end, *(row[name] for name in ("n", "value", "four", "bound"))))
+        told = (row[name] for name in ("n", "value", "four", "bound"))
+        weeks.append(week(end, *told, row.get("doubts")))
         story.does(row.get("before"))
         late = ("survey",) if row.get("late") else ()
         decision, told = story.decide(weeks, late)

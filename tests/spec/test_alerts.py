@@ -77,6 +77,34 @@ def test_missing_data_never_resolves_and_never_fires():
     """)
 
 
+def test_what_cannot_be_believed_names_nobody_and_resolves_nothing():
+    """A week whose four weeks are graded D, for who answered say: what has fired before stands and climbs."""
+    as_drawn("""
+        n  | value | four | bound | doubts         | state     | reason             | told
+        30 | 0.66  | 0.70 | 0.76  | response       | -         | not_believed       |
+        30 | 0.85  | 0.82 | 0.88  | representation | -         | at_goal            |
+        30 | 0.66  | 0.70 | 0.76  |                | firing    | breach_on_evidence | breach ann
+        30 | 0.66  | 0.70 | 0.76  | n quarantine   | escalated | not_acknowledged   | escalated ivy
+        30 | 0.90  | 0.82 | 0.86  | response       | escalated | value_reaches_goal |
+        30 | 0.90  | 0.82 | 0.86  |                | escalated | value_reaches_goal |
+        30 | 0.90  | 0.82 | 0.86  | response       | escalated | value_reaches_goal |
+        30 | 0.90  | 0.82 | 0.86  |                | escalated | value_reaches_goal |
+        30 | 0.90  | 0.82 | 0.86  |                | resolved  | back_at_goal       | resolved ann resolved ivy
+    """)
+
+
+def test_what_cannot_be_believed_neither_counts_as_a_window_nor_breaks_the_wait():
+    as_drawn(
+        """
+        n  | value | four | bound | doubts   | state   | reason              | told
+        30 | 0.66  | 0.70 | 0.76  |          | pending | waiting_for_windows |
+        30 | 0.66  | 0.70 | 0.76  | response | pending | not_believed        |
+        30 | 0.66  | 0.70 | 0.76  |          | firing  | breach_on_evidence  | breach ann
+        """,
+        Story(Alerts(fire_after_windows=2)),
+    )
+
+
 def test_while_data_is_missing_nothing_climbs_and_the_wait_begins_anew_with_it():
     as_drawn("""
         n  | value | four | bound | state     | reason             | told

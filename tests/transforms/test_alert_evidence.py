@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from contracts.tables import DataTrust, ScorecardTouchpoint
+from contracts.tables import DataTrust, MetricTrust, ScorecardTouchpoint
 from flows.workspace import LoadedWorkspace, load
 from tests.conftest import Company, Sandbox
-from transforms.alert_evidence import evidence, feed_evidence, suppliers
+from transforms.alert_evidence import Numbers, evidence, feed_evidence, suppliers
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
 
@@ -59,10 +59,32 @@ def workspace(sandbox: Sandbox) -> LoadedWorkspace:
     return load(sandbox.root)
 
 
-def found(workspace: LoadedWorkspace, newest: datetime | None, *, is_late: bool, weeks: int = 3):
+def graded(end: date, **grades: str) -> pl.DataFrame:
+    """The four weeks of delivery's csat up to a day, and the week itself: A but for what is said."""
+    same = {"touchpoint_id": "delivery", "metric": "csat", "period_end": end}
+    told = {f"{name}_grade": grade for name, grade in grades.items()}
+    rows = [
+        {**same, "period": "rolling_28d", "grade": max(grades.values(), default="A"), **told},
+        {**same, "period": "week", "grade": "D", "n_grade": "D"},
+    ]
+    return pl.DataFrame(rows, schema=MetricTrust.published_schema())
+
+
+def found(
+    workspace: LoadedWorkspace,
+    newest: datetime | None,
+    *,
+    is_late: bool,
+    weeks: int = 3,
+    grades: pl.DataFrame | None = None,
+):
     drawn = [(date(2026, 3, 2) - timedelta(weeks=place), 9, 0.5, 0.7) for place in range(weeks) if place != 1]
     every = evidence(
-        card(*drawn), trust(newest, is_late=is_late), workspace.atlas, workspace.feeds, NOW, {"delivery": 7}
+        Numbers(card(*drawn), trust(newest, is_late=is_late), *([] if grades is None else [grades])),
+        workspace.atlas,
+        workspace.feeds,
+        NOW,
+        {"delivery": 7},
     )
     return {one.key.scope: one for one in every}
 
@@ -80,6 +102,20 @@ def test_weeks_without_a_row_are_there_and_have_no_data(workspace: LoadedWorkspa
 
 def test_a_goal_whose_metric_was_never_seen_has_evidence_of_nothing(workspace: LoadedWorkspace):
     assert found(workspace, NOW, is_late=False)["order"].is_missing
+
+
+def test_four_weeks_are_doubted_for_what_their_bound_does_not_allow_for(workspace: LoadedWorkspace):
+    """Graded D for an imprecise value they are not: the bound is as wide as that."""
+
+    def told(**grades: str) -> list[tuple[str | None, tuple[str, ...], bool]]:
+        given = graded(date(2026, 3, 2), **grades)
+        weeks = found(workspace, NOW, is_late=False, grades=given)["delivery"].weeks
+        return [(one.trust, one.doubts, one.tells) for one in weeks]
+
+    assert told(n="B", precision="D") == [(None, (), True), (None, (), False), ("D", (), True)]
+    assert told(response="D", representation="D", n="A")[-1] == ("D", ("response", "representation"), False)
+    assert told(n="D", quarantine="D", freshness="A")[-1] == ("D", ("n", "quarantine"), False)
+    assert told()[-1] == ("A", (), True)
 
 
 def test_a_late_feed_holds_a_week_that_it_has_not_delivered_whole(workspace: LoadedWorkspace):

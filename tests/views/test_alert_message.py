@@ -17,7 +17,7 @@ def test_a_breach_names_the_accountable_person_the_evidence_and_the_next_step():
     assert (
         shown(BREACH).text
         == """\
-BREACH  Engage > Receive <the> shipment | CSAT 74 % (69-79, n=312, 4 weeks)  goal >= 82 % by 2026-12-31
+BREACH  Engage > Receive <the> shipment | CSAT 74 % (69-79, n=312, 4 weeks)  goal >= 82 % by 2026-12-31  trust B
 Accountable: Dana Okafor (Head of Last Mile), since 2026-09-14 (68 days).  Began 2026-10-26, under Dana Okafor.  Cover: L. Brandt.
 Confidence: one-sided 95 % upper bound 78 % < 82 % over 4 weeks, and last week (72 %, n=78) misses the goal too
 Customers: 1,940 in the last 28 days, about 504 of them dissatisfied (scaled from the answers)
@@ -36,11 +36,19 @@ def test_what_was_inherited_says_since_when_it_is_held_and_from_whom():
 
 def test_a_resolution_says_after_how_long_and_what_happened():
     assert shown(RESOLVED).text.splitlines()[:4] == [
-        "RESOLVED after 23 days  Engage > Receive <the> shipment | CSAT 83 % (69-79, n=312, 4 weeks)  goal >= 82 % by 2026-12-31",
+        "RESOLVED after 23 days  Engage > Receive <the> shipment | CSAT 83 % (69-79, n=312, 4 weeks)  goal >= 82 % by 2026-12-31  trust B",
         "Accountable: Dana Okafor (Head of Last Mile), since 2026-09-14 (68 days).  Began 2026-10-26, under Dana Okafor.  Cover: L. Brandt.",
         "Why: back at its goal for 3 windows of four weeks in a row",
         "Meanwhile: acknowledged by Dana Okafor on 2026-11-22",
     ]
+
+
+def test_what_cannot_be_believed_any_more_says_why_and_earlier_letters_know_no_grade():
+    text = shown(replace(BREACH, facts={**BREACH.facts, "trust": "D", "doubts": ["response"]})).text
+    assert text.splitlines()[0].endswith("by 2026-12-31  trust D")
+    assert "misses the goal too; graded D for response, so no alert would fire on it\n" in text
+    earlier = {name: one for name, one in BREACH.facts.items() if name not in ("trust", "doubts")}
+    assert "trust" not in shown(replace(BREACH, facts=earlier)).text
 
 
 def test_a_late_feed_says_what_cannot_be_judged_meanwhile():
