@@ -537,7 +537,7 @@ class Cases(Declaration):
         responded: Kinds whose first event is the first response.
         resolved: Kinds whose last event resolves it.
         closed: Kinds whose last event closes it.
-        reopened: Kinds that reopen it; each one counts.
+        reopened: Kinds that reopen it; each one counts, and what has not ended since is open.
         attributes: Attributes, scores, amounts and durations kept on the case, and which of its events' values is kept; `sum` adds numbers up
             in whole thousandths.
     """

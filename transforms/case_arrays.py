@@ -11,7 +11,7 @@ import polars as pl
 
 from contracts.accountability import Cases
 from contracts.events import Codebook
-from transforms.cases import MILESTONES, SUBJECT, hours, is_of_subject, reached, reduced, there
+from transforms.cases import ENDS, MILESTONES, SUBJECT, hours, is_of_subject, reached, reduced, there
 
 _RETURNS = 3
 """From so many holdings of a case on, one may be a return: each is of another group than the one before."""
@@ -33,6 +33,8 @@ def cases_and_handoffs(
     opening = told.first(at["opened"])
     is_case = opening >= 0
     opened = told.events.select(*SUBJECT, "touchpoint", "channel", "occurred_at")[opening[is_case]]
+    ends = {name: told.last(at[name])[is_case] for name in ENDS}
+    is_open_again = told.last(at["reopened"])[is_case] > np.maximum(*ends.values())
     passage = _Passage.of(told)
     made = pl.DataFrame(
         {
@@ -43,8 +45,10 @@ def cases_and_handoffs(
             ).fill_null(0),
             "opened_at": opened["occurred_at"],
             "first_response_at": told.values("occurred_at", told.first(at["responded"])[is_case]),
-            "resolved_at": told.values("occurred_at", told.last(at["resolved"])[is_case]),
-            "closed_at": told.values("occurred_at", told.last(at["closed"])[is_case]),
+            **{
+                f"{name}_at": told.values("occurred_at", np.where(is_open_again, -1, rows))
+                for name, rows in ends.items()
+            },
             "reopened_count": told.count(at["reopened"])[is_case],
             "event_count": told.sizes[is_case],
             **{name: values[is_case] for name, values in passage.of_cases().items()},

@@ -16,6 +16,7 @@ SUBJECT = ("feed", "subject_id")
 BY_SUBJECT = Order(SUBJECT, ("occurred_at", "sequence", "landing", "row"))
 """How `cases` and `handoffs` take stored events."""
 MILESTONES = ("opened", "responded", "resolved", "closed")
+ENDS = ("resolved", "closed")
 
 
 def case_columns(spec: Cases, codebook: Codebook) -> list[str]:
@@ -40,8 +41,8 @@ def cases(
         one named),
         opened_at, first_response_at, resolved_at, closed_at, event_count, reopened_count,
         group_count, handoff_count, is_ping_pong, is_direct_ping_pong, first_group, last_group and
-        the attributes (codes or numbers). Subjects whose opening was not recorded are left out.
-        Unsorted.
+        the attributes (codes or numbers). What was reopened after it ended last has neither been resolved nor
+        closed. Subjects whose opening was not recorded are left out. Unsorted.
     """
     told = (
         _of_subject(matched, spec, codebook, is_in_order=is_in_order)
@@ -50,6 +51,7 @@ def cases(
             *(_when(name, reached(spec, name, codebook)) for name in MILESTONES),
             *(there(codebook.column(name), codebook) for name in spec.attributes),
             __reopened=reached(spec, "reopened", codebook),
+            __place=pl.int_range(pl.len()),
             customer=pl.when(pl.col("customer") > 0).then("customer"),
         )
         .cache()
@@ -59,6 +61,8 @@ def cases(
         .group_by(SUBJECT)
         .agg(pl.col("touchpoint", "channel").first())
     )
+    place, is_end = pl.col("__place"), pl.any_horizontal(pl.col(f"__{name}").is_not_null() for name in ENDS)
+    is_open_again = place.filter("__reopened").max() > place.filter(is_end).max()
     kept = [codebook.column(name) for name in spec.attributes]
     kept_how = zip(kept, spec.attributes.values(), strict=True)
     lived = told.group_by(SUBJECT).agg(
@@ -66,8 +70,10 @@ def cases(
         customer=pl.col("customer").last(ignore_nulls=True),
         opened_at=pl.col("__opened").min(),
         first_response_at=pl.col("__responded").min(),
-        resolved_at=pl.col("__resolved").max(),
-        closed_at=pl.col("__closed").max(),
+        **{
+            f"{name}_at": pl.when(~is_open_again.fill_null(value=False)).then(pl.col(f"__{name}").max())
+            for name in ENDS
+        },
         reopened_count=pl.col("__reopened").sum().cast(pl.Int64),
         event_count=pl.len().cast(pl.Int64),
     )

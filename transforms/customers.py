@@ -172,13 +172,14 @@ def fact_customer_cohort(counts: Counts, groups: Sequence[CustomerGroup], calend
     Arguments as of `fact_customer_flow`. The same as `methods.retention.cohort_retention` says, both ways.
     """
     months, lasts = (counts[name].lazy() for name in ("months", "lasts"))
+    running = 12 * calendar.today.year + calendar.today.month - 1
     size = pl.col("cohort_count")
     cell = ["group", "cohort", "offset"]
     offsets = pl.int_ranges(0, pl.col("__last") - pl.col("cohort") + 1, dtype=pl.Int64).alias("offset")
     grid = (
         months.filter(pl.col("month") == pl.col("cohort"))
         .select("group", "cohort", cohort_count="n")
-        .join(months.select(__last=pl.col("month").max()), how="cross")
+        .join(months.select(__last=pl.max_horizontal(pl.col("month").max(), running)), how="cross")
         .with_columns(offsets)
         .explode("offset")
         .drop("__last")
@@ -191,7 +192,6 @@ def fact_customer_cohort(counts: Counts, groups: Sequence[CustomerGroup], calend
         .agg(active_or_later_count=pl.col("n").sum())
     )
     low, high = intervals.wilson(pl.col("active_count"), size, intervals.z_of(CONFIDENCE))
-    last_whole = 12 * calendar.today.year + calendar.today.month - 2
     return (
         grid.join(exactly, on=cell, how="left")
         .join(later, on=cell, how="left")
@@ -203,7 +203,7 @@ def fact_customer_cohort(counts: Counts, groups: Sequence[CustomerGroup], calend
             retention_low=pl.when(size > 0).then(low),
             retention_high=pl.when(size > 0).then(high),
             unbounded_share=pl.col("active_or_later_count") / size,
-            is_partial=pl.col("cohort") + pl.col("offset") > last_whole,
+            is_partial=pl.col("cohort") + pl.col("offset") >= running,
             **_named(groups),
         )
         .select(FactCustomerCohort.column_names())

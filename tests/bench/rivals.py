@@ -132,7 +132,9 @@ FROM (SELECT feed, subject_id,
     arg_min({touchpoint}, {order}) FILTER (kind='ticket.opened') AS touchpoint,
     {owner}
     min(occurred_at) FILTER (kind='ticket.opened') AS opened_at,
-    max(occurred_at) FILTER (kind='ticket.resolved') AS resolved_at,
+    coalesce(max({order}) FILTER (kind='ticket.reopened')
+      > max({order}) FILTER (kind IN ('ticket.resolved', 'ticket.closed')), false) AS is_open_again,
+    CASE WHEN NOT is_open_again THEN max(occurred_at) FILTER (kind='ticket.resolved') END AS resolved_at,
     count(*) FILTER (kind='ticket.reopened') AS again
   FROM {told} WHERE subject_type='ticket' GROUP BY feed, subject_id)
 {join} WHERE opened_at IS NOT NULL AND touchpoint <> 'unmatched'

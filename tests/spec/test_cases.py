@@ -32,6 +32,21 @@ def test_a_case_runs_from_opening_to_its_last_resolution():
     assert (case["reopened_count"], case["event_count"]) == (1, 6)
 
 
+@pytest.mark.parametrize(
+    ("entries", "hours"),
+    [
+        pytest.param("09:00 resolved, 10:00 closed, 11:00 reopened", (None, None), id="open again"),
+        pytest.param("09:00 resolved, 09:00 reopened", (None, None), id="at the same instant, told later"),
+        pytest.param("09:00 reopened, 09:00 resolved", (1, None), id="at the same instant, told before"),
+        pytest.param("09:00 resolved, 11:00 reopened, 12:00 closed", (1, 4), id="closed without another resolution"),
+        pytest.param("11:00 reopened", (None, None), id="never ended"),
+    ],
+)  # fmt: skip
+def test_a_case_that_was_reopened_and_has_not_ended_since_is_open(entries: str, hours: tuple):
+    case = lived("08:00 opened", *entries.split(", "))
+    assert (case["resolution_hours"], case["closing_hours"], case["reopened_count"]) == (*hours, 1)
+
+
 def test_an_open_case_has_no_durations():
     case = lived("08:00 opened")
     assert (case["first_response_at"], case["resolution_hours"]) == (None, None)

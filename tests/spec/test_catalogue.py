@@ -123,7 +123,14 @@ def lived(ticket: str, day: str, who: int = 1, *more: str) -> list[str]:
     ("told", "expected"),
     [
         pytest.param([*lived("a", "02")], (1, 1, 0), id="solved at first contact"),
-        pytest.param([*lived("a", "02", 1, "10 1 reopened")], (0, 1, 0), id="reopened"),
+        pytest.param(
+            [*lived("a", "02"), "a 02 10 1 reopened", "a 02 11 1 resolved"], (0, 1, 0), id="reopened"
+        ),
+        pytest.param(
+            [*lived("a", "02"), *lived("b", "03", 2), "a 02 10 1 reopened"],
+            (1, 1, 0),
+            id="open again: it counts once it is resolved",
+        ),
         pytest.param([*lived("a", "02", 1, "08 1 assigned B")], (0, 1, 0), id="handed on"),
         pytest.param(
             [*lived("a", "02"), *lived("b", "05")], (1, 2, 0), id="the first was not: they came again"

@@ -203,6 +203,14 @@ def test_a_cohort_is_active_in_exactly_a_month_or_then_or_later():
     assert cohort["is_partial"].to_list() == [False, False, True]
 
 
+def test_a_cohort_of_whom_nobody_comes_back_says_so_up_to_the_running_month():
+    moves, groups, _ = told(SHOP, (1, "01-05", "bought"), (2, "01-20", "bought"))
+    made = fact_customer_cohort(counts(moves, groups), groups, Calendar(date(2026, 1, 1), date(2026, 4, 20)))
+    cohort = FactCustomerCohort.validate(made.collect(), cast=True).sort("months_after")
+    assert cohort["retention_share"].to_list() == cohort["unbounded_share"].to_list() == [1, 0, 0, 0]
+    assert cohort["is_partial"].to_list() == [False, False, False, True]
+
+
 @pytest.mark.parametrize(
     ("group", "said"),
     [

@@ -123,14 +123,15 @@ def cohort_retention(
 
     Returns:
         keys, cohort, offset, active, cohort_size, retention, is_partial: every offset up to the last period
-        seen, with zeros.
+        seen, or the one after the last whole one, with zeros.
     """
     seen = activity.select(*keys, "customer_id", "period").unique()
     person = [*keys, "customer_id"]
     cohort = pl.col("period").min().over(person)
     placed = seen.with_columns(cohort=cohort, last=pl.col("period").max().over(person))
     sizes = placed.group_by(*keys, "cohort").agg(cohort_size=pl.col("customer_id").n_unique())
-    last = seen.select(__last=pl.col("period").max())
+    running = None if last_whole is None else last_whole + 1
+    last = seen.select(__last=pl.max_horizontal(pl.col("period").max(), running))
     offsets = pl.int_ranges(0, pl.col("__last") - pl.col("cohort") + 1).alias("offset")
     grid = sizes.join(last, how="cross").with_columns(offsets).explode("offset").drop("__last")
     if unbounded:

@@ -71,8 +71,10 @@ SELECT m.feed, m.subject_id,
   arg_max(customer_key, place) AS customer_key, arg_max(attribute_priority, place) AS attribute_priority,
   min(occurred_at) FILTER (m.kind = 'ticket.opened') AS opened_at,
   min(occurred_at) FILTER (m.kind IN ('ticket.replied', 'ticket.worked')) AS first_response_at,
-  max(occurred_at) FILTER (m.kind = 'ticket.resolved') AS resolved_at,
-  max(occurred_at) FILTER (m.kind = 'ticket.closed') AS closed_at,
+  coalesce(max(place) FILTER (m.kind = 'ticket.reopened')
+    > max(place) FILTER (m.kind IN ('ticket.resolved', 'ticket.closed')), false) AS is_open_again,
+  CASE WHEN NOT is_open_again THEN max(occurred_at) FILTER (m.kind = 'ticket.resolved') END AS resolved_at,
+  CASE WHEN NOT is_open_again THEN max(occurred_at) FILTER (m.kind = 'ticket.closed') END AS closed_at,
   count(*) AS event_count, count(*) FILTER (m.kind = 'ticket.reopened') AS reopened_count
 FROM events m JOIN decided d ON $same_combination
 WHERE m.subject_type = 'ticket' AND m.subject_id IS NOT NULL

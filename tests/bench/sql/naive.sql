@@ -83,8 +83,10 @@ lived AS (
   SELECT feed, subject_id, arg_max(customer_key, place) AS customer_key,
     arg_max(attribute_priority, place) AS attribute_priority,
     min(occurred_at) FILTER (kind IN ('ticket.replied', 'ticket.worked')) AS first_response_at,
-    max(occurred_at) FILTER (kind = 'ticket.resolved') AS resolved_at,
-    max(occurred_at) FILTER (kind = 'ticket.closed') AS closed_at,
+    coalesce(max(place) FILTER (kind = 'ticket.reopened')
+      > max(place) FILTER (kind IN ('ticket.resolved', 'ticket.closed')), false) AS is_open_again,
+    CASE WHEN NOT is_open_again THEN max(occurred_at) FILTER (kind = 'ticket.resolved') END AS resolved_at,
+    CASE WHEN NOT is_open_again THEN max(occurred_at) FILTER (kind = 'ticket.closed') END AS closed_at,
     count(*) AS event_count, count(*) FILTER (kind = 'ticket.reopened') AS reopened_count
   FROM told GROUP BY feed, subject_id),
 passed AS (

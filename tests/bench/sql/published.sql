@@ -222,7 +222,7 @@ GROUP BY c.period, c.period_start;
 WITH offsets AS (
   SELECT c.cohort, c.n AS size, date_diff('month', c.cohort, m.month) AS months_after, m.month
   FROM (SELECT cohort, n FROM cohorts WHERE month = cohort) c
-  JOIN (SELECT unnest(generate_series(min(month), max(month), INTERVAL 1 MONTH))::DATE AS month FROM cohorts) m
+  JOIN (SELECT unnest(generate_series(min(month), greatest(max(month), date_trunc('month', $today::DATE)::DATE), INTERVAL 1 MONTH))::DATE AS month FROM cohorts) m
     ON m.month >= c.cohort),
 later AS (
   SELECT o.cohort, o.month, sum(n_last) AS n FROM offsets o JOIN cohorts c ON c.cohort = o.cohort AND c.month >= o.month
