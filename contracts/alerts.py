@@ -57,6 +57,7 @@ Reason = Literal[
     "goal_ended",
     "data_back",
     "feed_late",
+    "delivery_held",
     "feed_on_time",
 ]
 """Why a decision is what it is. One word a case, so that nothing is decided without a name."""
@@ -86,7 +87,8 @@ REASONS: Mapping[Reason, str] = {
     "goal_ended": "its goal is no longer in force",
     "data_back": "the data is back; it stands where it stood",
     "feed_late": "the feed is later than its contract allows",
-    "feed_on_time": "the feed delivers in time",
+    "delivery_held": "a delivery of the feed could not be taken in",
+    "feed_on_time": "the feed delivers in time, and all of it was taken in",
 }
 
 
@@ -225,14 +227,15 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedEvidence:
-    """Whether a feed is in time.
+    """Whether a feed is in time, and what it delivered was taken in.
 
     Attributes:
         key: What it is about.
         is_late: Whether its newest event is older than its contract allows.
         age_hours: How old that is; None when it never delivered.
-        age_max_hours: How old the contract lets it be.
+        age_max_hours: How old the contract lets it be; None when it does not say.
         newest_event_at: Its newest event.
+        held_files: Deliveries that could not be taken in.
     """
 
     key: Key
@@ -240,6 +243,7 @@ class FeedEvidence:
     age_hours: float | None = None
     age_max_hours: float | None = None
     newest_event_at: datetime | None = None
+    held_files: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,24 +139,25 @@ def decide_touchpoint(evidence: Evidence, before: Episode | None, around: Around
 
 
 def decide_feed(evidence: FeedEvidence, before: Episode | None, around: Around, *, held: int = 0) -> Decision:
-    """What becomes of one feed's lateness: its owner is told, metric alerts wait meanwhile.
+    """What becomes of a feed that is late or of which a delivery is held: its owner is told, metric alerts wait meanwhile.
 
     Args:
-        evidence: Whether it is late.
+        evidence: Whether it is.
         before: Its open alert.
         around: Clock, settings, silences, owners.
         held: Alerts and goals that cannot be judged because of it.
     """
-    names = ("age_hours", "age_max_hours", "newest_event_at")
+    names = ("age_hours", "age_max_hours", "newest_event_at", "is_late", "held_files")
     facts = {name: getattr(evidence, name) for name in names} | {"held": held}
-    if not evidence.is_late:
+    if not evidence.is_late and not evidence.held_files:
         if before is None:
             return Decision(key=evidence.key, reason="feed_on_time", facts=facts)
         return _ended(before, around, "feed_on_time", facts)
     if before is None:
         newest = evidence.newest_event_at or around.now
         began = newest.astimezone(around.calendar.zone).date()
-        return _told_first(evidence.key, None, around, "feed_late", facts, began)
+        reason: Reason = "feed_late" if evidence.is_late else "delivery_held"
+        return _told_first(evidence.key, None, around, reason, facts, began)
     return _waiting(before, replace(before, facts=facts), around, "waiting_for_acknowledgement")
 
 

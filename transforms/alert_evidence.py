@@ -84,20 +84,22 @@ def evidence(
 
 
 def feed_evidence(trust: pl.DataFrame) -> list[FeedEvidence]:
-    """One for each feed that promises freshness, by name."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in trust.sort("feed", "stream").iter_rows(named=True):
-        if row["age_max_hours"] is not None:
-            found.setdefault(row["feed"], row)
+    """One for each feed that promises freshness or of which a delivery is held, by name."""
+    held = pl.col("held_file_count").fill_null(0).sum()
+    every = trust.sort("feed", "stream").group_by("feed", maintain_order=True).agg(
+        pl.col("is_late").any(), pl.col("age_hours", "age_max_hours", "newest_event_at").first(), held=held
+    )  # fmt: skip
+    told = every.filter(pl.col("age_max_hours").is_not_null() | (pl.col("held") > 0))
     return [
         FeedEvidence(
-            key=Key("feed", name, "freshness", "contract"),
+            key=Key("feed", row["feed"], "freshness", "contract"),
             is_late=row["is_late"],
             age_hours=row["age_hours"],
             age_max_hours=row["age_max_hours"],
             newest_event_at=row["newest_event_at"],
+            held_files=row["held"],
         )
-        for name, row in found.items()
+        for row in told.iter_rows(named=True)
     ]
 
 
@@ -181,9 +183,9 @@ def _begins(goal: Goal) -> str:
 
 
 def _late(trust: pl.DataFrame, until: datetime) -> set[str]:
-    """Feeds that are late and have not delivered up to an instant."""
+    """Feeds that are late, or of which a delivery is held, and that have not delivered up to an instant."""
     newest = pl.col("newest_event_at")
-    late = trust.filter(pl.col("is_late"), newest.is_null() | (newest < until))
+    late = trust.filter(pl.col("is_stale"), newest.is_null() | (newest < until))
     return set(late["feed"])
 
 

@@ -96,9 +96,8 @@ def headline(one: Message) -> str:
     if one["scope_type"] == "feed":
         where = f"{head}  feed {one['scope_name']}"
         if one["kind"] == "resolved":
-            return f"{head} after {_days(one['days'])}  feed {one['scope_name']}: it delivers in time again"
-        age = "never delivered" if facts["age_hours"] is None else f"late: {facts['age_hours']:,.0f} h old"
-        return f"{where} | {age}, its contract allows {facts['age_max_hours']:g} h"
+            return f"{head} after {_days(one['days'])}  feed {one['scope_name']}: it delivers again as its contract says"
+        return f"{where} | {'; '.join(_in_the_way(facts))}"
     place = " > ".join(part for part in (one["stage_name"], one["scope_name"]) if part)
     what = f"{one['metric_name']} {value_text(facts['value'], facts['unit'])}"
     if facts["value_low"] is not None:
@@ -114,6 +113,15 @@ def headline(one: Message) -> str:
     # Alerts of earlier runs do not know it.
     trust = f"  trust {facts['trust']}" if facts.get("trust") else ""
     return f"{head}  {place} | {what}  {goal}{trust}"
+
+
+def _in_the_way(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a feed; alerts of earlier runs know of its age alone."""
+    if held := facts.get("held_files"):
+        yield f"{held} deliver{'y' if held == 1 else 'ies'} could not be taken in"
+    if facts.get("is_late", True):
+        age = "never delivered" if facts["age_hours"] is None else f"late: {facts['age_hours']:,.0f} h old"
+        yield f"{age}, its contract allows {facts['age_max_hours']:g} h"
 
 
 def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Line]:

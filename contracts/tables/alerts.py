@@ -9,7 +9,7 @@ class FactAlert(Table):
     """One alert from its opening to its end.
 
     Grain: alert.
-    Scope: every breach on evidence, and every feed that was late; silenced ones too.
+    Scope: every breach on evidence, and every feed that was late or had a delivery held; silenced ones too.
     Late data: an alert changes until it is resolved.
     Known limits: decided once a run, by the owners of that instant; what people did shows with the next
         release. It rests on the ledger: a warehouse that is made anew opens its alerts anew.

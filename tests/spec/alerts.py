@@ -95,12 +95,19 @@ class Story:
         )
         return self.take(decide_touchpoint(known, self.episode, self.around()))
 
-    def decide_feed(self, age: float | None, limit: float = 48) -> tuple[Decision, list[str]]:
+    def decide_feed(
+        self, age: float | None, limit: float | None = 48, held_files: int = 0
+    ) -> tuple[Decision, list[str]]:
         """One run on a feed."""
-        is_late = age is None or age > limit
+        is_late = limit is not None and (age is None or age > limit)
         newest = None if age is None else self.now - timedelta(hours=age)
         known = FeedEvidence(
-            key=FEED, is_late=is_late, age_hours=age, age_max_hours=limit, newest_event_at=newest
+            key=FEED,
+            is_late=is_late,
+            age_hours=age,
+            age_max_hours=limit,
+            newest_event_at=newest,
+            held_files=held_files,
         )
         return self.take(decide_feed(known, self.episode, self.around(), held=3))
 

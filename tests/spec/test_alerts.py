@@ -240,6 +240,16 @@ def test_a_late_feed_is_its_owners_until_it_delivers():
     assert story.told == ["no_data ann", "escalated ivy", "resolved ann", "resolved ivy"]
 
 
+def test_a_delivery_that_cannot_be_taken_in_is_the_feed_owners_until_it_is():
+    """Also where the contract promises no freshness; that it is late by then is the same alert."""
+    story = Story(key=FEED)
+    decision, told = story.decide_feed(1, limit=None, held_files=1)
+    assert (decision.reason, told) == ("delivery_held", ["no_data ann"])
+    assert story.decide_feed(60, held_files=1)[0].reason == "waiting_for_acknowledgement"
+    ended, told = story.decide_feed(1)
+    assert (ended.reason, told) == ("feed_on_time", ["resolved ann"])
+
+
 def test_a_feed_that_never_delivered_is_late():
     story = Story(key=FEED)
     assert story.decide_feed(None)[0].reason == "feed_late"

@@ -47,6 +47,8 @@ def trust(newest: datetime | None, *, is_late: bool) -> pl.DataFrame:
         "feed": "survey",
         "stream": "answers",
         "is_late": is_late,
+        "is_stale": is_late,
+        "held_file_count": 0,
         "newest_event_at": newest,
         "age_hours": 1.0,
         "age_max_hours": 2.0,
@@ -130,6 +132,21 @@ def test_a_feed_is_late_as_a_whole_and_only_where_it_promises_something():
     (one,) = feed_evidence(pl.concat([trust(NOW, is_late=True)] * 2))
     assert (one.key.scope, one.is_late) == ("survey", True)
     assert feed_evidence(trust(NOW, is_late=False).with_columns(age_max_hours=None)) == []
+
+
+def test_a_feed_of_which_a_delivery_is_held_is_told_of_and_holds_weeks_like_a_late_one(
+    workspace: LoadedWorkspace,
+):
+    held = trust(NOW - timedelta(hours=9), is_late=False).with_columns(
+        held_file_count=pl.lit(2, pl.Int64),
+        is_stale=pl.lit(value=True),
+        age_max_hours=pl.lit(None, pl.Float64),
+    )
+    (one,) = feed_evidence(held)
+    assert (one.is_late, one.held_files) == (False, 2)
+    weeks = card((date(2026, 3, 2), 9, 0.5, 0.7))
+    every = evidence(Numbers(weeks, held), workspace.atlas, workspace.feeds, NOW)
+    assert [name for one in every if one.key.scope == "delivery" for name in one.late_feeds] == ["survey"]
 
 
 def test_a_metric_rests_on_the_feeds_whose_events_it_can_judge(company: Company):

@@ -43,6 +43,16 @@ def test_a_resolution_says_after_how_long_and_what_happened():
     ]
 
 
+def test_a_held_delivery_is_named_alone_and_beside_a_late_feed():
+    def head(**facts: object) -> str:
+        return shown(replace(LATE, facts={**LATE.facts, "held_files": 1, **facts})).subject
+
+    assert head(is_late=False) == "NO DATA  feed Survey tool | 1 delivery could not be taken in"
+    assert head(is_late=True, held_files=2) == (
+        "NO DATA  feed Survey tool | 2 deliveries could not be taken in; late: 31 h old, its contract allows 24 h"
+    )
+
+
 def test_what_cannot_be_believed_any_more_says_why_and_earlier_letters_know_no_grade():
     text = shown(replace(BREACH, facts={**BREACH.facts, "trust": "D", "doubts": ["response"]})).text
     assert text.splitlines()[0].endswith("by 2026-12-31  trust D")
