@@ -232,6 +232,7 @@ class MapChange:
         ladder: The waterfall of what is missing first, once the change is in force; verdicts and
             observations are those of the window.
         gaps: Findings under both maps, worst first.
+        not_asked: Rules of the audit that look at what only a whole run makes, by name.
     """
 
     base: str
@@ -252,6 +253,7 @@ class MapChange:
     scores: Sequence[ScoreChange]
     ladder: Sequence[Rung]
     gaps: Sequence[Gap]
+    not_asked: Sequence[str] = ()
 
     def with_alerts(self, by_touchpoint: Mapping[str, int]) -> "MapChange":
         """The change with the open alerts of every touchpoint that changes hands, by its id of either map."""

@@ -38,6 +38,7 @@ from transforms.goal_history import goal_history
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.lived import Lived
+from transforms.load import person_load
 from transforms.measure import case_values, measure_cases, measure_events, volume
 from transforms.moves import settled_at
 from transforms.stakes import together, unmatched_events
@@ -75,8 +76,6 @@ NEEDS_RELEASE = frozenset(
         "unmatched_share_missed",
         "internal_customer",
         "rule_gone_quiet",
-        "person_overloaded",
-        "bus_factor_of_one",
         "late_feed",
         "declared_not_observed",
         "sampling_drift",
@@ -137,6 +136,7 @@ def map_change(
             *(_waterfall(sides[name], name, comparison, cube, state, judged[name]) for name in SIDES)
         ),
         gaps=_gaps(audits["before"], audits["after"], known, comparison.renamed),
+        not_asked=sorted(_silent(state)),
     )
 
 
@@ -244,12 +244,16 @@ def _open(cases: pl.DataFrame | None) -> pl.DataFrame:
 _NO_SLOTS = {f"slot_{name}": pl.UInt32 for name in ("opened", "resolved", "closed")}
 
 
+def _silent(state: State) -> frozenset[str]:
+    """Rules that are not asked."""
+    return NEEDS_RELEASE if state.rows else NEEDS_RELEASE | NEEDS_EVENTS
+
+
 def _audited(
     workspace: LoadedWorkspace, name: str, comparison: Comparison, cube: Cube, state: State
 ) -> pl.DataFrame:
     """The gap audit of one map, as a run with it would make it."""
-    silent = NEEDS_RELEASE if state.rows else NEEDS_RELEASE | NEEDS_EVENTS
-    rules: Sequence[AuditRule] = [rule for rule in RULES if rule.name not in silent]
+    rules: Sequence[AuditRule] = [rule for rule in RULES if rule.name not in _silent(state)]
     return open_findings(audit(_evidence(workspace, name, comparison, cube, state), rules))
 
 
@@ -271,6 +275,7 @@ def _evidence(
     )
     rules = [None, *(rule.id for rule in side.matcher.decision.rules)]
     metrics = side.scoring.metric_ids
+    standing, lived = Standing(side.atlas, side.tenures, comparison.now), _lived(name, comparison, cube)
     return Evidence(
         atlas=side.atlas,
         tenures=side.tenures,
@@ -282,12 +287,15 @@ def _evidence(
         recent={
             side.touchpoints[code]: (events, customers) for code, events, customers in recent.iter_rows()
         },
+        lived=lived,
         disowned={index: (events, customers) for index, events, customers in disowned.iter_rows()},
         unmatched=events_unmatched(Unmatched.of([cube.unmatched[name]]), comparison.codebook),
         shadowed_by=side.matcher.decision.shadowed_by,
         hits={rules[number] or "": count for number, count in hit.iter_rows() if number},
         handoffs=_recent_handoffs(cube, comparison, name),
         trust=data_trust(workspace.feeds, state.deliveries, comparison.now),
+        # How many goals they miss is in no finding.
+        load=person_load(standing, lived, {}, workspace.settings.limits),
         shared_tokens=_shared_tokens(state),
         **_promises(name, comparison),
     )
@@ -317,9 +325,7 @@ def _waterfall(
 ) -> pl.DataFrame:
     """One map's waterfall, once everything that the change says is in force."""
     side = comparison.sides[name]
-    touchpoint = named("touchpoint", side.touchpoints)
-    lived = cube.customers.lazy().filter("is_recent").with_columns(cube.pairs.touchpoint(name))
-    recent = Lived.told(lived.select("customer", "n", touchpoint_id=touchpoint).collect())
+    touchpoint, recent = named("touchpoint", side.touchpoints), _lived(name, comparison, cube)
     whole = judged.filter(pl.col("owner").is_null()).select("touchpoint", "metric", "verdict", "n")
     verdicts = {(t, m): str(verdict) for t, m, verdict, _ in whole.iter_rows()}
     told = (
@@ -348,6 +354,13 @@ def _waterfall(
         verdicts=verdicts,
     )
     return gap_waterfall(accountability_ladder(climb), recent, ())
+
+
+def _lived(name: str, comparison: Comparison, cube: Cube) -> Lived:
+    """Who lived through the last 28 days, by one map's touchpoints."""
+    told = cube.customers.lazy().filter("is_recent").with_columns(cube.pairs.touchpoint(name))
+    touchpoint = named("touchpoint", comparison.sides[name].touchpoints)
+    return Lived.told(told.select("customer", "n", touchpoint_id=touchpoint).collect())
 
 
 def _rungs(before: pl.DataFrame, after: pl.DataFrame) -> list[Rung]:

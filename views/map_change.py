@@ -52,6 +52,10 @@ def headline(change: MapChange) -> str:
         )
     if not change.events:
         said[-3:-1] = ["There are no events to measure it by: only the maps are compared."]
+    if change.not_asked:
+        said.append(
+            f"{plural(len(change.not_asked), 'rule')} of the audit were not asked: only a whole run can."
+        )
     return " ".join(said)
 
 

@@ -321,6 +321,10 @@ def both(company: Company, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ma
             "property: freshness, value: 2, unit: d",
             "property: freshness, value: 20, unit: d",
         )
+        settings = (one.root / "answerable.yaml").read_text()
+        one.write(
+            "answerable.yaml", settings + "\nlimits: {touchpoints_per_person: 1}\n"
+        )
     run_inline(load(old))
     changed.replace("map/people.yaml", "2026-08-14T14:30", "2026-08-21T09:15")
     changed.replace(
@@ -362,7 +366,8 @@ def test_gaps_are_those_of_two_whole_runs(both: tuple[MapChange, Path, Path]):
     assert shown("new", "known") == has
     assert {row[:3] for row in shown("known", "closed")} == {row[:3] for row in had}
     assert {gap.key for gap in said.gaps_that("new")} == {row[:3] for row in has} - {row[:3] for row in had}
-    assert {gap.key for gap in said.gaps_that("new")}
+    assert "person_overloaded" in {gap.key[0] for gap in said.gaps}
+    assert set(said.not_asked) == NEEDS_RELEASE
 
 
 def test_verdicts_turn_where_two_whole_runs_differ(both: tuple[MapChange, Path, Path]):
