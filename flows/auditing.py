@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from contracts.attestations import Attested
 from contracts.map_content import Recorded
 from contracts.tables import (
     AccountabilityLadder,
@@ -95,8 +96,18 @@ def audited(
     state: State,
     scored: Tables,
     recorded: Sequence[Recorded],
+    said: Sequence[Attested],
 ) -> Tables:
-    """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map and its history."""
+    """The gap audit and what it rests on: ladder, load, rules, unmatched events, trust, the map and its history.
+
+    Args:
+        workspace: Map, feeds and clock.
+        measured: What the passes left behind.
+        state: The events.
+        scored: What scoring made.
+        recorded: Versions of the map that were believed.
+        said: What accountable people say of every touchpoint.
+    """
     seen = _seen(workspace, measured, scored)
     limits = workspace.settings.limits
     delivered = data_trust(workspace.feeds, state.deliveries, workspace.now)
@@ -116,6 +127,7 @@ def audited(
         drifts=samples.drifts,
         mismatches=found[PriorityMismatch],
         formula_changes=unversioned_changes(recorded),
+        said=said,
     )
     return {
         **found,

@@ -17,6 +17,7 @@ import polars as pl
 from contracts.dictionary import ordered_columns
 from contracts.errors import PromiseError, QuestionError
 from contracts.tables import Column, FactCase, Restatement, ScorecardTouchpoint, Table
+from flows.attesting import standing
 from flows.auditing import audited
 from flows.goals import scored
 from flows.landing import FeedLanding
@@ -155,7 +156,8 @@ def made_anew(
     """
     measured, recorded = measure(workspace, state, tell, kept), map_history(workspace)
     made = scored(workspace, measured, state, recorded)
-    made |= {**audited(workspace, measured, state, made, recorded), **mapped(workspace)}
+    said = standing(workspace)
+    made |= {**audited(workspace, measured, state, made, recorded, said), **mapped(workspace, said)}
     made[ScorecardTouchpoint] = with_restated(made[ScorecardTouchpoint], marks_of(log))
     anew = {table: as_published(table, frame, {}) for table, frame in made.items() if table not in HISTORIES}
     cases, attributes = named_cases(workspace, measured, state), case_attributes(workspace, measured)

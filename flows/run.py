@@ -29,6 +29,7 @@ from contracts.tables import (
 )
 from flows.alerting import Decided, Grounds, foreseen, grounds, settle, surroundings
 from flows.allowance import Allowance, allowance_of
+from flows.attesting import standing
 from flows.auditing import audited
 from flows.beliefs import actor
 from flows.beside import beside
@@ -244,13 +245,13 @@ class Run:
 
     def audit(self, state: State, measured: Measured, scored: Tables) -> Tables:
         """Hold the map against the events, and tell it as tables."""
-        return self._timed(
-            "audit",
-            lambda: {
-                **audited(self.workspace, measured, state, scored, self.recorded),
-                **mapped(self.workspace),
-            },
-        )
+
+        def audit() -> Tables:
+            said = standing(self.workspace)
+            found = audited(self.workspace, measured, state, scored, self.recorded, said)
+            return {**found, **mapped(self.workspace, said)}
+
+        return self._timed("audit", audit)
 
     def alert(self, measured: Measured, scored: Tables, audits: Tables) -> tuple[Grounds, Tables]:
         """What alerts are decided on, and the tables that show them as they will stand after this run."""

@@ -76,13 +76,14 @@ NEEDS_RELEASE = frozenset(
         "unmatched_share_missed",
         "internal_customer",
         "rule_gone_quiet",
+        "attestation_declined",
         "late_feed",
         "declared_not_observed",
         "sampling_drift",
         "waiver_of_nothing",
     }
 )
-"""Rules that look at what only a whole run makes, or at every other finding: they are not asked."""
+"""Rules that look at what only a whole run makes or knows, or at every other finding: they are not asked."""
 
 
 def map_change(

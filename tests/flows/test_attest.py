@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from contracts.answers import answers
@@ -67,6 +68,20 @@ def test_an_owner_confirms_then_declines_and_every_word_is_kept(sandbox: Sandbox
     assert {one.map_version for one in ledger.attestations()} == {version}
     assert [one.version for one in ledger.map_records()] == [version]
     assert "order" not in call("attest", ".", sandbox.root, "--by", "cleo").out
+
+
+def test_who_declines_opens_a_gap_until_the_map_names_another(sandbox: Sandbox, call: Call):
+    def found() -> list[tuple[str, datetime]]:
+        sandbox.run()
+        gaps = sandbox.table("gap_finding").filter(pl.col("rule") == "attestation_declined")
+        return list(gaps.select("sentence", "since_at").iter_rows())
+
+    call("attest", "order", sandbox.root, "--by", "ada", "--decline", "It went to logistics.")
+    [(sentence, since)] = found()
+    assert sentence == "Ada says that they do not answer for Order: It went to logistics."
+    assert since == sandbox.load().now
+    sandbox.replace("map/map.yaml", "accountable: head_of_sales", "accountable: head_of_logistics")
+    assert found() == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from unittest.mock import patch
 import polars as pl
 import pytest
 
+from flows.attesting import standing
 from flows.auditing import audited
 from flows.engine import ROWS_MAX, suited
 from flows.goals import scored
@@ -41,7 +42,7 @@ def test_both_engines_give_the_same_tables_to_the_last_bit(company: Company):
     for limit in (-1, 10**9):
         with patch("flows.engine.ROWS_MAX", limit):
             tables = scored(workspace, measured, state, recorded)
-            tables |= audited(workspace, measured, state, tables, recorded)
+            tables |= audited(workspace, measured, state, tables, recorded, standing(workspace))
         made.append(
             {
                 table.table_name(): as_published(table, frame.select(table.column_names()), {})

@@ -322,9 +322,7 @@ def both(company: Company, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ma
             "property: freshness, value: 20, unit: d",
         )
         settings = (one.root / "answerable.yaml").read_text()
-        one.write(
-            "answerable.yaml", settings + "\nlimits: {touchpoints_per_person: 1}\n"
-        )
+        one.write("answerable.yaml", settings + "\nlimits: {touchpoints_per_person: 1}\n")
     run_inline(load(old))
     changed.replace("map/people.yaml", "2026-08-14T14:30", "2026-08-21T09:15")
     changed.replace(

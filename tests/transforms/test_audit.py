@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from contracts.attestations import Attestation, AttestationState, Attested
 from contracts.documents import parse
 from contracts.map_checks import assemble
 from contracts.map_content import FormulaChange
@@ -253,9 +254,17 @@ def moved(**said: object) -> pl.DataFrame:
     return row(GoalHistory, touchpoint_id="point", metric="csat", **{**told, **eased, **said})
 
 
+def said(state: AttestationState, touchpoint: str = "point") -> list[Attested]:
+    word = Attestation(touchpoint, "ada", "seat", "declined", "It is Ben's.", "v", NOW, NOW, None)
+    return [Attested(touchpoint, state, "ada", word)]
+
+
 @pytest.mark.parametrize(
     ("seen", "found"),
     [
+        ({"said": said("declined")}, ("attestation_declined", "point", "warning")),
+        ({"said": said("pending")}, None),
+        ({"said": said("declined", "gone")}, None),
         ({"observed": frozenset()}, ("metric_never_observed", "point.csat", "warning")),
         ({"hits": {}}, ("rule_without_events", "every_event", "info")),
         (

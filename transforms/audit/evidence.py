@@ -8,6 +8,7 @@ from functools import cached_property
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
+from contracts.attestations import Attested
 from contracts.map_content import FormulaChange
 from contracts.tables import (
     GoalHistory,
@@ -62,6 +63,7 @@ class Evidence:
         formula_changes: Metrics whose formula changed without their version.
         grades: Grade of trust over the last 28 days, and its weakest part, by (touchpoint, metric).
         mismatches: PriorityMismatch.
+        said: What accountable people say of every touchpoint.
         ledger: Independence as it stands now; worked out when absent.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
@@ -92,6 +94,7 @@ class Evidence:
     formula_changes: Sequence[FormulaChange] = ()
     grades: Mapping[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
     mismatches: pl.DataFrame = field(default_factory=PriorityMismatch.empty)
+    said: Sequence[Attested] = ()
     ledger: pl.DataFrame | None = None
     found: frozenset[tuple[str, str]] = frozenset()
 

@@ -1,6 +1,7 @@
 """Gaps of ownership: nobody, nobody in particular, nobody who could step in."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -112,6 +113,22 @@ def diffuse_accountable(evidence: Evidence) -> Iterator[Finding]:
         person = evidence.standing.held[touchpoint.id].person
         if person and evidence.standing.is_diffuse(evidence.standing.people[person]):
             yield about(evidence, touchpoint, person=evidence.standing.people[person])
+
+
+@rule(
+    "warning",
+    "{person} says that they do not answer for {name}: {reason}.",
+    "Agree on who does, and correct the map; or let them confirm it: 'answerable attest'.",
+    "owners",
+)
+def attestation_declined(evidence: Evidence) -> Iterator[Finding]:
+    """A touchpoint whose accountable person says that it is not theirs."""
+    touchpoints = {one.id: one for one in evidence.living}
+    for said in evidence.said:
+        if said.state == "declined" and said.word and said.touchpoint in touchpoints:
+            person, reason = evidence.standing.people[said.word.person], said.word.reason or "no reason given"
+            found = about(evidence, touchpoints[said.touchpoint], person=person, reason=reason.rstrip("."))
+            yield replace(found, since=said.word.attested_at)
 
 
 @rule(
