@@ -7,14 +7,14 @@ charted as individuals (XmR); for counts over weeks, equal exposures, u' would b
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import polars as pl
 
 from contracts.accountability import AccountabilityMap, Touchpoint
 from contracts.tables import ProcessBehaviour
 from contracts.tables.goals import CHARTS, SIGNALS
-from contracts.tenures import EARLIEST, instant
+from contracts.tenures import EARLIEST, LATEST, instant
 from transforms.business_days import monday
 from transforms.methods.charts import laney_p_chart, xmr
 from transforms.methods.run_rules import RULE_SETS, signals
@@ -25,7 +25,10 @@ LEAST_WEEKS = 12
 """With fewer nothing is signalled: such limits are guesses."""
 SHARES = ("csat", "ces", "share")
 """Estimators whose answers are good or bad."""
+ADDED_UP = ("count", "sum")
+"""Estimators of which a week with nothing to count is a week of zero."""
 _SERIES = ["touchpoint_id", "metric"]
+_WEEK = [*_SERIES, "period_start", "period_end", "unit", "n", "numerator", "value", "direction"]
 _STRETCH = [*_SERIES, "baseline_start_date"]
 _RULES = RULE_SETS["wheeler"]
 
@@ -39,11 +42,53 @@ def process_behaviour(card: pl.LazyFrame, atlas: AccountabilityMap, first: date)
         first: Day of the first event; the week it falls into is only whole when it is a Monday.
     """
     whole = (pl.col("period") == "week") & pl.col("is_final") & ~pl.col("is_stale")
-    weeks = card.filter(whole, pl.col("period_start") >= first, pl.col("value").is_not_null())
-    judged = weeks.select(
-        *_SERIES, "period_start", "period_end", "unit", "n", "numerator", "value", "direction"
-    ).join(charts(atlas).lazy(), on=_SERIES)
+    weeks = card.filter(whole, pl.col("period_start") >= first, pl.col("value").is_not_null()).select(_WEEK)
+    judged = _with_quiet_weeks(weeks, card, atlas).join(charts(atlas).lazy(), on=_SERIES)
     return charted(_with_baselines(judged, atlas))
+
+
+def _with_quiet_weeks(weeks: pl.LazyFrame, card: pl.LazyFrame, atlas: AccountabilityMap) -> pl.LazyFrame:
+    """Weeks, and those between in which nothing was counted: for counts and sums they are zero, and no row says so.
+
+    From the first week that has any up to the last whole one, or to the touchpoint's end; where a feed behind the
+    metric is late or broken, up to the last week that has any.
+    """
+    added = [metric.id for metric in atlas.metrics if metric.estimator in ADDED_UP]
+    if not added:
+        return weeks
+    monday_of_today = (pl.col("period_end") - timedelta(days=1)).dt.truncate("1w")
+    whole = card.filter(pl.col("period") == "to_date").select(
+        *_SERIES, "is_stale", until=monday_of_today - timedelta(days=7)
+    )
+    counted = weeks.filter(pl.col("metric").is_in(added)).group_by(_SERIES)
+    ends = counted.agg(
+        pl.col("unit", "direction").first(),
+        first=pl.col("period_start").min(),
+        last=pl.col("period_start").max(),
+    )
+    until = pl.when("is_stale").then("last").otherwise(pl.min_horizontal("until", "gone"))
+    starts = pl.date_ranges("first", pl.max_horizontal("last", until), "1w")
+    quiet = (
+        ends.join(whole, on=_SERIES)
+        .join(_last_weeks(atlas), on="touchpoint_id", how="left")
+        .with_columns(period_start=starts)
+        .explode("period_start")
+        .join(weeks, on=[*_SERIES, "period_start"], how="anti")
+        .with_columns(
+            period_end=pl.col("period_start") + timedelta(days=7), n=pl.lit(0, pl.Int64), value=pl.lit(0.0)
+        )
+    )
+    return pl.concat([weeks, quiet.select(name for name in _WEEK if name != "numerator")], how="diagonal")
+
+
+def _last_weeks(atlas: AccountabilityMap) -> pl.LazyFrame:
+    """touchpoint_id, gone: the last week that a touchpoint that has ended was there for as a whole."""
+    rows = [
+        (one.id, monday(instant(one.exists_until, atlas.zone, LATEST), atlas.zone) - timedelta(days=7))
+        for one in atlas.touchpoints
+        if one.exists_until is not None
+    ]
+    return pl.LazyFrame(rows, schema={"touchpoint_id": pl.String, "gone": pl.Date}, orient="row")
 
 
 def charts(atlas: AccountabilityMap) -> pl.DataFrame:

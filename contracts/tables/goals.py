@@ -191,7 +191,8 @@ class ProcessBehaviour(Table):
     """What the weeks of every metric signal: natural limits, and the points that complete a rule.
 
     Grain: touchpoint, metric, week.
-    Scope: whole weeks with observations, of metrics that the map judges a touchpoint by or has a goal for.
+    Scope: whole weeks with observations, of metrics that the map judges a touchpoint by or has a goal for; of counts and sums also
+        those between in which nothing was counted, which are zero.
     Late data: every run rewrites every week; a week that a late feed does not know whole is left out.
     Known limits: with 26 weeks of baseline a stable process still gives a false signal about once a year
         (DECISIONS.md): signals are for the agenda, never for paging.

@@ -98,6 +98,30 @@ def test_a_week_without_observations_is_no_point_and_ranges_reach_over_it():
     assert found["moving_range"].to_list() == [None, 3, 1]
 
 
+COUNT = "{id: amount, name: Amount, estimator: count, where: {amount: '>= 0'}}"
+
+
+def counted(rows: list[str], weeks: int, stale_since: dict[str, str] | None = None) -> list[tuple]:
+    atlas = a_map(COUNT)
+    told = [f"{row} | survey" for row in rows]
+    scored = of_answers(told, atlas, weeks, stale_since, columns="occurred_at | amount | feed")
+    return behaviour(scored, atlas).select("period_start", "n", "value", "centre").rows()
+
+
+def test_a_week_without_anything_to_count_is_a_week_of_zero():
+    """4, none, 4, none, none: the centre is 1.6, not 4; the week before the first one was not counted yet."""
+    rows = amounts([4]) * 4 + amounts([4], first=2) * 4
+    assert counted(rows, 5) == [
+        (monday_of(week), n, n, pytest.approx(1.6)) for week, n in enumerate([4, 0, 4, 0, 0])
+    ]
+
+
+def test_what_a_late_feed_has_not_told_is_no_week_of_zero():
+    rows = amounts([4]) * 4 + amounts([4], first=2) * 4
+    told = counted(rows, 5, {"survey": f"{monday_of(2)} 10:00"})
+    assert [week for week, *_ in told] == [monday_of(0)], "the week in which it stopped is not whole"
+
+
 def test_shares_have_limits_that_follow_every_weeks_n():
     """p': 90 of 100 and 450 of 500 have the same value; the larger week has the narrower limits."""
     atlas = a_map()
