@@ -8,7 +8,7 @@ demo: .venv/runtime.stamp ## generate a synthetic company, run it, compare plant
 	$(BIN)/answerable demo
 
 test: .venv/dev.stamp ## the tests
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 gate: .venv/dev.stamp ## lint, types, layers, spelling, dependencies, generated docs
 	$(BIN)/ruff check .

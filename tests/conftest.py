@@ -51,30 +51,59 @@ def pytest_unconfigure() -> None:
     atexit.unregister(gc.freeze)
 
 
+LONG = ("flows", "properties")
+"""Folders with files that take long although none of their tests does."""
+WAITING = "test_pipeline.py"
+"""The file with the test that `waits`."""
 MEANWHILE = ("test_kill.py", "test_found.py")
-"""Files whose tests take as long as the ones that wait."""
+"""Files whose tests take as long as the one that waits."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first: a process that gets one of them last would work on alone.
 
-    Each file is one process's, but those of `MEANWHILE` go to the process that has a test which `waits`, and come
-    before it: what it waits for has begun by then.
+    Those of `MEANWHILE` come between the test that `waits` and the others of its file: what it waits for has begun by
+    then.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    waiting = {item.path for item in items if item.get_closest_marker("waits")}
+    waiting = {item.path.name for item in items if item.get_closest_marker("waits")}
+    assert waiting <= {WAITING}, "processes share by file name"
 
     def turn(item: pytest.Item) -> int:
         if item.get_closest_marker("waits"):
             return 2
         if waiting and item.path.name in MEANWHILE:
             return 1
-        return 0 if item.path in waiting else 3 if item.path in slow else 4
+        if item.path.name in waiting:
+            return 0
+        return 3 if item.path in slow else 4 if item.path.parent.name in LONG else 5
 
     items.sort(key=turn)
-    for item in items:
-        group = "waits" if turn(item) in (0, 1, 2) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """A process more than there are cores, at most four: there is always one that waits for a server or a disk."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Each file is one process's, with what it builds once; that with the test that waits does `MEANWHILE`, too.
+
+    Not by xdist's groups: pytest 9.2 no longer lets it write them into the names of tests, and 3.8.0 then deals out
+    single tests.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return WAITING if path.rpartition("/")[2] in (WAITING, *MEANWHILE) else path
+
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture
