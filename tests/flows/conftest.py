@@ -30,10 +30,12 @@ class Server:
     Attributes:
         url: Its API.
         environment: What a client needs to use it.
+        process: Its process.
     """
 
     url: str
     environment: dict[str, str]
+    process: subprocess.Popen[bytes]
 
     def post(self, path: str, body: dict) -> tuple[int, Any]:
         """POST to the API: status and answer."""
@@ -111,7 +113,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         _wait_until_up(f"http://127.0.0.1:{port}/api/health", process, home / "server.log")
-        yield Server(f"http://127.0.0.1:{port}/api", environment)
+        yield Server(f"http://127.0.0.1:{port}/api", environment, process)
     finally:
         end(process, 30)
         log.close()

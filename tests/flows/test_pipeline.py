@@ -21,6 +21,7 @@ from flows.heavy.automations import Patience
 from flows.run import Run
 from tests.conftest import ROOT, Sandbox, build_sandbox
 from tests.flows.conftest import Server
+from tests.flows.hooks import end
 from tests.flows.lanes import FRESH_SECONDS, Lane, deployed, kill, processes, seen
 from warehouse.ledger import Ledger
 from warehouse.lock import held
@@ -295,7 +296,16 @@ except AbandonedError as error:
     )  # fmt: skip
 
 
+@pytest.fixture
+def last(lane: Lane) -> Iterator[None]:
+    """Server and worker end with the last test that needs them: they would take the machine from all others."""
+    yield
+    lane.end_worker()
+    end(lane.server.process, 30)
+
+
 @pytest.mark.waits
+@pytest.mark.usefixtures("last")
 def test_a_feed_that_stopped_is_told_to_its_owner_by_the_trigger_with_everything_else_idle(lane: Lane):
     letters = lane.sandbox.root / "warehouse/alerts.jsonl"
     lane.server.wait("a letter is sent", letters.exists, FRESH_SECONDS + 300)
