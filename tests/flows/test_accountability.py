@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from tests.conftest import Sandbox
+from tests.conftest import Sandbox, build_sandbox
 
 RULE = "  - {id: orders, touchpoint: order, where: {about: order}}\n"
 WITH_EXAMPLES = """  - id: orders
@@ -93,7 +93,7 @@ def test_an_example_that_names_what_is_not_there_is_refused(
 ODD = 'survey: "odd" # kind\'s {name}'
 
 
-def answered(sandbox: Sandbox) -> Sandbox:
+def answer(sandbox: Sandbox) -> Sandbox:
     """Answers about things that no rule knows, of kinds with names that YAML would trip over."""
     sandbox.replace(
         "feeds/survey.yaml",
@@ -107,38 +107,47 @@ def answered(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def test_what_nothing_matched_is_yaml_that_the_map_accepts_when_it_is_pasted(sandbox: Sandbox, call):
-    answered(sandbox)
-    said = call("rules", "unmatched", sandbox.root)
+@pytest.fixture(scope="module")
+def answered_once(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    return answer(build_sandbox(tmp_path_factory.mktemp("answered") / "workspace"))
+
+
+@pytest.fixture
+def answered(answered_once: Sandbox, tmp_path: Path) -> Sandbox:
+    """A workspace with those answers."""
+    return answered_once.copied(tmp_path / "workspace")
+
+
+def test_what_nothing_matched_is_yaml_that_the_map_accepts_when_it_is_pasted(answered: Sandbox, call):
+    said = call("rules", "unmatched", answered.root)
     assert said.code == 0
     assert "5 of 6 events of the last 28 days match no rule: 83.33%" in said.err
     pasted = yaml.safe_load(said.out)
     assert [rule["kind"] for rule in pasted["rules"]] == ["survey.answered", ODD], "most customers first"
-    sandbox.write("map/unmatched.yaml", said.out)
-    assert call("check", sandbox.root).code == 0
-    assert call("rules", "test", sandbox.root).out.startswith("2 of 2 examples")
-    sandbox.run()
-    assert sandbox.table("fact_event_unmatched").is_empty()
-    unowned = sandbox.table("gap_finding").filter(pl.col("rule") == "unowned_touchpoint")
+    answered.write("map/unmatched.yaml", said.out)
+    assert call("check", answered.root).code == 0
+    assert call("rules", "test", answered.root).out.startswith("2 of 2 examples")
+    answered.run()
+    assert answered.table("fact_event_unmatched").is_empty()
+    unowned = answered.table("gap_finding").filter(pl.col("rule") == "unowned_touchpoint")
     assert sorted(unowned["object_id"]) == sorted(one["id"] for one in pasted["touchpoints"])
-    again = call("rules", "unmatched", sandbox.root)
+    again = call("rules", "unmatched", answered.root)
     assert (again.code, again.out) == (0, "")
 
 
-def test_unmatched_events_can_be_led_to_a_touchpoint_that_is_there(sandbox: Sandbox, call):
-    answered(sandbox)
-    said = call("rules", "unmatched", sandbox.root, "--touchpoint", "order", "--limit", "1")
+def test_unmatched_events_can_be_led_to_a_touchpoint_that_is_there(answered: Sandbox, call):
+    said = call("rules", "unmatched", answered.root, "--touchpoint", "order", "--limit", "1")
     assert yaml.safe_load(said.out).keys() == {"rules"}
-    sandbox.write("map/unmatched.yaml", said.out)
-    assert call("check", sandbox.root).code == 0
-    wrong = call("rules", "unmatched", sandbox.root, "--touchpoint", "orders")
+    answered.write("map/unmatched.yaml", said.out)
+    assert call("check", answered.root).code == 0
+    wrong = call("rules", "unmatched", answered.root, "--touchpoint", "orders")
     assert (wrong.code, wrong.err) == (3, "--touchpoint: 'orders' is not in the map. Did you mean 'order'?\n")
 
 
 def test_rules_show_tells_the_dead_and_the_shadowed(sandbox: Sandbox, call):
     extra = "  - {id: never, touchpoint: order, where: {about: nothing}}\n  - {id: late, touchpoint: order, where: {about: order}}\n"
     sandbox.replace("map/map.yaml", "metrics:\n  - {id: csat,", f"{extra}metrics:\n  - {{id: csat,")
-    answered(sandbox)
+    answer(sandbox)
     said = call("rules", "show", sandbox.root).out
     assert "dead: never matched" in said
     assert "shadowed by orders" in said
@@ -146,17 +155,16 @@ def test_rules_show_tells_the_dead_and_the_shadowed(sandbox: Sandbox, call):
     assert (told["orders"]["event_28d_count"], told["never"]["event_count"]) == (1, 0)
 
 
-def test_the_audit_fails_on_the_severity_that_was_asked_for(sandbox: Sandbox, call):
-    answered(sandbox)
-    said = call("audit", sandbox.root)
+def test_the_audit_fails_on_the_severity_that_was_asked_for(answered: Sandbox, call):
+    said = call("audit", answered.root)
     assert said.code == 0, "nothing critical is open"
     assert "No rule matches" in said.out
     assert " ".join(said.out.split()).endswith("83 not matched, 17 without a measure to trust.")
-    failing = call("audit", sandbox.root, "--fail-on", "warning")
+    failing = call("audit", answered.root, "--fail-on", "warning")
     assert failing.code == 9
     assert "open findings of severity 'warning' or worse." in failing.err
-    assert call("audit", sandbox.root, "--fail-on", "never").code == 0
-    told = json.loads(call("audit", sandbox.root, "--json").out)
+    assert call("audit", answered.root, "--fail-on", "never").code == 0
+    told = json.loads(call("audit", answered.root, "--json").out)
     assert [one["place"] for one in told["findings"]] == sorted(one["place"] for one in told["findings"])
     assert sum(one["percent"] for one in told["waterfall"] if one["scope_type"] == "company") == 100
 
@@ -169,7 +177,7 @@ def test_a_waiver_leaves_a_finding_out_of_the_audit_but_in_the_table(sandbox: Sa
     )
     sandbox.replace("map/map.yaml", "holders: [{person: ada}]", "holders: [{person: dan}]")
     waiver = "waivers: [{rule: diffuse_accountable, object: order, approver: ben, reason: until we hire, until: 2026-06-01}]\n"
-    answered(sandbox)
+    answer(sandbox)
     assert call("audit", sandbox.root).code == 9
     sandbox.replace("map/map.yaml", "rules:\n", f"{waiver}rules:\n")
     assert "The map has changed since this release" in call("audit", sandbox.root).out
@@ -192,32 +200,32 @@ def test_the_audit_lists_its_rules_without_a_workspace(tmp_path: Path, call):
     assert "unowned_touchpoint" in call("audit", tmp_path, "--rules").out
 
 
-def test_the_ladder_drills_down_to_touchpoints_and_run_and_show_end_with_its_sentence(sandbox: Sandbox, call):
-    answered(sandbox)
-    said = call("ladder", sandbox.root, "--gap", "metric").out
+def test_the_ladder_drills_down_to_touchpoints_and_run_and_show_end_with_its_sentence(
+    answered: Sandbox, call
+):
+    said = call("ladder", answered.root, "--gap", "metric").out
     assert "csat: 1 of the 30 observations" in " ".join(said.split())
     assert "Delivery" in said
-    told = json.loads(call("ladder", sandbox.root, "--stage", "enter", "--json").out)
+    told = json.loads(call("ladder", answered.root, "--stage", "enter", "--json").out)
     assert [one["touchpoint_id"] for one in told["touchpoints"]] == ["order"]
     assert sum(one["percent"] for one in told["waterfall"]) == 100
-    assert call("ladder", sandbox.root, "--stage", "entered").code == 3
+    assert call("ladder", answered.root, "--stage", "entered").code == 3
     sentence = told["sentence"]
-    assert sentence in " ".join(call("run", sandbox.root).out.split())
-    assert call("show", "--folder", sandbox.root).out.splitlines()[-1] == sentence
+    assert sentence in " ".join(call("run", answered.root).out.split())
+    assert call("show", "--folder", answered.root).out.splitlines()[-1] == sentence
 
 
-def test_load_says_what_people_carry_and_observed_says_when_there_is_nothing(sandbox: Sandbox, call):
-    answered(sandbox)
-    said = call("load", sandbox.root).out
+def test_load_says_what_people_carry_and_observed_says_when_there_is_nothing(answered: Sandbox, call):
+    said = call("load", answered.root).out
     assert "Ada" in said
     assert "What people carry" in said
     told = {
         one["owner_id"]: one["touchpoint_count"]
-        for one in json.loads(call("load", sandbox.root, "--json").out)
+        for one in json.loads(call("load", answered.root, "--json").out)
     }
     assert told == {"ada": 1, "cleo": 1}
-    assert call("observed", sandbox.root).out.startswith("No case was resolved in the last 91 days")
-    assert json.loads(call("observed", sandbox.root, "--json").out) == []
+    assert call("observed", answered.root).out.startswith("No case was resolved in the last 91 days")
+    assert json.loads(call("observed", answered.root, "--json").out) == []
 
 
 @pytest.mark.parametrize(

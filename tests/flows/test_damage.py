@@ -27,12 +27,18 @@ def _answers(number: int, count: int = 40) -> list[str]:
     ]
 
 
-@pytest.fixture
-def ran(sandbox: Sandbox) -> Sandbox:
-    """A workspace with one release."""
+@pytest.fixture(scope="module")
+def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = build_sandbox(tmp_path_factory.mktemp("ran") / "workspace")
     sandbox.answers(*_answers(1))
     sandbox.run()
     return sandbox
+
+
+@pytest.fixture
+def ran(ran_once: Sandbox, tmp_path: Path) -> Sandbox:
+    """A workspace with one release."""
+    return ran_once.copied(tmp_path / "workspace")
 
 
 @pytest.fixture

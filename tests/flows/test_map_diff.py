@@ -52,10 +52,9 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return called
 
 
-@pytest.fixture
-def committed(tmp_path: Path) -> Sandbox:
-    """A workspace below the root of a repository, run once, its first map committed as `main`."""
-    sandbox = build_sandbox(tmp_path / "repo/work place")
+@pytest.fixture(scope="module")
+def committed_once(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = build_sandbox(tmp_path_factory.mktemp("committed") / "repo/work place")
     sandbox.answers(
         "1,ada@x.example,2026-02-10 14:00:00,web,delivery,1",
         "2,ben@x.example,2026-02-10 15:00:00,web,delivery,5",
@@ -70,6 +69,14 @@ def committed(tmp_path: Path) -> Sandbox:
     commit(sandbox, "first")
     git(repository, "switch", "-q", "-c", "change")
     return sandbox
+
+
+@pytest.fixture
+def committed(committed_once: Sandbox, tmp_path: Path) -> Sandbox:
+    """A workspace below the root of a repository, run once, its first map committed as `main`."""
+    made = committed_once.copied(tmp_path / "repo/work place")
+    shutil.copytree(committed_once.root.parent / ".git", made.root.parent / ".git")
+    return made
 
 
 def commit(sandbox: Sandbox, message: str) -> None:

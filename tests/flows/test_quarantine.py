@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,7 +12,7 @@ from contracts.errors import AnswerableError
 from flows.cli import app
 from flows.decisions import Decision
 from flows.run import Outcome, run_inline
-from tests.conftest import Sandbox
+from tests.conftest import Sandbox, build_sandbox
 from warehouse.store import EventStore
 
 GOOD = "a,a@x.de,2026-02-01T10:00:00,web,order,5"
@@ -42,12 +43,18 @@ def mended(*rows: dict) -> pl.DataFrame:
     return pl.DataFrame([{"source": "inbox/answers.csv", "_item": 0, **row} for row in rows])
 
 
-@pytest.fixture
-def waiting(sandbox: Sandbox) -> Sandbox:
+@pytest.fixture(scope="module")
+def waiting_once(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = build_sandbox(tmp_path_factory.mktemp("waiting") / "workspace")
     sandbox.replace("contracts/survey.odcs.yaml", "value: 0.5}", "value: 1}")
     sandbox.answers(GOOD, LOW, STRANGE, CUT, GOOD)
     assert fates(only(sandbox.run())) == (5, 1, 3, 1, 0)
     return sandbox
+
+
+@pytest.fixture
+def waiting(waiting_once: Sandbox, tmp_path: Path) -> Sandbox:
+    return waiting_once.copied(tmp_path / "workspace")
 
 
 def test_the_table_tells_row_reasons_contract_and_what_stood_there(waiting: Sandbox):

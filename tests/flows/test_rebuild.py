@@ -10,7 +10,7 @@ import pytest
 from flows.passes import Measured, measure
 from flows.restated import HISTORIES
 from flows.run import Outcome
-from tests.conftest import Call, Sandbox
+from tests.conftest import Call, Sandbox, build_sandbox
 from warehouse.kept import Kept
 from warehouse.releases import Releases
 from warehouse.store import EventStore
@@ -42,12 +42,18 @@ def _hashes(outcome: Outcome) -> dict[str, str]:
     return {one.table: one.sha256 for one in outcome.release.tables if one.table not in histories}
 
 
-@pytest.fixture
-def told(sandbox: Sandbox) -> Sandbox:
-    """Fifteen answers of two months, run once."""
+@pytest.fixture(scope="module")
+def told_once(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = build_sandbox(tmp_path_factory.mktemp("told") / "workspace")
     sandbox.answers(*_rows())
     sandbox.run()
     return sandbox
+
+
+@pytest.fixture
+def told(told_once: Sandbox, tmp_path: Path) -> Sandbox:
+    """Fifteen answers of two months, run once."""
+    return told_once.copied(tmp_path / "workspace")
 
 
 def test_a_second_run_reads_no_events(told: Sandbox):

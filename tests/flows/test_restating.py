@@ -36,6 +36,26 @@ def late(sandbox: Sandbox) -> Iterator[Outcome]:
         yield sandbox.run()
 
 
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, list[Outcome]]:
+    """A workspace after those runs whose log is in as many parts as can be. Do not change it."""
+    sandbox = build_sandbox(tmp_path_factory.mktemp("parted") / "workspace")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(restating, "PART_ROWS", 1)
+        return sandbox, list(late(sandbox))
+
+
+@pytest.fixture(scope="module")
+def in_common(parted: tuple[Sandbox, list[Outcome]], tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """It two runs later: three releases have all of its parts in common. Do not change it."""
+    sandbox = parted[0].copied(tmp_path_factory.mktemp("common") / "workspace")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(restating, "PART_ROWS", 1)
+        for _ in range(2):
+            sandbox.run()
+    return sandbox
+
+
 def log(sandbox: Sandbox) -> pl.DataFrame:
     """All of it but the clock."""
     return sandbox.table("restatement").drop("restated_at").sort(KEY)
@@ -46,7 +66,10 @@ def parts(outcome: Outcome) -> list[TableFile]:
 
 
 def test_a_log_in_parts_is_that_in_one_file_and_full_parts_are_not_written_again(
-    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox,
+    parted: tuple[Sandbox, list[Outcome]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     *_, whole = late(sandbox)
     expected, flagged = (
@@ -56,8 +79,8 @@ def test_a_log_in_parts_is_that_in_one_file_and_full_parts_are_not_written_again
     assert len(parts(whole)) == 1
     assert expected.height > 8
     monkeypatch.setattr(restating, "PART_ROWS", 1)
-    other = build_sandbox(tmp_path / "other")
-    runs = list(late(other))
+    made, runs = parted
+    other = made.copied(tmp_path / "other")
     assert log(other).equals(expected)
     assert other.table("scorecard_touchpoint").filter("is_restated").drop("value").equals(flagged)
     told = [parts(one) for one in runs]
@@ -83,12 +106,15 @@ def test_full_parts_are_not_unpacked(sandbox: Sandbox, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("which", [0, -1])
 @pytest.mark.parametrize("how", ["gone", "damaged"])
 def test_a_part_that_no_release_has_whole_is_left_out_and_told(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, which: int, how: str
+    parted: tuple[Sandbox, list[Outcome]],
+    in_common: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    which: int,
+    how: str,
 ):
     monkeypatch.setattr(restating, "PART_ROWS", 1)
-    *_, last = late(sandbox)
-    for _ in range(2):
-        sandbox.run()  # releases that have all of its parts in common
+    last, sandbox = parted[1][-1], in_common.copied(tmp_path / "workspace")
     before, published = parts(last), sandbox.root / "warehouse/published"
     for number in range(1, last.release.number):
         (published / f"releases/{number:08}.json").unlink()

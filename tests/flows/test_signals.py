@@ -2,13 +2,14 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from contracts.signals import BY_NAME
 from flows.emitting import emit
 from flows.pump import pump
-from tests.conftest import Call, Sandbox
+from tests.conftest import Call, Sandbox, build_sandbox
 from tests.flows.sinks import Sink, http_sink
 from warehouse.alert_ledger import AlertLedger
 from warehouse.ledger import Ledger
@@ -106,11 +107,17 @@ def prefect(sink: Sink) -> dict[str, str]:
     return {"PREFECT_API_URL": f"{sink.url}/api", "PREFECT_API_AUTH_STRING": "admin:pass"}
 
 
-@pytest.fixture
-def ran(sandbox: Sandbox) -> Sandbox:
+@pytest.fixture(scope="module")
+def ran_once(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    sandbox = build_sandbox(tmp_path_factory.mktemp("ran") / "workspace")
     sandbox.answers(GOOD)
     sandbox.run()
     return sandbox
+
+
+@pytest.fixture
+def ran(ran_once: Sandbox, tmp_path: Path) -> Sandbox:
+    return ran_once.copied(tmp_path / "workspace")
 
 
 def test_what_is_due_goes_in_one_request_under_the_rows_ids_with_the_key(ran: Sandbox):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from flows.cli import app
-from tests.conftest import Sandbox
+from tests.conftest import Sandbox, build_sandbox
 from views.quality import share_text
 
 ROWS = (
@@ -17,8 +17,9 @@ ROWS = (
 )
 
 
-@pytest.fixture
-def page(sandbox: Sandbox) -> str:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    sandbox = build_sandbox(tmp_path_factory.mktemp("page") / "workspace")
     sandbox.answers(*ROWS)
     sandbox.run()
     return (sandbox.root / "warehouse/published/current/quality.html").read_text()
