@@ -11,7 +11,18 @@ import sys
 import pytest
 
 from contracts.gx_polars.support import supported
-from tests.gx_polars.parity import CASES, Engines, differences
+from tests.gx_polars.parity import (
+    CASES,
+    Draw,
+    Engines,
+    by_key,
+    differences,
+    disagreements,
+    format_of,
+    frame_of,
+    suite_of,
+    told_once,
+)
 
 FRAMES = int(os.environ.get("ANSWERABLE_PARITY_FRAMES", "42"))
 SEED = os.environ.get("ANSWERABLE_PARITY_SEED", "20261122")
@@ -38,6 +49,19 @@ def test_every_supported_expectation_is_compared():
 
 def test_two_thousand_cases_are_compared():
     assert FRAMES * len(CASES) >= 2_000 or "ANSWERABLE_PARITY_FRAMES" in os.environ
+
+
+def test_configurations_that_are_made_once_give_what_those_that_are_made_anew_give(
+    engines: Engines, first_seed: int
+):
+    draw = Draw(first_seed)
+    frame, suite, wanted = frame_of(draw.random), suite_of(draw, len(CASES)), format_of(draw)
+    for validate in (engines.pandas, engines.polars):
+        anew = by_key(validate(frame, suite, wanted))
+        with told_once():
+            once = by_key(validate(frame, suite, wanted))
+        assert once.keys() == anew.keys()
+        assert [said for key in anew for said in disagreements(anew[key], once[key])] == []
 
 
 @pytest.mark.slow
