@@ -1,8 +1,10 @@
 """Fixtures everyone uses: drawn tables, small workspaces, and the synthetic company, run once."""
 
 import atexit
+import fcntl
 import gc
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -320,7 +322,8 @@ class Company:
 
     Attributes:
         root: Its workspace.
-        outcome: What the run did that read the late file; one before it had published without.
+        outcome: What the run did that read the late file; one before it had published without. Its folders are those
+            that this workspace was copied from.
     """
 
     root: Path
@@ -333,16 +336,30 @@ class Company:
 
 @pytest.fixture(scope="session")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    """The synthetic company at a small scale, run inline."""
+    """The synthetic company at a small scale, run inline: by the first process that asks for it, and copied by each."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "company made once"
+    made.mkdir(exist_ok=True)
+    told = made / "outcome"
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            root = Path(tempfile.mkdtemp(dir=made))
+            told.write_bytes(pickle.dumps((root, run_company(root))))
+    root, outcome = pickle.loads(told.read_bytes())  # noqa: S301 - of this session
+    return Company(Sandbox(root).copied(base / "larkspur").root, outcome)
+
+
+def run_company(root: Path) -> Outcome:
+    """Generate the synthetic company and run it, first without the file that is late."""
     from examples.larkspur.generate import generate
     from examples.larkspur.late import held_back
 
-    root = tmp_path_factory.mktemp("larkspur")
     copy_company(root)
     generate(root, scale=LARKSPUR_SCALE)
     with held_back(root):
         run_inline(load(root))
-    return Company(root, run_inline(load(root)))
+    return run_inline(load(root))
 
 
 def copy_company(root: Path) -> None:
