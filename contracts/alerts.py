@@ -38,6 +38,7 @@ Reason = Literal[
     "last_week_reaches_goal",
     "bound_reaches_goal",
     "too_little_history",
+    "too_many_open",
     "no_goal",
     "data_missing",
     "not_believed",
@@ -68,6 +69,7 @@ REASONS: Mapping[Reason, str] = {
     "last_week_reaches_goal": "the bound over four weeks misses the goal, but the last week reaches it",
     "bound_reaches_goal": "the value is below the goal, but the bound over four weeks reaches it: could be chance",
     "too_little_history": "there are no four whole weeks yet",
+    "too_many_open": "too many cases are open to tell yet whether the goal is missed",
     "no_goal": "no goal is in force",
     "data_missing": "data of the last week is missing: nothing fires and nothing resolves",
     "not_believed": "the goal is missed, but the four weeks cannot be believed: nobody is named for them",
@@ -123,11 +125,12 @@ class Week:
     Attributes:
         end: First day after it.
         n: Observations of the week; 0 when nothing was observed.
-        value: The week's value.
+        value: The week's value; None too while too many of its cases are open to tell.
         goal: Level of the goal in force when it closed; None without one.
         is_below: Whether its value misses the goal.
         is_breach: Whether the goal is missed on evidence: bound over four weeks, and the week.
-        is_pool_below: Whether the four weeks' value misses the goal; None when there are no four weeks.
+        is_pool_below: Whether the four weeks' value misses the goal; None when there are no four weeks, or
+            too many of their cases are open to tell.
         pool_n: Observations of the four weeks.
         pool_value: Their value.
         pool_low: Lower end of its 95 % interval.

@@ -111,7 +111,7 @@ def decide_touchpoint(evidence: Evidence, before: Episode | None, around: Around
 
     Fires on `is_breach` alone, resolves when as many weeks in a row as the settings ask for, all ended
     since it fired, reach the goal over their four weeks. A week without data does neither, nor does one
-    whose four weeks cannot be believed.
+    whose four weeks cannot be believed; one of which too many cases are open for a value ends nothing.
     """
     facts = facts_of(evidence)
     status = _status(evidence)
@@ -227,12 +227,19 @@ def _status(evidence: Evidence) -> Reason:
         return "data_missing"
     if last.is_breach:
         return "not_believed" if last.doubts else "breach_on_evidence"
-    if last.is_pool_below is None:
-        return "too_little_history"
-    if not last.is_pool_below:
+    return _no_breach(last, evidence)
+
+
+def _no_breach(last: Week, evidence: Evidence) -> Reason:
+    """Why a week with data is no breach."""
+    if last.is_pool_below is False:
         return "at_goal"
     misses = last.bound is not None and last.goal is not None and _misses(last.bound, last.goal, evidence)
-    return "last_week_reaches_goal" if misses else "bound_reaches_goal"
+    if last.is_pool_below and not misses:
+        return "bound_reaches_goal"
+    if last.value is None or (last.is_pool_below is None and last.pool_n > 0):
+        return "too_many_open"
+    return "last_week_reaches_goal" if last.is_pool_below else "too_little_history"
 
 
 def _misses(value: float, goal: float, evidence: Evidence) -> bool:
@@ -247,7 +254,7 @@ def _unfired(
     if status != "breach_on_evidence":
         if before is None:
             return Decision(key=key, reason=status, facts=facts)
-        if status in ("data_missing", "not_believed"):
+        if status in ("data_missing", "not_believed", "too_many_open"):
             after = replace(before, reason=status, facts=facts)
             return Decision(key=key, reason=status, before=before, after=after, facts=facts)
         return _ended(before, around, "did_not_last", facts)

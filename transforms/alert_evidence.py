@@ -221,25 +221,33 @@ def _doubts() -> pl.Expr:
 
 
 def _week(row: Mapping[str, Any]) -> Week:
-    value, goal = row["pool_value"], row["goal"]
-    is_higher = row["direction"] == "higher"
-    known = value is not None and goal is not None
     return Week(
         end=row["period_end"],
         n=row["n"],
         value=row["value"],
-        goal=goal,
+        goal=row["goal"],
         is_below=bool(row["is_below_goal"]),
         is_breach=bool(row["is_breach"]),
-        is_pool_below=(value < goal if is_higher else value > goal) if known else None,
+        is_pool_below=_is_pool_below(row),
         pool_n=row["pool_n"] or 0,
-        pool_value=value,
+        pool_value=row["pool_value"],
         pool_low=row["pool_low"],
         pool_high=row["pool_high"],
         bound=row["breach_bound"],
         trust=row["trust"],
         doubts=tuple(row["doubts"] or ()),
     )
+
+
+def _is_pool_below(row: Mapping[str, Any]) -> bool | None:
+    """Whether four weeks miss the goal, as `verdict.below_goal` says it of a row."""
+    value, low, goal = (row[name] for name in ("pool_value", "pool_low", "goal"))
+    is_higher = row["direction"] == "higher"
+    if goal is None:
+        return None
+    if value is not None:
+        return value < goal if is_higher else value > goal
+    return True if low is not None and low > goal and not is_higher else None
 
 
 def _filled(weeks: Mapping[date, Week], judged: date) -> tuple[Week, ...]:

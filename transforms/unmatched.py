@@ -32,6 +32,7 @@ def unmatched_share(by_touchpoint: pl.LazyFrame, by_company: pl.LazyFrame, goal:
             value=pl.when(some).then(pl.col("unmatched_count") / pl.col("event_count")),
             value_low=pl.when(some).then(low),
             value_high=pl.when(some).then(high),
+            n="event_count",
             goal=pl.lit(goal),
             direction=pl.lit("lower", dtype=pl.Enum(["higher", "lower"])),
         )

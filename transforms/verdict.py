@@ -13,10 +13,11 @@ _higher = pl.col("direction") == "higher"
 
 
 def verdict() -> pl.Expr:
-    """The verdict on a row with value, value_low, value_high, goal and direction.
+    """The verdict on a row with n, value, value_low, value_high, goal and direction.
 
     met: the whole interval reaches the goal. missed: none of it does. cannot_tell: it straddles the
     goal, or the sample is too small for an interval. no_goal and no_data say what is missing.
+    A value that is beyond the longest wait so far is not known; its lower end may be, and is judged.
     """
     low, high = pl.col("value_low"), pl.col("value_high")
     met = pl.when(_higher).then(low >= _goal).otherwise(high <= _goal)
@@ -24,7 +25,7 @@ def verdict() -> pl.Expr:
     return (
         pl.when(_goal.is_null())
         .then(pl.lit("no_goal"))
-        .when(_value.is_null())
+        .when(_n == 0)
         .then(pl.lit("no_data"))
         .when(met)
         .then(pl.lit("met"))
@@ -49,8 +50,17 @@ def frozen() -> list[pl.Expr]:
 
 
 def below_goal() -> pl.Expr:
-    """Whether the value alone misses the goal, uncertainty ignored; null without value or goal."""
-    return pl.when(_higher).then(_value < _goal).otherwise(_value > _goal).alias("is_below_goal")
+    """Whether the value alone misses the goal, uncertainty ignored; null without goal, or where nothing tells.
+
+    A value that is beyond the longest wait so far misses whatever its lower end does.
+    """
+    beyond = pl.when(_value.is_null() & (pl.col("value_low") > _goal)).then(pl.lit(value=True))
+    return (
+        pl.when(_higher)
+        .then(_value < _goal)
+        .otherwise((_value > _goal).fill_null(beyond))
+        .alias("is_below_goal")
+    )
 
 
 def bound_misses_goal() -> pl.Expr:

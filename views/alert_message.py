@@ -99,8 +99,8 @@ def headline(one: Message) -> str:
             return f"{head} after {_days(one['days'])}  feed {one['scope_name']}: it delivers again as its contract says"
         return f"{where} | {'; '.join(_in_the_way(facts))}"
     place = " > ".join(part for part in (one["stage_name"], one["scope_name"]) if part)
-    what = f"{one['metric_name']} {value_text(facts['value'], facts['unit'])}"
-    if facts["value_low"] is not None:
+    what = f"{one['metric_name']} {_four_weeks(facts)}"
+    if facts["value_high"] is not None and facts["value_low"] is not None:
         ends = (value_text(facts[name], facts["unit"], bare=True) for name in ("value_low", "value_high"))
         what += f" ({'-'.join(ends)}, n={facts['n']:,}, 4 weeks)"
     else:
@@ -161,11 +161,18 @@ def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Li
 def value_text(value: float | None, unit: str, *, bare: bool = False) -> str:
     """A value in its unit, as people read it; `bare` leaves the unit out."""
     if value is None:
-        return "no value"
+        return "no value yet"
     if unit == "share":
         return f"{value * 100:.0f}" + ("" if bare else " %")
     number = f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:,.1f}"
     return number if bare or unit == "count" else f"{number} {unit}"
+
+
+def _four_weeks(facts: Mapping[str, Any]) -> str:
+    """The value of four weeks, or what is known of it while too many of their cases are open."""
+    value, low = facts["value"], facts["value_low"]
+    beyond = value is None and low is not None
+    return f"beyond {value_text(low, facts['unit'])}" if beyond else value_text(value, facts["unit"])
 
 
 def _accountable(one: Message, zone: ZoneInfo) -> str:

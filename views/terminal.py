@@ -239,6 +239,8 @@ def value_text(value: float | None, unit: str) -> str:
 def _interval(row: Mapping[str, Any]) -> str:
     if row["value_low"] is None:
         return ""
+    if row["value_high"] is None:
+        return f"from {value_text(row['value_low'], row['unit'])}"
     return f"{value_text(row['value_low'], row['unit'])} to {value_text(row['value_high'], row['unit'])}"
 
 

@@ -43,7 +43,11 @@ class Scorecard(Table):
     promoters = count("NPS answers of 9 and 10.", "answers", nullable=True)
     passives = count("NPS answers of 7 and 8.", "answers", nullable=True)
     detractors = count("NPS answers from 0 to 6.", "answers", nullable=True)
-    value = number("The metric's value; null when nothing was observed.", "metric's unit")
+    value = number(
+        "The metric's value; null when nothing was observed, or too many cases are open to tell how long they "
+        "take: it is beyond the longest wait so far then.",
+        "metric's unit",
+    )
     value_low = number("Lower end of the 95 % interval.", "metric's unit")
     value_high = number("Upper end of the 95 % interval.", "metric's unit")
     interval_method = one_of(METHODS, "How the interval was made.")
@@ -121,8 +125,9 @@ class ScorecardTouchpoint(Scorecard):
     direction = one_of(("higher", "lower"), "Which way is better.")
     verdict = one_of(
         VERDICTS,
-        "met or missed when the whole interval is on one side of the goal, else cannot_tell; no_data when "
-        "nothing was observed, or the period is stale.",
+        "met or missed when the whole interval is on one side of the goal, else cannot_tell; of a value that is "
+        "beyond the longest wait so far the lower end is judged; no_data when nothing was observed, or the "
+        "period is stale.",
     )
     is_stale = flag(
         "Whether the period reaches beyond the newest event of a feed behind it that is late or broken: "

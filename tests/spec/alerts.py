@@ -26,19 +26,21 @@ def week(
     bound: str | None,
     doubts: str | None = None,
 ) -> Week:
-    """A week as it is drawn; an empty value is not known."""
-    known = [None if text is None else float(text) for text in (value, pool, bound)]
+    """A week as it is drawn; an empty value is not known, and one that is `open` is beyond its bound."""
+    known = [None if text in (None, "open") else float(text) for text in (value, pool, bound)]
     own, four, edge = known
-    is_below = own is not None and own < GOAL
+    misses = edge is not None and edge < GOAL
+    is_below = own < GOAL if own is not None else value == "open" and misses
+    is_pool_below = four < GOAL if four is not None else (pool == "open" and misses) or None
     return Week(
         end=end,
         n=int(n or 0),
         value=own,
         goal=GOAL,
         is_below=is_below,
-        is_breach=is_below and edge is not None and edge < GOAL,
-        is_pool_below=None if four is None else four < GOAL,
-        pool_n=4 * int(n or 0),
+        is_breach=is_below and misses,
+        is_pool_below=is_pool_below,
+        pool_n=0 if pool is None else 4 * int(n or 0),
         pool_value=four,
         bound=edge,
         doubts=tuple((doubts or "").split()),

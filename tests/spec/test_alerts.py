@@ -77,6 +77,34 @@ def test_missing_data_never_resolves_and_never_fires():
     """)
 
 
+def test_while_too_many_cases_are_open_for_a_value_its_bound_can_fire_and_nothing_resolves():
+    """What is `open` is worse than its bound, however much; without a bound nobody can tell."""
+    as_drawn("""
+        n  | value | four | bound | state     | reason                      | told
+        30 | open  | open |       | -         | too_many_open               |
+        30 | open  | open | 0.85  | -         | too_many_open               |
+        30 | open  | open | 0.76  | firing    | breach_on_evidence          | breach ann
+        30 | 0.90  | 0.82 | 0.86  | firing    | value_reaches_goal          |
+        30 | 0.90  | 0.82 | 0.86  | firing    | value_reaches_goal          |
+        30 | open  | open |       | escalated | not_acknowledged            | escalated ivy
+        30 | 0.90  | 0.82 | 0.86  | escalated | value_reaches_goal          |
+        30 | 0.90  | 0.82 | 0.86  | escalated | value_reaches_goal          |
+        30 | 0.90  | 0.82 | 0.86  | resolved  | back_at_goal                | resolved ann resolved ivy
+        30 | open  | 0.70 | 0.76  | firing    | breach_on_evidence          | breach ann
+    """)
+
+
+def test_an_alert_that_waits_for_more_weeks_goes_on_waiting_while_too_many_cases_are_open():
+    as_drawn(
+        """
+        n  | value | four | bound | state   | reason              | told
+        30 | 0.66  | 0.70 | 0.76  | pending | waiting_for_windows |
+        30 | open  | open |       | pending | too_many_open       |
+        """,
+        Story(Alerts(fire_after_windows=2)),
+    )
+
+
 def test_what_cannot_be_believed_names_nobody_and_resolves_nothing():
     """A week whose four weeks are graded D, for who answered say: what has fired before stands and climbs."""
     as_drawn("""

@@ -4,6 +4,7 @@ A goal is met or missed when the whole interval says so; otherwise nobody can te
 """
 
 import math
+from datetime import date
 
 import polars as pl
 import pytest
@@ -130,3 +131,41 @@ def test_an_owners_goals_are_judged_on_their_own_part():
     counts = card.select("owner_id", "goals_met_count", "goals_missed_count", "goals_cannot_tell_count")
     assert counts.rows() == [("ada", 0, 1, 0), ("ben", 1, 0, 0)]
     assert judged(rows)["verdict"] == "cannot_tell"
+
+
+KM = "{id: wait, name: Wait, estimator: quantile, quantile: 0.5, of: cases, value: resolution_hours}"
+FOUR = ("02", "09", "16", "23")
+"""Mondays of four whole weeks."""
+
+
+def waiting(solved: int, *, at_most: float = 24, of: int = 20) -> pl.DataFrame:
+    """Every Monday of March so many tickets opened, of which so many are resolved after four hours, the others never."""
+    rows = [
+        f"2026-03-{day} {hour}:00 | ticket.{kind} | ticket | {day}-{place} | {place + 1}"
+        for day in FOUR
+        for hour, kind, many in (("08", "opened", of), ("12", "resolved", solved))
+        for place in range(many)
+    ]
+    goals = f"[{{metric: wait, at_most: {at_most}, due: 2026-12-31, why: it matters}}]"
+    head = "occurred_at | kind | subject_type | subject_id | customer"
+    scored = score("\n".join([head, *rows]), a_map(KM, goals), "2026-03-30")
+    return scored.card(ScorecardTouchpoint, metric="wait").sort("period", "period_end")
+
+
+def test_a_value_beyond_the_longest_wait_misses_a_goal_that_its_lower_end_misses():
+    """Of 20 tickets a week 18 are resolved after four hours and so is the median; of 4 nobody knows it, but it is days."""
+    judged = ["value", "verdict", "is_below_goal", "is_breach"]
+    last = {"period": "week", "period_start": date(2026, 3, 23)}
+    assert waiting(18).filter(**last).select(judged).row(0) == (4.0, "met", False, False)
+    assert waiting(4).filter(**last).select(judged).row(0) == (None, "missed", True, True)
+    whole = waiting(4).filter(period="rolling_28d", period_end=date(2026, 3, 30))
+    assert whole.select(judged).row(0) == (None, "missed", True, None)
+
+
+def test_a_value_beyond_the_longest_wait_cannot_be_told_while_its_lower_end_reaches_the_goal():
+    """Nobody has waited for 1,000 hours yet; and of one ticket a week nothing is known for sure."""
+    for rows in (waiting(4, at_most=1000), waiting(0, of=1)):
+        last = rows.filter(period="week", period_start=date(2026, 3, 23)).row(0, named=True)
+        told = [last[name] for name in ("value", "verdict", "is_below_goal")]
+        assert told == [None, "cannot_tell", None]
+        assert not last["is_breach"]

@@ -9,7 +9,7 @@ import pytest
 from contracts.tables import DataTrust, MetricTrust, ScorecardTouchpoint
 from flows.workspace import LoadedWorkspace, load
 from tests.conftest import Company, Sandbox
-from transforms.alert_evidence import Numbers, evidence, feed_evidence, suppliers
+from transforms.alert_evidence import Numbers, _is_pool_below, evidence, feed_evidence, suppliers
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
 
@@ -174,3 +174,11 @@ def test_a_rule_for_another_feed_supplies_nothing(sandbox: Sandbox, tmp_path: Pa
     assert suppliers("delivery", metric, workspace.atlas, workspace.feeds) == ()
     assert suppliers("order", metric, workspace.atlas, workspace.feeds) == ("survey",)
     assert tmp_path.exists()
+
+
+def test_four_weeks_beyond_the_longest_wait_are_below_their_goal_where_their_lower_end_misses_it():
+    """A goal of at most 24 hours, and no value since too many are open; or none of which anything is known."""
+    row = {"goal": 24.0, "direction": "lower", "pool_value": None}
+    told = [_is_pool_below({**row, "pool_low": low}) for low in (168.0, 24.0, None)]
+    assert told == [True, None, None]
+    assert _is_pool_below({**row, "pool_low": 168.0, "direction": "higher"}) is None

@@ -93,6 +93,21 @@ def test_lower_is_better_turns_every_sign():
     assert "Customers: 1,940 in the last 28 days\n" in text
 
 
+def test_while_too_many_cases_are_open_a_breach_says_what_the_value_is_beyond():
+    facts = {
+        **BREACH.facts,
+        "direction": "lower", "unit": "hours", "value": None, "value_low": 168.0, "value_high": None,
+        "bound": 168.0, "goal": 24.0, "week_value": None,
+    }  # fmt: skip
+    text = shown(replace(BREACH, facts=facts, expected_dissatisfied=None)).text
+    assert "CSAT beyond 168 hours (n=312, 4 weeks)  goal <= 24 hours" in text
+    assert "lower bound 168 hours > 24 hours over 4 weeks, and last week (no value yet, n=78) misses" in text
+    assert "What changed" not in text
+    unknown = shown(replace(BREACH, facts={**facts, "value_low": None, "bound": None})).text
+    assert "CSAT no value yet (n=312, 4 weeks)" in unknown
+    assert "Confidence: no interval over 4 weeks; last week (no value yet, n=78)" in unknown
+
+
 PACE = {
     "expected": 0.78, "p_meet": 0.031, "budget_used_share": 0.61, "budget_time_share": 0.4, "burn_long": 2.34,
     "burn_short": 3.1, "burn_long_weeks": 4, "burn_short_weeks": 1,
