@@ -18,6 +18,7 @@ from contracts.accountability import Metric
 from transforms.groups import numbered
 from transforms.observations import Layer, Observations
 from transforms.quantiles import (
+    LOW,
     is_censored,
     quantile_families,
     ranked_estimate,
@@ -173,12 +174,13 @@ class Gathered:
         ranked.note(large_marks, ranks[:, large], found[:, large], has_learnt=not is_known.all())
         return found[:, first[of_row]]
 
-    def wait(self, rows: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    def wait(self, rows: np.ndarray, shares: Sequence[float], ranks: np.ndarray) -> np.ndarray:
         """By when shares of cases have come to it.
 
         Args:
             rows: Rows with open cases, ascending.
             shares: The shares.
+            ranks: What `waiting.waited` takes, by row.
 
         Returns:
             What `waiting.waited` says, by row, share and column.
@@ -186,14 +188,15 @@ class Gathered:
         alike = self._marks("marks")[rows] + mixed(self._marks("open_marks")[rows])
         _, first, of_row = np.unique(alike, return_index=True, return_inverse=True)
         order = np.argsort(first)
-        sets, found = rows[first[order]], []
+        first = first[order]
+        sets, found = rows[first], []
         for groups, piece in self._stretches():
-            own = sets[slice(*np.searchsorted(sets, [piece.start, piece.stop]))]
-            if not own.size:
+            own = slice(*np.searchsorted(sets, [piece.start, piece.stop]))
+            if own.start == own.stop:
                 continue
-            numbers = groups.there[own - piece.start]
+            numbers = groups.there[sets[own] - piece.start]
             over, so_far = (_one_by_one(*groups.values(of, numbers)) for of in ("events", "open"))
-            found.append(waited(zip(over, so_far, strict=True), shares))
+            found.append(waited(zip(over, so_far, strict=True), shares, ranks[first[own]]))
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
         return np.concatenate(found)[place[of_row]]
@@ -277,7 +280,9 @@ def quantiles(found: Gathered, metrics: Sequence[Metric]) -> list[pl.LazyFrame]:
 
 def _waiting(found: Gathered, rows: pl.DataFrame, shares: Mapping[int, float]) -> Iterator[pl.LazyFrame]:
     """Quantiles of a family's rows of which some cases are open, by the numbers of their metrics."""
-    times = found.wait(rows["row"].to_numpy(), list(shares.values()))
+    asked = [rows.select(ranks_of(share)[name].alias(name) for name in LOW) for share in shares.values()]
+    ranks = np.stack([one.fill_null(-1).to_numpy() for one in asked], axis=1)
+    times = found.wait(rows["row"].to_numpy(), list(shares.values()), ranks)
     for place, number in enumerate(shares):
         told = {name: pl.Series(times[:, place, at]) for at, name in enumerate(WAITED)}
         estimated = rows.lazy().with_columns(**told).with_columns(pl.col(WAITED).fill_nan(None))

@@ -39,6 +39,7 @@ def ascending(values: pl.LazyFrame) -> pl.LazyFrame:
     return values.sort(*ASCENDING)
 
 
+LOW = ("value_low", "bound_low")
 _ENDS = tuple(f"{prefix}_{end}" for prefix in ("value", "bound") for end in ("low", "high"))
 
 
@@ -59,7 +60,11 @@ def waiting_curves(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
     at_risk = (pl.len() - pl.int_range(pl.len())).cast(pl.Float64)
     survival = (1 - event / at_risk).cum_prod()
     # Tied events one after the other give the same products and sums as all at once.
-    grown = pl.when(at_risk > 1).then(event / (at_risk * (at_risk - 1))).otherwise(float("inf")).cum_sum()
+    # An end is known once all that comes at one time has come: the curve steps down once.
+    is_last = (pl.col("value") != pl.col("value").shift(-1)).fill_null(value=True)
+    # Nobody is left after the last event: there is no interval then.
+    is_counted = pl.col("is_event") & (at_risk > 1)
+    grown = pl.when(is_counted).then(1 / (at_risk * (at_risk - 1))).otherwise(0.0).cum_sum()
     counted = values.group_by(*keys, "metric").agg(excluded=pl.col("value").null_count().cast(pl.Int64))
     curves = (
         values.filter(pl.col("value").is_not_null())
@@ -68,7 +73,7 @@ def waiting_curves(values: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
             n=pl.len().cast(pl.Int64),
             open=pl.col("is_event").not_().sum().cast(pl.Int64),
             ordered=pl.col("value"),
-            survival=survival,
+            survival=pl.when(is_last).then(survival),
             __grown=grown,
         )
     )
@@ -99,8 +104,9 @@ def estimate_waiting(curves: pl.LazyFrame, metrics: Sequence[Metric]) -> list[pl
     """Quantiles of durations of which some are not over, with their intervals.
 
     The time by which a share has come to it: smallest t with S(t) <= 1 - q, after Kaplan and Meier 1958, its
-    interval after Brookmeyer and Crowley 1982; null where too many are open to tell. Where none is open,
-    as `estimate_quantiles`.
+    interval after Brookmeyer and Crowley 1982; null where too many are open to tell. The curve gives no low end
+    either where it stays too high for that; it is then what the quantile is not below, even if all open cases ended
+    now: that of the order statistics. Where none is open, as `estimate_quantiles`.
 
     Args:
         curves: What `waiting_curves` returned.
@@ -118,10 +124,9 @@ def estimate_waiting(curves: pl.LazyFrame, metrics: Sequence[Metric]) -> list[pl
             is_open = pl.col("open") > 0
             crossed = {"value": ("survival", pl.element() <= line)}
             crossed |= {name: (f"curve_{name}", pl.element() >= log(-log(line))) for name in _ENDS}
-            told = (
-                pl.when(is_open).then(_first_where(curve, is_there)).otherwise(name).alias(name)
-                for name, (curve, is_there) in crossed.items()
-            )
+            reached = {name: _first_where(curve, is_there) for name, (curve, is_there) in crossed.items()}
+            reached |= {name: pl.coalesce(reached[name], name) for name in LOW}
+            told = (pl.when(is_open).then(one).otherwise(name).alias(name) for name, one in reached.items())
             method = pl.when(is_open).then(pl.lit("brookmeyer_crowley", dtype=METHOD))
             made.append(
                 complete.with_columns(

@@ -10,8 +10,10 @@ import polars as pl
 
 from transforms import intervals
 from transforms.estimate import CONFIDENCE, ONE_SIDED
+from transforms.quantiles import LOW
 
 WAITED = ("value", "value_low", "value_high", "bound_low", "bound_high")
+_LOW = [WAITED.index(name) for name in LOW]
 AT_ONCE = 1 << 15
 """Of so many times at once the intervals are found: a call costs as much as a thousand, and they stay in the processor's cache."""
 
@@ -36,7 +38,9 @@ class _Curve:
         return slice(*np.searchsorted(-self.survival, [np.nextafter(-1, 0), 0.0]))
 
 
-def waited(sets: Iterable[tuple[np.ndarray, np.ndarray]], shares: Sequence[float]) -> np.ndarray:
+def waited(
+    sets: Iterable[tuple[np.ndarray, np.ndarray]], shares: Sequence[float], ranks: np.ndarray
+) -> np.ndarray:
     """By when shares of cases have come to it, and the ends of the intervals.
 
     Kaplan and Meier 1958, Brookmeyer and Crowley 1982.
@@ -44,21 +48,29 @@ def waited(sets: Iterable[tuple[np.ndarray, np.ndarray]], shares: Sequence[float
     Args:
         sets: Of every set how long it took, ascending, and how long open cases have waited, ascending.
         shares: The shares.
+        ranks: By set, share and `LOW`, from 0, which of both a low end is not below; -1 for none.
 
     Returns:
         `WAITED` by set and share; NaN where too many are open to tell.
     """
     lines = [1 - share + 1e-12 for share in shares]
     found, curves, held = [np.zeros((0, len(lines), len(WAITED)))], [], 0
-    for over, so_far in sets:
+    least = np.full(ranks.shape, np.nan)
+    for (over, so_far), asked, own in zip(sets, ranks, least, strict=True):
         curves.append(_curve(over, so_far))
+        if (asked >= 0).any():
+            every = np.sort(np.concatenate([over, so_far]), kind="stable")
+            own[:] = np.where(asked >= 0, every[asked], np.nan)
         held += len(over)
         if held >= AT_ONCE:
             found.append(_read_off(curves, lines))
             curves, held = [], 0
     if curves:
         found.append(_read_off(curves, lines))
-    return np.concatenate(found)
+    times = np.concatenate(found)
+    low = times[..., _LOW]
+    times[..., _LOW] = np.where(np.isnan(low), least, low)
+    return times
 
 
 def _read_off(curves: Sequence[_Curve], lines: Sequence[float]) -> np.ndarray:
@@ -82,11 +94,9 @@ def _curve(over: np.ndarray, so_far: np.ndarray) -> _Curve:
     survival = np.cumprod(1 - 1 / at_risk)
     with np.errstate(divide="ignore"):
         grown = np.cumsum(1 / (at_risk * (at_risk - 1)))
-    if not gone[-1]:
-        return _Curve(over, survival, grown)
-    # Who has waited longest of all is the last at risk: nothing is known beyond.
-    last = survival[-1] if survival.size else 1.0
-    return _Curve(np.append(over, so_far[-1]), np.append(survival, last), np.append(grown, np.inf))
+    # What comes at one time has come once the last of it has.
+    is_last = np.append(over[1:] != over[:-1], over.size > 0)[: over.size]
+    return _Curve(over[is_last], survival[is_last], grown[is_last])
 
 
 def _ends(curves: Sequence[_Curve]) -> list[np.ndarray]:

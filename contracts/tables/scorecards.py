@@ -48,7 +48,11 @@ class Scorecard(Table):
         "take: it is beyond the longest wait so far then.",
         "metric's unit",
     )
-    value_low = number("Lower end of the 95 % interval.", "metric's unit")
+    value_low = number(
+        "Lower end of the 95 % interval; while too many cases are open for one, what the value is not below even if "
+        "they ended now.",
+        "metric's unit",
+    )
     value_high = number("Upper end of the 95 % interval.", "metric's unit")
     interval_method = one_of(METHODS, "How the interval was made.")
     previous_value = number("The value one whole period earlier.", "metric's unit")

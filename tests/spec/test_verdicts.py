@@ -162,6 +162,16 @@ def test_a_value_beyond_the_longest_wait_misses_a_goal_that_its_lower_end_misses
     assert whole.select(judged).row(0) == (None, "missed", True, None)
 
 
+def test_a_low_end_beyond_the_curve_is_what_the_value_is_not_below_however_long_the_open_cases_take():
+    """Were all 80 closed now the median would be at the 31st shortest at least, of 16 a week the 6th of 20: those of
+    the last week, who have waited for 165 hours (until 30 March 6:00, an hour less by the clock). Not the longest."""
+    ends = ["n", "value_low", "value_high"]
+    whole = waiting(4).filter(period="rolling_28d", period_end=date(2026, 3, 30))
+    week = waiting(4).filter(period="week", period_start=date(2026, 3, 23))
+    assert (whole.select(ends).row(0), week.select(ends).row(0)) == ((80, 165.0, None), (20, 165.0, None))
+    assert week["breach_bound"].item() == 165.0
+
+
 def test_a_value_beyond_the_longest_wait_cannot_be_told_while_its_lower_end_reaches_the_goal():
     """Nobody has waited for 1,000 hours yet; and of one ticket a week nothing is known for sure."""
     for rows in (waiting(4, at_most=1000), waiting(0, of=1)):
