@@ -59,6 +59,10 @@ def _waypoints(one: PlacedItem, goal: Goal, at: Path, atlas: AccountabilityMap) 
         yield Problem(one.at(*at, "baseline_at"), what, "A baseline is older than the goal.")
     if not isinstance(goal.path, tuple):
         return
+    if goal.baseline_at is not None and goal.path and goal.baseline_at.date() >= goal.path[0].by.date():
+        days = f"{goal.baseline_at:%Y-%m-%d}, is no older than its first waypoint, {goal.path[0].by:%Y-%m-%d}"
+        what = f"the baseline of {goal.metric!r}, {days}."
+        yield Problem(one.at(*at, "baseline_at"), what, "Leave waypoints out that lie before it.")
     begins, due = instant(goal.in_force_from, atlas.zone, EARLIEST), instant(goal.due, atlas.zone, LATEST)
     dates = [instant(point.by, atlas.zone, LATEST) for point in goal.path]
     for index, date in enumerate(dates):

@@ -177,6 +177,8 @@ FLAWS = [
            "map/map.yaml:16: waypoints of 'csat' are not in the order of their dates."),
     in_map("at_least: 0.8,", "at_least: 0.8, baseline: 0.7, baseline_at: 2026-12-31,",
            "map/map.yaml:16: the goal for 'csat' has its baseline when it is due."),
+    in_map("at_least: 0.8,", "at_least: 0.8, baseline: 0.6, baseline_at: 2026-06-01, path: [{by: 2026-06-01, level: 0.7}],",
+           "map/map.yaml:16: the baseline of 'csat', 2026-06-01, is no older than its first waypoint, 2026-06-01."),
     in_map("at_least: 0.8,", "at_least: 0.8, counter_metric: csat,", "map/map.yaml:16: 'csat' is its own counter-metric."),
     in_map("at_least: 0.8,", "at_least: 0.8, counter_metric: nps,", "map/map.yaml:16: metric 'nps' is not in the map."),
     in_map("at_least: 0.8,", "at_least: 0.8, set_by: ceo, approved_by: ada,", "map/map.yaml:16: seat or person 'ceo' is not in the map."),
