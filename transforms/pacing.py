@@ -93,12 +93,17 @@ def fact_goal_pacing(weeks: pl.DataFrame, told: Sequence[pl.DataFrame], moved: p
 
 
 def _weeks(pacing: Pacing) -> pl.LazyFrame:
-    """Every goal and every whole week at whose end it was in force."""
+    """Every goal and every whole week at whose end it was in force, from the first one with an event on."""
+    ends_a_week = pl.col("period").is_in(["week", "rolling_28d"]) & (pl.col("period_end").dt.weekday() == 1)
+    start, end = pl.col("period_start"), pl.col("period_end")
+    first, last = start.filter(pl.col("period") == "week").min(), end.max().dt.offset_by("-1w")
     weeks = (
         pacing.card.lazy()
-        .filter(pl.col("period") == "week", "is_final")
-        .select("period_start", "period_end")
-        .unique()
+        .filter(ends_a_week, "is_final")
+        .select(period_start=pl.date_ranges(first, last, "1w"))
+        .explode("period_start")
+        .drop_nulls()
+        .with_columns(period_end=start.dt.offset_by("1w"))
     )
     last_day = pl.col("period_end").dt.offset_by("-1d")
     metrics = pacing.atlas.metrics
@@ -128,14 +133,21 @@ def _weeks(pacing: Pacing) -> pl.LazyFrame:
 
 
 def _with_window(weeks: pl.LazyFrame, card: pl.LazyFrame) -> pl.LazyFrame:
-    """Weeks with the 28 days that end with them."""
+    """Weeks with the 28 days that end with them; nulls where these begin before the first event."""
     windows = card.filter(pl.col("period") == "rolling_28d").select(
         *SERIES, "period_end", "is_stale", *_WINDOW
     )
-    return weeks.join(windows, on=[*SERIES, "period_end"], how="left").with_columns(
-        pl.col("n", "excluded_count").fill_null(0),
-        pl.col("is_stale").fill_null(value=False),
-        pl.col("interval_method").fill_null("none"),
+    begins = card.filter(pl.col("period") == "to_date").select(pl.col("period_start").min().alias("__first"))
+    is_whole = pl.col("period_end").dt.offset_by(f"-{ROLLING_DAYS}d") >= pl.col("__first")
+    beside = weeks.join(windows, on=[*SERIES, "period_end"], how="left").join(begins, how="cross")
+    counted = beside.with_columns(pl.col("n", "excluded_count").fill_null(0))
+    return (
+        counted.with_columns(pl.when(is_whole).then(pl.col(_WINDOW)))
+        .drop("__first")
+        .with_columns(
+            pl.col("is_stale").fill_null(value=False),
+            pl.col("interval_method").fill_null("none"),
+        )
     )
 
 

@@ -85,10 +85,11 @@ def _used(rows: pl.LazyFrame, legs: pl.DataFrame) -> pl.LazyFrame:
     dated = rows.with_columns(budget_start_date=start, budget_end_date=end)
     left = (pl.col("budget_end_date") - pl.col("period_end")).dt.total_days().clip(0, None)
     passed = (pl.col("period_end") - pl.col("budget_start_date")).dt.total_days()
-    # What is still to come comes at the rate of the last 28 days, and is allowed what its middle day is.
+    # What is still to come comes at the rate of the last 28 days, of the quarter so far where there are none yet,
+    # and is allowed what its middle day is.
     middle = pl.col("period_end") + pl.duration(days=(left / 2).floor().cast(pl.Int64))
     ahead = with_expected(dated.with_columns(__left=left), legs, middle.cast(pl.Date), "expected_ahead")
-    rate = pl.when(pl.col("n") > 0).then(pl.col("n") / ROLLING_DAYS).otherwise(pl.col("n_so_far") / passed)
+    rate = (pl.col("n") / ROLLING_DAYS).fill_null(pl.col("n_so_far") / passed)
     coming = rate * pl.col("__left") * _bad_share("expected_ahead")
     whole = ahead.with_columns(
         budget_count=pl.col("allowed_so_far") + coming,

@@ -25,7 +25,7 @@ def verdict() -> pl.Expr:
     return (
         pl.when(_goal.is_null())
         .then(pl.lit("no_goal"))
-        .when(_n == 0)
+        .when(_n.fill_null(0) == 0)
         .then(pl.lit("no_data"))
         .when(met)
         .then(pl.lit("met"))

@@ -43,8 +43,12 @@ class FactGoalPacing(Table):
         "Where the path was in the middle of the 28 days that end with the week: what their value is held against.",
         "metric's unit",
     )
-    n = count("Observations of those 28 days.", "observations")
-    excluded_count = count("Observations left out of them.", "observations")
+    n = count(
+        "Observations of those 28 days; null where they begin before the first event.",
+        "observations",
+        nullable=True,
+    )
+    excluded_count = count("Observations left out of them; null likewise.", "observations", nullable=True)
     numerator = number("Their sum above the line.", "metric's unit x n")
     denominator = number("Their sum below the line.", "observations")
     value = number("Their value.", "metric's unit")

@@ -220,7 +220,43 @@ def test_a_week_without_answers_has_a_row_and_no_value():
     atlas = a_map(goals=goal())
     rows = [*answers([(8, 2)]), *answers([(8, 2)], first=9)]
     found = pacing(of_answers(rows, atlas, 10), atlas)
-    assert found["period_start"].to_list() == [monday_of(0), monday_of(9)], "weeks that any touchpoint has"
+    assert found["period_start"].to_list() == [monday_of(week) for week in range(10)]
+    assert found.select("n", "value", "path_verdict").rows()[3:9] == [(10, 0.8, "cannot_tell")] + 5 * [
+        (0, None, "no_data")
+    ]
+
+
+def test_weeks_without_answers_up_to_today_have_rows_too():
+    atlas = a_map(goals=goal())
+    found = pacing(of_answers(answers([(8, 2)] * 4), atlas, 7), atlas)
+    assert found["n"].to_list() == [None] * 3 + [40, 30, 20, 10]
+
+
+def test_a_week_without_answers_is_one_of_the_four_that_burn():
+    """Bad are two of ten, two of ten, none of none and five of ten: nine of thirty, where six are allowed."""
+    row = of_weeks([(8, 2)] * 4 + [(0, 0), (5, 5)]).row(-1, named=True)
+    assert (row["burn_long_weeks"], row["burn_long"]) == (4, pytest.approx(1.5))
+
+
+@pytest.mark.parametrize("weeks", [4, 5, 6, 7])
+def test_of_the_first_three_weeks_there_are_no_28_days_whichever_day_it_is(weeks: int):
+    found = of_weeks([(8, 2)] * weeks)
+    told = found.select("n", "excluded_count", "value", "path_verdict", "budget_used_count").rows()
+    assert told[:4] == [(None, None, None, "no_data", used) for used in (2, 4, 6)] + [
+        (40, 0, 0.8, "cannot_tell", 8)
+    ]
+
+
+def test_what_is_still_to_come_comes_as_in_the_last_28_days_even_if_that_is_not_at_all():
+    """Of 40 answers in January 8 were bad, as many as are allowed; and then nobody answered any more."""
+    atlas = a_map(goals=goal())
+    rows = [*answers([(8, 2)] * 4), f"{monday_of(8)} 09:00 | 11"]
+    last = pacing(of_answers(rows, atlas, 9), atlas).row(-1, named=True)
+    assert (last["n"], last["budget_count"], last["budget_used_share"]) == (
+        0,
+        pytest.approx(8),
+        pytest.approx(1),
+    )
 
 
 def test_a_goal_has_rows_while_it_is_in_force():
