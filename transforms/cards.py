@@ -12,7 +12,7 @@ import polars as pl
 from transforms.credit import PARTS, Scoring, named
 from transforms.estimate import ESTIMATED, estimate
 from transforms.gathered import gathered, quantiles, told
-from transforms.measure import ADDITIVE
+from transforms.measure import ADDITIVE, SUMS
 from transforms.observations import Observations
 from transforms.periods import PERIOD_COLUMNS, periodic, previous_start
 from transforms.quantiles import quantile_families
@@ -36,6 +36,8 @@ GRAINS: Mapping[str, tuple[str, ...]] = {
 CARD = pl.Enum(list(GRAINS))
 _CODES = dict.fromkeys(KEYS, pl.UInt32)
 _GOAL = ("goal", "goal_due_date")
+EXACT = ("total", "squares")
+"""Sums in whole steps, for whoever takes them from each other; null of quantiles."""
 
 
 def by_period(daily: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
@@ -61,7 +63,7 @@ def cards(
 
     Returns:
         card, the period's columns, `KEYS` (numbers, 0 where the card has no such key), metric (number),
-        n, excluded, outside, `ESTIMATED`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
+        n, excluded, outside, `ESTIMATED`, `EXACT`, previous_value, previous_n, goal, goal_due_date, direction, is_stale,
         verdict, is_below_goal, answers_needed. Only rows of one touchpoint have a goal.
     """
     grain = ["card", *PERIOD_COLUMNS, *KEYS]
@@ -73,7 +75,7 @@ def cards(
         for card, (keys, frame) in _split(periods, scoring).items()
         if card in wanted
     ).cache()
-    columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED]
+    columns = [*grain, "metric", "n", "excluded", "outside", *ESTIMATED, *EXACT]
     families = quantile_families(scoring.metrics).values()
     ranked: list[pl.LazyFrame] = []
     if only is None or any(number in only for members in families for number in members):
@@ -82,7 +84,8 @@ def cards(
     # Every estimator takes its share of the sums, and the rows are looked at again for their earlier
     # selves and their goals: each is made once.
     scaled, *unscaled = made
-    unscaled = [frame.with_columns(outside=pl.lit(0, dtype=pl.Int64)) for frame in unscaled]
+    lacking = [pl.lit(None, dtype=SUMS[name]).alias(name) for name in EXACT]
+    unscaled = [frame.with_columns(*lacking, outside=pl.lit(0, dtype=pl.Int64)) for frame in unscaled]
     rows = pl.concat(frame.select(columns) for frame in (scaled, *unscaled)).cache()
     return _judged(_with_previous(rows).cache(), scoring)
 

@@ -45,6 +45,7 @@ class Estimate:
         has_denominator: Whether n stands below the line.
         scale: What the quotient is multiplied by.
         ends: The interval at a confidence.
+        value: The quotient, where it can be told more exactly than by its two sums.
     """
 
     method: str
@@ -52,9 +53,12 @@ class Estimate:
     has_denominator: bool
     scale: float | pl.Expr
     ends: Callable[[float], intervals.Ends]
+    value: pl.Expr | None = None
 
 
-_n = pl.col("n")
+_n, _per_unit = pl.col("n"), pl.col("__per_unit")
+_middle = pl.col("total") / (_n * _per_unit)
+"""A mean, rounded once: of what is always the same it is the same."""
 
 
 def _proportion(confidence: float) -> intervals.Ends:
@@ -66,15 +70,26 @@ def _nps(confidence: float) -> intervals.Ends:
     return intervals.adjusted_wald_nps(pl.col("promoters"), pl.col("detractors"), _n, z)
 
 
+def squared_deviations(n: pl.Expr, total: pl.Expr, squares: pl.Expr) -> pl.Expr:
+    """The squared deviations from the mean, added up, of whole numbers of which n, sum and squares are known.
+
+    Told from the whole number next to the mean they are whole and exact, and not larger than the squares; what is taken
+    off then is at most half of that, so no digits are lost. Null where n is 0.
+    """
+    n, total, squares = (one.cast(pl.Int128) for one in (n, total, squares))
+    middle = (2 * total + n) // (2 * n)
+    around = squares - middle * (2 * total - n * middle)
+    return around.cast(pl.Float64) - (total - n * middle).cast(pl.Float64) ** 2 / n.cast(pl.Float64)
+
+
 def _mean(confidence: float) -> intervals.Ends:
-    spread = pl.col("sum_of_squares") - pl.col("sum") ** 2 / _n
-    variance = spread.clip(0, None) / (_n - 1)
+    variance = squared_deviations(_n, pl.col("total"), pl.col("squares")) / _per_unit**2 / (_n - 1)
     t = (_n - 1).map_batches(
         lambda freedom: intervals.t_quantiles(freedom, confidence),
         return_dtype=pl.Float64,
         is_elementwise=True,
     )
-    return intervals.student_t(pl.col("sum") / _n, variance, _n, t)
+    return intervals.student_t(_middle, variance, _n, t)
 
 
 def _count(confidence: float) -> intervals.Ends:
@@ -87,10 +102,15 @@ def _sum(confidence: float) -> intervals.Ends:
 
 
 def _of(
-    method: str, numerator: pl.Expr, ends: Callable[[float], intervals.Ends], *, scale: float = 1
+    method: str,
+    numerator: pl.Expr,
+    ends: Callable[[float], intervals.Ends],
+    *,
+    scale: float = 1,
+    value: pl.Expr | None = None,
 ) -> Estimate:
     adds_only = method in ("compound_poisson", "byar")
-    return Estimate(method, numerator, not adds_only, scale, ends)
+    return Estimate(method, numerator, not adds_only, scale, ends, value)
 
 
 def _rate(confidence: float) -> intervals.Ends:
@@ -105,9 +125,9 @@ ESTIMATES: Mapping[str, Estimate] = {
     "csat": _of("wilson", pl.col("good"), _proportion),
     "ces": _of("wilson", pl.col("good"), _proportion),
     "share": _of("wilson", pl.col("good"), _proportion),
-    "mean": _of("student_t", pl.col("sum"), _mean),
+    "mean": _of("student_t", pl.col("sum"), _mean, value=_middle),
     "sum": _of("compound_poisson", pl.col("sum"), _sum),
-    "ces_1": _of("student_t", pl.col("sum"), _mean),
+    "ces_1": _of("student_t", pl.col("sum"), _mean, value=_middle),
     "followed": _of("wilson", pl.col("good"), _proportion),
     "repeat": _of("wilson", pl.col("good"), _proportion),
     "fcr": _of("wilson", pl.col("good"), _proportion),
@@ -181,6 +201,7 @@ def estimate(
     per = pl.lit(pl.Series([metric.per for metric in every])).gather(pl.col("metric"))
     in_units = sums.with_columns(
         __per=per,
+        __per_unit=per_unit,
         sum=pl.col("total") / per_unit,
         sum_of_squares=pl.col("squares").cast(pl.Float64) / per_unit**2,
     )
@@ -200,6 +221,7 @@ def _estimated(rows: pl.LazyFrame, how: Estimate, estimator: str) -> pl.LazyFram
     known = _n > 0
     numerator = how.numerator.cast(pl.Float64)
     denominator = _n.cast(pl.Float64) if how.has_denominator else pl.lit(None, dtype=pl.Float64)
+    value = how.scale * numerator / denominator.fill_null(1.0) if how.value is None else how.value
     low, high = how.ends(CONFIDENCE)
     bound_low, bound_high = how.ends(ONE_SIDED)
     is_nps, has_sum = pl.lit(estimator == "nps"), pl.lit(estimator not in _COUNTED)
@@ -207,7 +229,7 @@ def _estimated(rows: pl.LazyFrame, how: Estimate, estimator: str) -> pl.LazyFram
         rows.with_columns(
             numerator=numerator,
             denominator=denominator,
-            value=pl.when(known).then(how.scale * numerator / denominator.fill_null(1.0)),
+            value=pl.when(known).then(value),
             value_low=pl.when(known).then(low),
             value_high=pl.when(known).then(high),
             bound_low=pl.when(known).then(bound_low),
@@ -219,5 +241,5 @@ def _estimated(rows: pl.LazyFrame, how: Estimate, estimator: str) -> pl.LazyFram
             pl.when(has_sum).then(pl.col("sum", "sum_of_squares")).name.keep(),
             pl.when(is_nps).then(pl.col("promoters", "detractors")).name.keep(),
         )
-        .drop("__per")
+        .drop("__per", "__per_unit")
     )

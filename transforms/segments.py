@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from transforms.estimate import squared_deviations
 from transforms.methods.discoveries import benjamini_hochberg, expected_by_chance
 from transforms.methods.distributions import in_order, normal_tail
 from transforms.periods import PERIOD_COLUMNS
@@ -11,7 +12,7 @@ from transforms.periods import PERIOD_COLUMNS
 LEAST = 10
 """With fewer observations on either side nothing is compared."""
 _WHOLE = [*PERIOD_COLUMNS, "touchpoint_id", "dimension", "metric"]
-_SUMS = ("n", "numerator", "sum", "sum_of_squares", "promoters", "detractors")
+_SUMS = ("n", "numerator", "sum", "total", "squares", "promoters", "detractors")
 _METHODS = ("wilson", "adjusted_wald", "student_t")
 """Intervals of metrics that are means of their observations; counts, sums and quantiles have no rest to compare."""
 
@@ -25,14 +26,15 @@ def with_comparisons(rows: pl.LazyFrame) -> pl.LazyFrame:
     together are a family of their own, since they look at the same answers again.
 
     Args:
-        rows: The period's columns, touchpoint_id, dimension, segment, metric, n, numerator, sum, sum_of_squares,
-            promoters, detractors, interval_method.
+        rows: The period's columns, touchpoint_id, dimension, segment, metric, n, numerator, sum, total and squares (in
+            whole steps), promoters, detractors, interval_method.
 
     Returns:
         The rows with rest_n, rest_value, p_value, q_value, compared_count, expected_by_chance.
     """
     # In the order of the segments, so that sums of floats are the same every time.
-    totals = {f"__{name}": in_order(pl.col(name).sort_by("segment")) for name in _SUMS}
+    totals = {f"__{name}": in_order(pl.col(name).sort_by("segment")) for name in ("numerator", "sum")}
+    totals |= {f"__{name}": pl.col(name).sum() for name in _SUMS if f"__{name}" not in totals}
     whole = rows.group_by(_WHOLE).agg(**totals)
     beside = rows.join(whole, on=_WHOLE, how="left").with_columns(
         (pl.col(f"__{name}") - pl.col(name)).alias(f"__{name}") for name in _SUMS
@@ -54,25 +56,25 @@ def _by_method(each: Mapping[str, pl.Expr]) -> pl.Expr:
     return pl.coalesce(pl.when(method == name).then(value) for name, value in each.items())
 
 
-def _mean(side: str) -> pl.Expr:
-    """The value of one side, as the scorecard scales it."""
+def _mean(side: str, added: str = "sum") -> pl.Expr:
+    """The value of one side, as the scorecard scales it; with `total` a mean in whole steps."""
     n = pl.col(f"{side}n")
     parts = {
         "wilson": pl.col(f"{side}numerator") / n,
         "adjusted_wald": 100 * (pl.col(f"{side}promoters") - pl.col(f"{side}detractors")) / n,
-        "student_t": pl.col(f"{side}sum") / n,
+        "student_t": pl.col(f"{side}{added}") / n,
     }
     return pl.when(n > 0).then(_by_method(parts))
 
 
 def _variance(side: str) -> pl.Expr:
-    """Of one side's mean."""
+    """Of one side's mean, in its own unit: the whole step, where it is a mean of values."""
     n = pl.col(f"{side}n")
     up, down = pl.col(f"{side}promoters") / n, pl.col(f"{side}detractors") / n
-    spread = pl.col(f"{side}sum_of_squares") - pl.col(f"{side}sum") ** 2 / n
+    spread = squared_deviations(n, pl.col(f"{side}total"), pl.col(f"{side}squares"))
     parts = {
         "adjusted_wald": 100**2 * (up + down - (up - down) ** 2) / n,
-        "student_t": spread.clip(0, None) / (n - 1) / n,
+        "student_t": spread / (n - 1) / n,
     }
     return _by_method(parts)
 
@@ -84,6 +86,6 @@ def _z() -> pl.Expr:
     pooled = (pl.col("numerator") + pl.col("__numerator")) / every
     of_shares = pooled * (1 - pooled) * (1 / n + 1 / rest) * every / (every - 1)
     variance = _by_method({"wilson": of_shares}).fill_null(_variance("") + _variance("__"))
-    difference = _mean("") - _mean("__")
+    difference = _mean("", "total") - _mean("__", "total")
     known = (n >= LEAST) & (rest >= LEAST) & (variance > 0)
     return pl.when(known).then(difference / variance.sqrt())

@@ -1,5 +1,6 @@
 """Laws of the published methods over drawn data."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms import intervals
+from transforms.estimate import squared_deviations
 from transforms.methods.charts import xmr
 from transforms.methods.decompose import factor_effects, rate_and_mix
 from transforms.methods.discoveries import benjamini_hochberg, benjamini_yekutieli, bonferroni, holm
@@ -270,3 +272,16 @@ def test_unbounded_retention_only_falls_and_is_never_below_bounded(seen: list[tu
     assert (unbounded["active"] >= bounded["active"]).all()
     assert (unbounded.select(pl.col("retention").diff().over("cohort")).drop_nulls().to_series() <= 0).all()
     assert (bounded.filter(pl.col("offset") == 0)["retention"] == 1).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(4 * 10**14), 4 * 10**14) | st.integers(0, 5), min_size=1, max_size=20),
+       st.integers(1, 5 * 10**7))  # fmt: skip
+def test_squared_deviations_are_those_of_fractions(drawn: list[int], times: int):
+    """Of a billion values of up to 4e14 whole steps, of which the squares only just fit into 128 bits."""
+    n, total, squares = (times * sum(one**power for one in drawn) for power in (0, 1, 2))
+    kinds = {"n": pl.Int64, "total": pl.Int128, "squares": pl.Int128}
+    frame = pl.DataFrame({"n": [n], "total": [total], "squares": [squares]}, schema=kinds)
+    found = frame.select(squared_deviations(*map(pl.col, kinds))).item()
+    expected = squares - Fraction(total) ** 2 / n
+    assert (found == 0) if expected == 0 else abs(Fraction(found) / expected - 1) < Fraction(1, 10**14)

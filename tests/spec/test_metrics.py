@@ -3,6 +3,7 @@
 What every estimator makes of a handful of events, drawn. A period's value is a quotient of sums.
 """
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
@@ -117,6 +118,30 @@ def test_a_mean_has_students_interval():
     assert row["value"] == 4
     assert row["value_low"] == pytest.approx(4 - 4.302652729749464 * 2 / 3**0.5)
     assert row["value_high"] == pytest.approx(4 + 4.302652729749464 * 2 / 3**0.5)
+
+
+def of_amounts(amounts: Sequence[float], step: float) -> dict:
+    """The row of a mean over amounts, whose goal is the first of them."""
+    rows = "\n".join(f"2026-03-02 09:00 | {amount}" for amount in amounts)
+    metric = f"{{id: basket, name: Basket, estimator: mean, value: amount, step: {step}}}"
+    goals = f"[{{metric: basket, at_least: {amounts[0]}, due: 2026-12-31, why: w}}]"
+    scored = score(f"occurred_at | amount\n{rows}", a_map(metric, goals))
+    return scored.card(ScorecardTouchpoint, metric="basket", period="to_date").row(0, named=True)
+
+
+@pytest.mark.parametrize("amount", [4.1, 0.3, 7.3, 19.9])
+def test_what_is_always_the_same_has_an_interval_without_width(amount: float):
+    row = of_amounts([amount] * 7, 0.1)
+    assert (row["value"], row["value_low"], row["value_high"]) == (amount, amount, amount)
+    assert row["verdict"] == "met"
+
+
+def test_a_spread_is_exact_however_far_from_zero():
+    """Half of 400 lie 5 cents above 5,000,000, half below: variance 0.0025 x 400 / 399, t 1.965927."""
+    row = of_amounts([4_999_999.95, 5_000_000.05] * 200, 0.01)
+    half = 1.965927295920829 * (0.0025 * 400 / 399 / 400) ** 0.5
+    assert row["value"] == 5_000_000
+    assert (row["value_high"] - row["value_low"]) / 2 == pytest.approx(half, rel=1e-6)
 
 
 def test_a_mean_of_one_has_no_interval():

@@ -82,6 +82,25 @@ def test_means_compare_by_their_sample_variances():
     assert mail["p_value"] == pytest.approx(math.erfc(1 / math.sqrt(sum(variances)) / math.sqrt(2)))
 
 
+def test_means_compare_alike_however_far_from_zero():
+    """Amounts of 1 and 5 cents, and the same above five billion: the digits before them are not lost."""
+
+    def p_values(above: int) -> list[float]:
+        rows = [
+            f"2026-03-03 09:00 | {above + (0.05 if number < good else 0.01)} | {name}"
+            for name, good in (("mail", 10), ("web", 15))
+            for number in range(20)
+        ]
+        metric = "{id: mean, name: Mean, estimator: mean, value: amount, step: 0.01, by: [channel]}"
+        scored = score("\n".join(["occurred_at | amount | channel", *rows]), a_map(metric))
+        return scored.card(ScorecardSegment, **PAIR).sort("segment")["p_value"].to_list()
+
+    variances = [16 * 0.25 / 19, 16 * 0.1875 / 19]
+    expected = math.erfc(1 / math.sqrt(sum(variances)) / math.sqrt(2))
+    assert p_values(0) == pytest.approx([expected] * 2, rel=1e-9)
+    assert p_values(5_000_000_000) == pytest.approx([expected] * 2, rel=1e-9)
+
+
 def test_all_touchpoints_together_are_a_family_of_their_own():
     rows = [
         f"2026-03-03 09:00 | {5 if number % 4 else 1} | {name}"
