@@ -168,7 +168,8 @@ class Waypoint(Declaration):
 class Goal(Declaration):
     """How well a touchpoint should do: metric, level, since when, due when, and why.
 
-    Exactly one of `at_least` and `at_most`, in the metric's unit.
+    Exactly one of `at_least` and `at_most`, in the metric's unit. Every period is held against it, so the metric is none
+    that grows with its period: no count and no sum.
 
     Attributes:
         metric: What is judged.

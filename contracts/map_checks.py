@@ -37,6 +37,11 @@ _ITEMS: Mapping[str, type[Declaration]] = {
 _SECTIONS = tuple(_ITEMS)
 _STEPS = (1e-6, 1e9)
 """Sums count in whole steps: with finer ones they would not fit."""
+_GROWING = {
+    "count": "'estimator: rate', counted against an 'exposure'",
+    "sum": "'estimator: mean', or 'estimator: rate'",
+}
+"""Estimators whose values depend on how long a period is, and what can be aimed for instead."""
 VOLUME = "events"
 """The metric that counts what happened; every touchpoint has it."""
 
@@ -465,6 +470,13 @@ def _goals_fit(placed: Placed, atlas: AccountabilityMap) -> Iterator[Problem]:
                     one.at("goals", index),
                     f"touchpoint {touchpoint.id!r} has a goal for {goal.metric!r} but is not judged by it.",
                     f"Add {goal.metric!r} to its 'metrics'.",
+                )
+            if metric.estimator in _GROWING:
+                yield Problem(
+                    one.at("goals", index),
+                    f"the goal for {goal.metric!r} is {goal.level:g}, but a {metric.estimator} grows with its period: "
+                    "a week that meets it makes a quarter that does not.",
+                    f"Set it for a metric with {_GROWING[metric.estimator]}.",
                 )
             if (goal.at_least is None) == (metric.direction == "higher"):
                 word = "at_least" if metric.direction == "higher" else "at_most"

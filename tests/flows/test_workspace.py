@@ -179,6 +179,12 @@ FLAWS = [
            "map/map.yaml:16: the goal for 'csat' has its baseline when it is due."),
     in_map("at_least: 0.8,", "at_least: 0.8, baseline: 0.6, baseline_at: 2026-06-01, path: [{by: 2026-06-01, level: 0.7}],",
            "map/map.yaml:16: the baseline of 'csat', 2026-06-01, is no older than its first waypoint, 2026-06-01."),
+    in_map("estimator: csat,", "estimator: count,",
+           "map/map.yaml:16: the goal for 'csat' is 0.8, but a count grows with its period: a week that meets it makes a "
+           "quarter that does not. Set it for a metric with 'estimator: rate', counted against an 'exposure'."),
+    in_map("estimator: csat,", "estimator: sum, value: score,",
+           "map/map.yaml:16: the goal for 'csat' is 0.8, but a sum grows with its period: a week that meets it makes a "
+           "quarter that does not. Set it for a metric with 'estimator: mean', or 'estimator: rate'."),
     in_map("at_least: 0.8,", "at_least: 0.8, counter_metric: csat,", "map/map.yaml:16: 'csat' is its own counter-metric."),
     in_map("at_least: 0.8,", "at_least: 0.8, counter_metric: nps,", "map/map.yaml:16: metric 'nps' is not in the map."),
     in_map("at_least: 0.8,", "at_least: 0.8, set_by: ceo, approved_by: ada,", "map/map.yaml:16: seat or person 'ceo' is not in the map."),
