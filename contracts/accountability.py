@@ -505,6 +505,8 @@ def _flaw_of_pairs(metric: Metric) -> str:
 
 
 MOST_DIMENSIONS = 2
+MOST_STEPS = 4e14
+"""A value of more whole steps is outside: the squares of a billion of these fit into 128 bits, 1.6e38 of 1.7e38."""
 _SCORE = {"value": "score"}
 _DEFAULTS: dict[str, dict[str, object]] = {
     "nps": {**_SCORE, "low": 0, "high": 10, "unit": "points"},

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from contracts.accountability import (
     FIVE_E,
+    MOST_STEPS,
     RESERVED,
     UNMATCHED,
     AccountabilityMap,
@@ -516,7 +517,12 @@ def _scales_fit(placed: Placed, _: AccountabilityMap) -> Iterator[Problem]:
             what = f"'step' of {metric.id!r} is {metric.step:g}."
             yield Problem(one.at("step"), what, f"Write a number from {_STEPS[0]:g} to {_STEPS[1]:g}.")
         low, high = metric.low, metric.high
-        if low is not None and high is not None and low >= high:
+        if low is not None and high is not None and max(-low, high) > MOST_STEPS * metric.step:
+            what = f"the scale of {metric.id!r} runs from {low} to {high} in steps of {metric.step:g}."
+            yield Problem(
+                one.at("step"), what, "Write a coarser 'step': with more of them sums would not fit."
+            )
+        elif low is not None and high is not None and low >= high:
             yield Problem(one.at("low"), f"the scale of {metric.id!r} runs from {low} to {high}.", "Turn it.")
         elif metric.top is not None and not _within(metric.top, low, high):
             what = f"'top' {metric.top} of {metric.id!r} lies outside its scale, {low} to {high}."

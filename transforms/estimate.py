@@ -57,7 +57,7 @@ class Estimate:
 
 
 _n, _per_unit = pl.col("n"), pl.col("__per_unit")
-_middle = pl.col("total") / (_n * _per_unit)
+_middle = pl.col("total").cast(pl.Float64) / (_n * _per_unit)
 """A mean, rounded once: of what is always the same it is the same."""
 
 
@@ -145,7 +145,7 @@ ABOVE: Mapping[str, pl.Expr] = {
 
 def above_the_line(estimator: pl.Expr) -> pl.Expr:
     """The additive column that stands above the line, in whole steps; null for what is no quotient."""
-    total = pl.lit(None, dtype=pl.Int64)
+    total = pl.lit(None, dtype=pl.Int128)
     for name, above in ABOVE.items():
         total = pl.when(estimator == name).then(above).otherwise(total)
     return total
@@ -202,7 +202,7 @@ def estimate(
     in_units = sums.with_columns(
         __per=per,
         __per_unit=per_unit,
-        sum=pl.col("total") / per_unit,
+        sum=pl.col("total").cast(pl.Float64) / per_unit,
         sum_of_squares=pl.col("squares").cast(pl.Float64) / per_unit**2,
     )
     parts = []

@@ -42,19 +42,31 @@ class Groups:
         return np.full(len(self.sizes), number, dtype=kind)
 
     def add_up(self, values: np.ndarray) -> np.ndarray:
-        """The sum of whole numbers in every group, exact; or how many are true."""
+        """The sum of whole numbers in every group, exact up to 64 bits; or how many are true."""
         total = np.zeros(len(self.sizes), dtype=np.int64)
         np.add.at(total, self.of_row, values.astype(np.int64, copy=False))
         return total
 
+    def total(self, values: np.ndarray) -> pl.Series:
+        """The sum of whole numbers in every group, exact however large."""
+        if _largest(values) * len(values) <= _LARGEST:
+            return pl.Series(self.add_up(values)).cast(pl.Int128)
+        return self._wide(values, pl.col("steps"))
+
     def squares(self, values: np.ndarray) -> pl.Series:
         """The sum of the squares of whole numbers in every group, exact."""
-        largest = max(-int(values.min(initial=0)), int(values.max(initial=0)))
-        if largest**2 * len(values) <= _LARGEST:
+        if _largest(values) ** 2 * len(values) <= _LARGEST:
             return pl.Series(self.add_up(values * values)).cast(pl.Int128)
-        steps = pl.col("steps").cast(pl.Int128)
-        wide = pl.DataFrame({"group": self.of_row, "steps": values})
-        return wide.group_by("group").agg((steps * steps).sum()).sort("group")["steps"]
+        return self._wide(values, pl.col("steps") * pl.col("steps"))
+
+    def _wide(self, values: np.ndarray, of: pl.Expr) -> pl.Series:
+        """The sum of something of whole numbers in every group, in 128 bits."""
+        wide = pl.DataFrame({"group": self.of_row, "steps": values}, schema_overrides={"steps": pl.Int128})
+        return wide.group_by("group").agg(of.sum()).sort("group")["steps"]
+
+
+def _largest(values: np.ndarray) -> int:
+    return max(-int(values.min(initial=0)), int(values.max(initial=0)))
 
 
 def grouped(rows: Columns) -> Groups:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from contracts.accountability import Metric
+from contracts.accountability import MOST_STEPS, Metric
 from contracts.events import Codebook
 from transforms.durations import HOUR, in_units
 from transforms.predicates import where_coded
@@ -29,7 +29,7 @@ SUMS: Mapping[str, pl.DataType] = {
     "excluded": pl.Int64(),
     "outside": pl.Int64(),
     "good": pl.Int64(),
-    "total": pl.Int64(),
+    "total": pl.Int128(),
     "squares": pl.Int128(),
     "promoters": pl.Int64(),
     "detractors": pl.Int64(),
@@ -38,7 +38,7 @@ SUMS: Mapping[str, pl.DataType] = {
 
 metric: number of the metric, from 1; 0 is `events`, the count of what happened. dimension: number of
 the dimension in the metric's `by`, from 1; 0 for the whole. segment: code of the dimension's value.
-outside: of the excluded ones those outside the scale; the others have no value, or none that is known yet.
+outside: of the excluded ones those outside the scale, or of more than `MOST_STEPS`; the others have no value, or none that is known yet.
 total, squares: in steps of the metric and their squares.
 """
 
@@ -251,7 +251,7 @@ def _sums(base: pl.LazyFrame, metric: Metric, number: int, codebook: Codebook) -
             excluded=(~pl.col("__valid")).sum(),
             outside=pl.col("__outside").sum(),
             good=pl.col("__good").sum(),
-            total=pl.col("__steps").sum(),
+            total=steps.sum(),
             squares=(steps * steps).sum(),
             promoters=pl.col("__promoter").sum(),
             detractors=pl.col("__detractor").sum(),
@@ -270,8 +270,7 @@ def observed(metric: Metric, codebook: Codebook) -> list[pl.Expr]:
     is_nps, is_scored = metric.estimator == "nps", metric.estimator in ("csat", "ces")
     top = value >= metric.top if is_scored and metric.top is not None else no
     better = where_coded(metric.good, codebook) if metric.estimator == "share" else top
-    has_scale = metric.low is not None and metric.high is not None
-    outside = value.is_not_null() & ~valid if has_scale else no
+    outside = value.is_not_null() & ~valid
     return [
         valid.alias("__valid"),
         outside.alias("__outside"),
@@ -305,11 +304,13 @@ def value_of(metric: Metric, codebook: Codebook) -> pl.Expr:
 
 def in_scale(metric: Metric, codebook: Codebook) -> pl.Expr:
     """Whether an event gives a metric an observation, once it is in its base."""
-    value = value_of(metric, codebook)
-    inside = value.is_not_null()
-    if metric.low is not None and metric.high is not None:
-        inside = value.is_between(metric.low, metric.high)
-    return inside.fill_null(value=False)
+    if metric.value is None:
+        return pl.lit(value=True)
+    low, high = metric.low, metric.high
+    if low is None or high is None:
+        high = MOST_STEPS * metric.step
+        low = -high
+    return value_of(metric, codebook).is_between(low, high).fill_null(value=False)
 
 
 def shaped(summed: pl.LazyFrame) -> pl.LazyFrame:

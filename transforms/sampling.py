@@ -124,7 +124,8 @@ def sampled_daily(
                 _filled(there),
             ]
             summed = _ripe(pl.concat(rows).with_columns(metric=pl.lit(number, dtype=pl.UInt16)), known, days)
-            parts.append(summed.group_by("date", *GRAIN).agg(pl.col(*SAMPLED).sum()))
+            wide = summed.with_columns(pl.col("score").cast(pl.Int128))
+            parts.append(wide.group_by("date", *GRAIN).agg(pl.col(*SAMPLED).sum()))
     return pl.concat(parts) if parts else _no_daily()
 
 
@@ -205,7 +206,9 @@ def sample_schemas(metrics: Sequence[Metric]) -> dict[str, dict[str, pl.DataType
 
 def _no_daily() -> pl.LazyFrame:
     kinds = {"touchpoint": pl.UInt16, "metric": pl.UInt16, "dimension": pl.UInt8, "segment": pl.UInt32}
-    return pl.LazyFrame(schema={"date": pl.Date, **kinds, **dict.fromkeys(SAMPLED, pl.Int64)})
+    return pl.LazyFrame(
+        schema={"date": pl.Date, **kinds, **dict.fromkeys(SAMPLED, pl.Int64), "score": pl.Int128}
+    )
 
 
 def _score(metric: Metric, codebook: Codebook) -> pl.Expr:

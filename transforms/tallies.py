@@ -349,9 +349,9 @@ class Tally:
 def _totals(found: Groups, steps: np.ndarray) -> _Part:
     """What values in steps add up to, and their squares."""
     if steps.any():
-        return {"total": found.add_up(steps), "squares": found.squares(steps)}
-    nothing = found.all(0, np.int64)
-    return {"total": nothing, "squares": pl.Series(nothing).cast(pl.Int128)}
+        return {"total": found.total(steps), "squares": found.squares(steps)}
+    nothing = pl.Series(found.all(0, np.int64)).cast(pl.Int128)
+    return {"total": nothing, "squares": nothing}
 
 
 def _metric_behind(touchpoint: np.ndarray, feed: np.ndarray, number: int) -> dict[str, np.ndarray]:

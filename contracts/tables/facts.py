@@ -30,7 +30,10 @@ class MeasureDaily(Table):
     excluded_missing_count = count(
         "Left out because there is no value, or none that is known yet.", "observations"
     )
-    excluded_outside_count = count("Left out because the score is outside its scale.", "observations")
+    excluded_outside_count = count(
+        "Left out because the score is outside its scale, or the value is of more than 4e14 steps.",
+        "observations",
+    )
     numerator = number("Sum above the line.", "metric's unit x n")
     denominator = number("Sum below the line.", "observations")
     sum = number("Sum of the observed values.", "metric's unit x n")

@@ -209,6 +209,8 @@ def test_groups_are_those_of_a_hash(drawn: list[tuple], by: list[str], always: i
             "v": groups.add_up(frame["v"].to_numpy()),
             **groups.keys,
             "squares": groups.squares(frame["v"].to_numpy()),
+            "total": groups.total(frame["v"].to_numpy()),
+            "large": groups.total(frame["c"].to_numpy()),
             "even": groups.add_up((frame["v"] % 2 == 0).to_numpy()),
         }
     )
@@ -218,6 +220,8 @@ def test_groups_are_those_of_a_hash(drawn: list[tuple], by: list[str], always: i
         "n": pl.len().cast(pl.Int64),
         "v": v.sum(),
         "squares": (wide * wide).sum(),
+        "total": wide.sum(),
+        "large": pl.col("c").cast(pl.Int128).sum(),
         "even": (v % 2 == 0).sum().cast(pl.Int64),
     }
     expected = frame.group_by(by).agg(**{name: of for name, of in sums.items() if name not in by})

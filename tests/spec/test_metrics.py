@@ -166,6 +166,26 @@ def test_a_sum_adds_whole_steps_exactly():
     assert whole(scored, "s")["value"] == 1.0
 
 
+@pytest.mark.parametrize(("step", "amount"), [(0.01, 1e12), (0.001, 4e11), (0.000001, 4e8)])
+def test_sums_of_the_largest_amounts_are_exact(step: float, amount: float):
+    """A hundred thousand of 1e14 steps and more are beyond 64 bits."""
+    rows = pl.DataFrame({"occurred_at": ["2026-03-02 09:00"], "amount": [amount]}).select(
+        pl.all().repeat_by(100_000).explode()
+    )
+    metric = f"{{id: s, name: S, estimator: sum, value: amount, step: {step}}}"
+    row = whole(score(rows, a_map(metric)), "s")
+    assert (row["n"], row["value"]) == (100_000, 100_000 * amount)
+    assert row["sum_of_squares"] == pytest.approx(100_000 * amount**2)
+
+
+def test_an_amount_of_more_steps_than_can_be_added_up_is_left_out_and_counted():
+    lines = [f"2026-03-02 09:00 | {amount}" for amount in ("5e8", "-5e8", "1e30", "inf", "NaN", "7", "")]
+    text = "\n".join(["occurred_at | amount", *lines])
+    row = whole(score(text, a_map("{id: s, name: S, estimator: mean, value: amount, step: 0.000001}")), "s")
+    told = ("n", "value", "excluded_outside_count", "excluded_missing_count")
+    assert [row[name] for name in told] == [1, 7, 5, 1]
+
+
 def test_events_are_counted_for_every_touchpoint():
     scored = score(
         """
