@@ -14,6 +14,7 @@ import polars as pl
 
 from transforms.methods import student
 from transforms.methods.distributions import beta_quantile
+from transforms.methods.ranks import low_ranks
 
 Ends = tuple[pl.Expr, pl.Expr]
 
@@ -133,12 +134,21 @@ def compound_poisson(total: pl.Expr, squares: pl.Expr, z: float) -> Ends:
     return total - half, total + half
 
 
-def order_statistic_ranks(n: pl.Expr, quantile: float, z: float) -> Ends:
+def order_statistic_ranks(n: pl.Expr, quantile: float, confidence: float) -> Ends:
     """Ranks (from 0) whose values enclose a quantile, distribution-free (Conover 1999, 3.2).
 
-    Null where the sample is too small to enclose it.
+    By the binomial distribution itself: the nearest ranks beyond which lies at most half of what the confidence leaves.
+    An end is null where the sample is too small for it.
     """
-    half = z * (n * quantile * (1 - quantile)).sqrt()
-    low, high = (n * quantile - half).floor() - 1, (n * quantile + half).ceil()
-    inside = (low >= 0) & (high <= n - 1)
-    return pl.when(inside).then(low), pl.when(inside).then(high)
+    tail = (1 - confidence) / 2
+    low, from_above = (
+        n.map_batches(
+            lambda sizes, share=share: pl.Series(
+                sizes.name, low_ranks(sizes.fill_null(0).to_numpy(), share, tail)
+            ),
+            return_dtype=pl.Int64,
+            is_elementwise=True,
+        )
+        for share in (quantile, 1 - quantile)
+    )
+    return pl.when(low >= 0).then(low), pl.when(from_above >= 0).then(n - 1 - from_above)

@@ -199,10 +199,8 @@ def ranks_of(quantile: float) -> dict[str, pl.Expr]:
     below = _place(quantile).floor().cast(pl.Int64)
     ranks = {"below": below, "above": below + 1}
     for prefix, confidence in (("value", CONFIDENCE), ("bound", ONE_SIDED)):
-        ends = intervals.order_statistic_ranks(_n, quantile, intervals.z_of(confidence))
-        ranks |= {
-            f"{prefix}_{end}": rank.cast(pl.Int64) for end, rank in zip(("low", "high"), ends, strict=True)
-        }
+        ends = intervals.order_statistic_ranks(_n, quantile, confidence)
+        ranks |= {f"{prefix}_{end}": rank for end, rank in zip(("low", "high"), ends, strict=True)}
     return {name: pl.when(rank >= 0, rank < _n).then(rank) for name, rank in ranks.items()}
 
 

@@ -46,8 +46,8 @@ def by_the_method(drawn: list[list[tuple[float, bool]]], share: float) -> pl.Dat
 
 def at_least(one: list[tuple[float, bool]], share: float, confidence: float) -> float | None:
     """What a quantile is not below: nobody has waited for less than until now."""
-    ends = order_statistic_ranks(pl.lit(len(one)), share, z_of(confidence))
-    rank = pl.select(ends[0].cast(pl.Int64)).item()
+    ends = order_statistic_ranks(pl.lit(len(one)), share, confidence)
+    rank = pl.select(ends[0]).item()
     return None if rank is None else sorted(value for value, _ in one)[rank]
 
 

@@ -95,7 +95,10 @@ def test_the_goal_in_force_on_the_last_day_counts():
 def test_a_week_is_a_breach_when_four_weeks_and_the_week_itself_say_so():
     weeks = ("2026-02-23", "2026-03-02", "2026-03-09", "2026-03-16")
     bad = [row for day in weeks for row in answers(18, 12, day)]
-    assert judged(bad, today="2026-03-23", period="week", period_start=pl.date(2026, 3, 16))["is_breach"]
+    last = judged(bad, today="2026-03-23", period="week", period_start=pl.date(2026, 3, 16))
+    assert last["is_breach"]
+    # Wilson's upper end of 72 of 120, one-sided: z 1.644854.
+    assert last["breach_bound"] == pytest.approx(0.6705731050325846, abs=1e-9)
     recovered = [row for day in weeks[:3] for row in answers(18, 12, day)] + answers(29, 1, weeks[3])
     last = judged(recovered, today="2026-03-23", period="week", period_start=pl.date(2026, 3, 16))
     assert not last["is_breach"], "the last week is above its goal"
@@ -169,7 +172,7 @@ def test_a_low_end_beyond_the_curve_is_what_the_value_is_not_below_however_long_
     whole = waiting(4).filter(period="rolling_28d", period_end=date(2026, 3, 30))
     week = waiting(4).filter(period="week", period_start=date(2026, 3, 23))
     assert (whole.select(ends).row(0), week.select(ends).row(0)) == ((80, 165.0, None), (20, 165.0, None))
-    assert week["breach_bound"].item() == 165.0
+    assert week["breach_bound"].item() == 333.0, "one side of 5 %: the 33rd, of the week before"
 
 
 def test_a_value_beyond_the_longest_wait_cannot_be_told_while_its_lower_end_reaches_the_goal():

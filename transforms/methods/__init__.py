@@ -9,6 +9,7 @@
     representation  whether those who answered resemble those they stand for
     sentinels     whether a series has left its usual range for good
     percentiles   quantiles of complete observations, by the named definitions
+    ranks         which of the values in order enclose a quantile
     survival      Kaplan-Meier with open cases, its quantiles, log-rank
     retention     customers opening, gained, back and lost; cohorts
     flows         Little's law over a window, best and worst case of a line, rates per thousand
