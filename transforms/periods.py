@@ -96,10 +96,18 @@ def _windows_of_weeks(weeks: pl.LazyFrame, calendar: Calendar) -> pl.LazyFrame:
     for later in range(ROLLING_DAYS // 7):
         end = pl.col("period_end").dt.offset_by(f"{7 * later}d")
         parts.append(_named(weeks, "rolling_28d", end.dt.offset_by(f"-{ROLLING_DAYS}d"), end))
-    # The last window and the one before it are there on every day of the week, see `_last_window`.
-    last = pl.col("period_end").is_in([calendar.today - timedelta(days=ROLLING_DAYS), calendar.today])
-    whole = (pl.col("period_end") <= calendar.today) & ((pl.col("period_start") >= calendar.first) | last)
-    return pl.concat(parts).filter(whole)
+    return pl.concat(parts).filter(is_window(calendar))
+
+
+def is_window(calendar: Calendar) -> pl.Expr:
+    """Whether 28 days are a window of a calendar: they end with one of its weeks, or are its last or the one before.
+
+    The last two are there on every day of the week and may begin before the first day; on the next day they are gone.
+    """
+    start, end = pl.col("period_start"), pl.col("period_end")
+    last = end.is_in([calendar.today - timedelta(days=ROLLING_DAYS), calendar.today])
+    of_weeks = (end.dt.weekday() == 1) & (start >= calendar.first) & (end <= calendar.today)
+    return last | of_weeks
 
 
 def _last_window(daily: pl.LazyFrame, calendar: Calendar) -> pl.LazyFrame:

@@ -15,7 +15,7 @@ from contracts.tables import (
     ScorecardTouchpoint,
     Table,
 )
-from transforms.periods import PERIOD_COLUMNS
+from transforms.periods import PERIOD_COLUMNS, Calendar, is_window
 from transforms.who_answered import ALL
 
 SCOPES: Mapping[type[Table], str | None] = {
@@ -57,15 +57,19 @@ def restatements(
 ) -> pl.DataFrame:
     """Restatement's rows of this release.
 
+    Windows of 28 days are held against each other where both releases have them: those that end on a running day
+    come and go with it.
+
     Args:
         before: Scorecards as the release before has them.
         after: The same scorecards, made now.
         between: What happened in between.
     """
+    lasting = (pl.col("period") != "rolling_28d") | (_has_window(before) & _has_window(after))
     parts = [
-        _changed(_plain(before[table], scope), _plain(after[table], scope), between).with_columns(
-            scorecard=pl.lit(table.table_name())
-        )
+        _changed(_plain(before[table], scope), _plain(after[table], scope), between)
+        .filter(lasting)
+        .with_columns(scorecard=pl.lit(table.table_name()))
         for table, scope in SCOPES.items()
         if table in before and table in after
     ]
@@ -105,6 +109,19 @@ def compared(table: type[Table]) -> list[str]:
     """The columns of a scorecard that are held against the release before."""
     scope = SCOPES[table]
     return [*([scope] if scope else []), "metric", *PERIOD_COLUMNS, *_VALUES]
+
+
+def _has_window(cards: Mapping[type[Table], pl.DataFrame]) -> pl.Expr:
+    """Whether a release has a window, by the days that it reports on: those of its periods `to_date`."""
+    whole = pl.concat(
+        cards[table]
+        .filter(pl.col("period").cast(pl.String) == "to_date")
+        .select("period_start", "period_end")
+        for table in SCOPES
+        if table in cards
+    )
+    first, end = whole.select(pl.col("period_start").min(), pl.col("period_end").max()).row(0)
+    return pl.lit(value=False) if first is None else is_window(Calendar(first, end - timedelta(days=1)))
 
 
 def _plain(card: pl.DataFrame, scope: str | None) -> pl.DataFrame:

@@ -157,7 +157,8 @@ class Restatement(Table):
 
     Grain: scorecard, scope, metric, period, release.
     Scope: value and n of scorecards by touchpoint, owner, team, stage and company, of periods that a release had
-        published as final.
+        published as final. Of windows of 28 days those that both releases have: the last ones of a day that is no
+        Monday are gone on the next, and so is one that reaches before the first event.
     Late data: only added to. Like fact_alert it has a history of its own: it cannot be made anew from
         deliveries, and is carried from release to release for `retention.restatement_days`. A file of 131,072
         rows or more is full: the next rows come into another one, and its own leave together, once all are so old.

@@ -4,14 +4,16 @@ A release that changes a value of a period which the release before had publishe
 what it is, and what changed in between.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
 
 from contracts.tables import Restatement, ScorecardCompany, ScorecardTouchpoint
 from tests.conftest import Sandbox
-from transforms.restatement import Between, kept, marks_of, restatements, with_restated
+from tests.spec.pipeline import a_map, score
+from transforms.restatement import SCOPES, Between, kept, marks_of, restatements, with_restated
 
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
 SCHEMA = ScorecardTouchpoint.published_schema()
@@ -131,6 +133,79 @@ def test_a_restated_row_is_flagged_for_good_and_no_other():
     assert kept(log, NOW.replace(year=2028), 365).height == 0
 
 
+ONE_A_DAY = [f"{date(2026, 1, 5) + timedelta(days=day)} 10:00 | {1 + day % 5}" for day in range(84)]
+"""From a Monday on; 4 and 5 are good."""
+
+
+def as_of(day: str, *left_out: str, more: tuple[str, ...] = ()) -> dict:
+    """Scorecards as of a day, of one answer a day and more; without those of some days."""
+    rows = [one for one in ONE_A_DAY if one[:10] < day and one[:10] not in left_out]
+    made = score("\n".join(["occurred_at | score", *rows, *more]), a_map(), day)
+    return {table: made.tables[table] for table in SCOPES}
+
+
+def restated_between(before: str, after: str, *left_out: str, more: tuple[str, ...] = ()) -> pl.DataFrame:
+    between = Between(release=2, now=NOW, ended=date.fromisoformat(before), has_events=True, has_map=False)
+    made = restatements(as_of(before), as_of(after, *left_out, more=more), between)
+    Restatement.validate(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("2026-03-18", "2026-03-19", id="from a Wednesday to the next day"),
+        pytest.param("2026-03-22", "2026-03-23", id="from a Sunday to a Monday"),
+        pytest.param("2026-03-23", "2026-03-24", id="from a Monday to the next day"),
+        pytest.param(
+            "2026-02-23", "2026-03-02", id="a week later, with a window from before the first answer"
+        ),
+        pytest.param("2026-03-18", "2026-03-18", id="the same day"),
+    ],
+)
+def test_time_alone_restates_nothing(before: str, after: str):
+    assert restated_between(before, after).rows() == []
+
+
+WINDOWS = {"scorecard": "scorecard_touchpoint", "metric": "csat", "period": "rolling_28d"}
+
+
+def test_a_late_answer_restates_the_windows_that_both_releases_have():
+    """| window            | Wednesday the 18th | Thursday the 19th |
+    | ----------------- | ------------------ | ----------------- |
+    | 2 Feb to 2 March  | is there           | is there          |
+    | 9 Feb to 9 March  | is there           | is there          |
+    | 16 Feb to 16 March| is there           | is there          |
+    | 18 Feb to 18 March| the last one       | gone              |
+    | 19 Feb to 19 March| not yet            | the last one      |
+    """
+    late = restated_between("2026-03-18", "2026-03-19", more=("2026-03-01 11:00 | 5",)).filter(**WINDOWS)
+    assert late.sort("period_end").select("period_end", "n_was", "n_is", "why").rows() == [
+        (date(2026, 3, day), 28, 29, "late events") for day in (2, 9, 16)
+    ]
+
+
+def test_what_is_withdrawn_is_restated_in_the_windows_that_both_releases_have():
+    gone = restated_between("2026-03-18", "2026-03-19", "2026-03-10").filter(**WINDOWS)
+    assert gone.select("period_end", "n_was", "n_is", "why").rows() == [
+        (date(2026, 3, 16), 28, 27, "withdrawn")
+    ]
+
+
+def test_the_last_window_of_a_day_is_restated_on_that_day_and_when_it_is_the_one_before():
+    for after in ("2026-03-18", "2026-04-15"):
+        late = restated_between("2026-03-18", after, more=("2026-03-17 11:00 | 5",)).filter(**WINDOWS)
+        assert late.select("period_end", "n_was", "n_is").rows() == [(date(2026, 3, 18), 28, 29)]
+
+
+def test_a_window_of_which_all_is_withdrawn_is_restated_to_nothing():
+    february = [str(date(2026, 2, 2) + timedelta(days=day)) for day in range(28)]
+    gone = restated_between("2026-03-18", "2026-03-19", *february).filter(**WINDOWS, n_is=0)
+    assert gone.select("period_end", "n_was", "value_is", "why").rows() == [
+        (date(2026, 3, 2), 28, None, "withdrawn")
+    ]
+
+
 EARLY, LATE = "a,a@x.de,2026-02-03T10:00:00,web,order,5", "b,b@x.de,2026-02-04T10:00:00,web,order,1"
 
 
@@ -150,6 +225,15 @@ def test_a_late_answer_restates_its_week_and_a_second_run_adds_nothing(sandbox: 
     assert sandbox.run().is_unchanged
     flagged = sandbox.table("scorecard_touchpoint").filter("is_restated", metric="csat", period="week")
     assert flagged["period_start"].to_list() == [date(2026, 2, 2)]
+
+
+def test_a_later_clock_restates_nothing(sandbox: Sandbox):
+    days = [date(2026, 1, 5) + timedelta(days=day) for day in range(70)]
+    sandbox.answers(*[f"{day},{day}@x.de,{day}T10:00:00,web,order,{1 + day.day % 5}" for day in days])
+    for before, after in pairwise(["2026-03-02", "2026-03-18", "2026-03-19", "2026-03-23"]):
+        sandbox.replace("answerable.yaml", before, after)
+        sandbox.run()
+    assert sandbox.table("restatement").is_empty()
 
 
 def test_every_change_stays_in_the_log_with_its_reason(sandbox: Sandbox):
