@@ -142,6 +142,49 @@ def test_a_score_that_never_differs_explains_nothing():
     assert found.select("weight", "is_clear", "rank").row(0) == (0.0, False, 3)
 
 
+RARELY_4 = [5] * 399 + [4]
+"""Of 400 cases drawn with replacement, 37 % of samples are without the one."""
+
+
+@pytest.mark.parametrize("method", ["lmg", "johnson"])
+def test_a_score_that_differs_once_explains_nothing_in_samples_without_it(method: str):
+    found = weighed(answers(shops=RARELY_4), standing(more=f", method: {method}"))
+    shops = found.row(by_predicate=pl.col("touchpoint_id") == "shops", named=True)
+    assert 0 < shops["weight"] < 0.01
+    assert shops["weight_low"] == pytest.approx(0, abs=1e-9)
+    assert not shops["is_clear"]
+    assert found.filter("is_clear")["touchpoint_id"].to_list() == ["food", "toilets"]
+
+
+@pytest.mark.parametrize("method", ["lmg", "johnson"])
+def test_scores_that_differ_from_each_other_once_share_what_they_explain_in_samples_without_it(method: str):
+    food = answers()["attribute_food"].to_numpy()
+    shops = np.append(6 - food[:1], food[1:])
+    found = weighed(answers(food=food, shops=shops), standing(more=f", method: {method}"))
+    by_name = {row["touchpoint_id"]: row for row in found.iter_rows(named=True)}
+    assert found["weight"].sum() == pytest.approx(found["r_squared"][0], abs=1e-9)
+    # In 37 % of samples they are one: each has half of what food explains alone.
+    half = weighed(answers()).filter(touchpoint_id="food")["weight"][0] / 2
+    for name in ("food", "shops"):
+        assert by_name[name]["weight_low"] < half < by_name[name]["weight_high"], name
+        assert by_name[name]["weight_high"] < 2 * half, name
+
+
+@pytest.mark.parametrize("method", ["lmg", "johnson"])
+def test_a_whole_that_differs_once_is_explained_by_nothing_in_samples_without_it(method: str):
+    found = weighed(answers(whole=RARELY_4), standing(more=f", method: {method}"))
+    assert found["refused"].null_count() == 3
+    assert found["weight_low"].to_list() == pytest.approx([0] * 3, abs=1e-9)
+    assert found["is_clear"].to_list() == [False] * 3
+
+
+def test_a_score_that_differs_only_where_answers_count_for_nobody_explains_nothing():
+    found = weighed(answers(shops=RARELY_4, size=[1] * 399 + [0]), standing(more=", weight: size")).filter(
+        touchpoint_id="shops"
+    )
+    assert found.select("weight", "weight_low", "weight_high", "is_clear").row(0) == (0, 0, 0, False)
+
+
 def test_weights_of_answers_count():
     n = np.random.default_rng(3).integers(1, 6, 400)
     doubled = answers(size=n)

@@ -11,6 +11,8 @@ import polars as pl
 
 Method = Literal["lmg", "johnson"]
 _MOST = 15
+_ALIKE = 1e-9
+"""Below that an eigenvalue of the drivers' correlations is nothing: two of them are one, or some make up another."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def weigh_drivers(  # noqa: PLR0913 - a method, its weights and its bootstrap ar
     Convention: complete cases only; the sample shrinks and `excluded` says by how much. Weights are never
     negative, so a driver of nothing has a small one, not zero: see `is_clear`, for which every drawn sample
     has one more driver, of shuffled values (Tonidandel, LeBreton and Johnson 2009): a driver is clear when its
-    weight is above that one's in at least `confidence` of the samples.
+    weight is above that one's in at least `confidence` of the samples. What never differs in a sample explains
+    nothing there; drivers that are one in a sample share what they explain.
 
     Args:
         rows: One row an answer.
@@ -115,8 +118,8 @@ def weigh_drivers(  # noqa: PLR0913 - a method, its weights and its bootstrap ar
         raise ValueError(f"{complete.height} complete cases for {len(drivers)} drivers. Leave some out.")
     data = complete.select(response, *drivers).to_numpy()
     mass = complete[weight].to_numpy() if weight else np.ones(complete.height)
-    found = METHODS[method](_covariance(data, mass))
-    table = {"driver": list(drivers), "weight": found, "percent": 100 * found / found.sum()}
+    found = METHODS[method](_told_apart(_covariance(data, mass)[None]))[0]
+    table = {"driver": list(drivers), "weight": found, "percent": 100 * found / (found.sum() or 1)}
     table |= _bootstrap(data, mass, method, samples, np.random.default_rng(seed), confidence)
     return Drivers(pl.DataFrame(table), float(found.sum()), complete.height, rows.height - complete.height)
 
@@ -132,9 +135,9 @@ def _bootstrap(
     k = data.shape[1] - 1
     if samples == 0:
         return {name: pl.Series([None] * k, dtype=dtype) for name, dtype in _DRAWN.items()}
-    with_noise = [_drawn(data, mass, chance) for _ in range(samples)]
-    drawn = METHODS[method](np.stack(with_noise))
-    plain = METHODS[method](np.stack([one[:-1, :-1] for one in with_noise]))
+    with_noise = _told_apart(np.stack([_drawn(data, mass, chance) for _ in range(samples)]))
+    drawn = METHODS[method](with_noise)
+    plain = METHODS[method](with_noise[:, :-1, :-1])
     low, high = np.quantile(plain, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
     clear = (drawn[:, :-1] > drawn[:, -1:]).mean(axis=0) >= confidence
     return {"low": low, "high": high, "is_clear": clear}
@@ -151,7 +154,25 @@ def _drawn(data: np.ndarray, mass: np.ndarray, chance: np.random.Generator) -> n
 
 
 def _covariance(data: np.ndarray, mass: np.ndarray) -> np.ndarray:
-    return np.cov(data, rowvar=False, aweights=mass)
+    """Covariances; what never differs varies with nothing, and by 1 on its own, so that it explains nothing."""
+    counted = data[mass > 0]
+    never = (counted == counted[:1]).all(axis=0)
+    if never.all():
+        return np.eye(len(never))
+    found = np.cov(data, rowvar=False, aweights=mass)
+    found[never, :] = found[:, never] = 0
+    found[never, never] = 1
+    return found
+
+
+def _told_apart(samples: np.ndarray) -> np.ndarray:
+    """Covariances of samples; drivers that cannot be told apart in one get a billionth of variance each of their own."""
+    drivers = np.arange(1, samples.shape[-1])
+    inner = _standardised(samples)[:, 1:, 1:]
+    alike = np.flatnonzero(np.linalg.matrix_rank(inner, tol=_ALIKE, hermitian=True) < len(drivers))
+    apart = samples.copy()
+    apart[alike[:, None], drivers, drivers] *= 1 + _ALIKE
+    return apart
 
 
 def _standardised(covariance: np.ndarray) -> np.ndarray:
