@@ -54,7 +54,7 @@ from transforms.independence import conflicted, independence
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.lived import Lived
 from transforms.load import person_load
-from transforms.metric_trust import Known, metric_trust, sample_doubts
+from transforms.metric_trust import Known, metric_trust, sample_doubts, scales_of
 from transforms.observed import RESOLVED_BY, observed_accountability, resolved_lately
 from transforms.priorities import driver_weights, priority_mismatches
 from transforms.quality import dq_rule_results, quarantine
@@ -188,7 +188,13 @@ def _trust(
         "feed": measured.codebook.series("feed").to_list(),
     }
     known = Known(
-        measured.behind, delivered, called, found[SampleMix], found[WhoAnswered], conflicted(ledger)
+        measured.behind,
+        delivered,
+        called,
+        found[SampleMix],
+        found[WhoAnswered],
+        conflicted(ledger),
+        scales_of(workspace.atlas.metrics),
     )
     card = scored[ScorecardTouchpoint].lazy()
     graded = metric_trust(card, known, workspace.settings.grades).collect()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from contracts.accountability import Metric
 from contracts.tables import MetricTrust, SampleMix, WhoAnswered
 from contracts.tables.findings import COMPONENTS, GRADES
 from contracts.workspace import Grades
@@ -30,6 +31,7 @@ class Known:
         mix: SampleMix.
         answered: WhoAnswered.
         conflicted: touchpoint_id, metric, is_conflicted.
+        scales: What `scales_of` the map's metrics says.
     """
 
     behind: pl.DataFrame
@@ -38,6 +40,16 @@ class Known:
     mix: pl.DataFrame = field(default_factory=SampleMix.empty)
     answered: pl.DataFrame = field(default_factory=WhoAnswered.empty)
     conflicted: pl.DataFrame = field(default_factory=lambda: _CONFLICTS)
+    scales: Mapping[str, float] = field(default_factory=dict)
+
+
+def scales_of(metrics: Sequence[Metric]) -> dict[str, float]:
+    """How wide the scale is of metrics in points: an NPS's hundred, else from its lowest score to its highest."""
+    return {
+        one.id: 100.0 if one.estimator == "nps" else float(one.high - one.low)
+        for one in metrics
+        if one.unit == "points" and one.low is not None and one.high is not None
+    }
 
 
 def metric_trust(card: pl.LazyFrame, known: Known, ends: Grades | None = None) -> pl.LazyFrame:
@@ -56,9 +68,10 @@ def metric_trust(card: pl.LazyFrame, known: Known, ends: Grades | None = None) -
         .join(_mixed(known.answered), on=[*PERIOD_COLUMNS, *_PAIR], how="left")
         .join(known.conflicted.lazy(), on=_PAIR, how="left")
     )
+    half = half_width(known.scales)
     grades = {
         "n": _graded(pl.col("n"), ends.n, rises=True),
-        "precision": _graded(half_width(), ends.half_width).fill_null(pl.lit("D", dtype=GRADE)),
+        "precision": _graded(half, ends.half_width).fill_null(pl.lit("D", dtype=GRADE)),
         "freshness": pl.when("has_promise").then(
             pl.when("is_stale").then(pl.lit("D", dtype=GRADE)).otherwise(pl.lit("A", dtype=GRADE))
         ),
@@ -67,7 +80,7 @@ def metric_trust(card: pl.LazyFrame, known: Known, ends: Grades | None = None) -
         "representation": _graded(pl.col("mix_excess"), ends.mix_excess),
     }
     graded = judged.with_columns(
-        half_width().alias("half_width"), *(grade.alias(f"{name}_grade") for name, grade in grades.items())
+        half.alias("half_width"), *(grade.alias(f"{name}_grade") for name, grade in grades.items())
     )
     worst = pl.max_horizontal(pl.col(f"{name}_grade").to_physical() for name in COMPONENTS)
     is_worst = [
@@ -78,12 +91,12 @@ def metric_trust(card: pl.LazyFrame, known: Known, ends: Grades | None = None) -
     ).select(MetricTrust.column_names())
 
 
-def half_width() -> pl.Expr:
-    """Half the interval, as a share of the scale: of NPS its hundred points, of amounts the value."""
+def half_width(scales: Mapping[str, float]) -> pl.Expr:
+    """Half the interval, as a share of the scale: of scores by its width, of amounts by the value."""
     half = (pl.col("value_high") - pl.col("value_low")) / 2
-    unit = pl.col("unit")
+    width = pl.col("metric").replace_strict(scales, default=None, return_dtype=pl.Float64)
     by_value = pl.when(pl.col("value") != 0).then(half / pl.col("value").abs())
-    return pl.when(unit == "share").then(half).when(unit == "points").then(half / 100).otherwise(by_value)
+    return pl.when(pl.col("unit") == "share").then(half).otherwise(pl.coalesce(half / width, by_value))
 
 
 def _graded(value: pl.Expr, ends: Sequence[float], *, rises: bool = False) -> pl.Expr:

@@ -158,7 +158,9 @@ class MetricTrust(Table):
     n = count("Observations.", "observations")
     n_grade = one_of(GRADES, "A from 100 observations, B from 30, C from 10.")
     half_width = number(
-        "Half the 95 % interval: of a share as it is, of points by 100, else by the value.", "share of scale"
+        "Half the 95 % interval: of a share as it is, of points by the width of their scale (NPS's 100, 4 of a scale "
+        "from 1 to 5), else by the value.",
+        "share of scale",
     )
     precision_grade = one_of(GRADES, "A up to 0.05, B up to 0.10, C up to 0.20; D beyond, or unknown.")
     is_stale = flag("Whether the period reaches beyond the newest event of a late or broken feed.")

@@ -15,8 +15,9 @@ from contracts.deliveries import Delivery
 from contracts.tables import DataTrust, MetricTrust, SampleMix, Table, WhoAnswered
 from contracts.workspace import Grades
 from tests.conftest import Sandbox, drawn
+from tests.spec.pipeline import a_map
 from transforms.alert_evidence import feed_evidence
-from transforms.metric_trust import Known, metric_trust, sample_doubts
+from transforms.metric_trust import Known, metric_trust, sample_doubts, scales_of
 from transforms.trust import data_trust
 
 DAY = date(2026, 3, 2)
@@ -33,6 +34,7 @@ def graded(  # noqa: PLR0913 - everything a grade may depend on, one by one
     stale: bool = False,
     samples: dict[str, pl.DataFrame] | None = None,
     ends: Grades | None = None,
+    metric: str = "estimator: csat",
 ) -> dict:
     """One number's row: its value and interval, its n, and the rows that wait of those its feed sent."""
     middle, low, high = value
@@ -44,7 +46,13 @@ def graded(  # noqa: PLR0913 - everything a grade may depend on, one by one
     behind = pl.DataFrame({"touchpoint": [1], "metric": [1], "feed": [1]})
     trust = rows(DataTrust, feed="survey", rows_quarantined=share[0], rows_read=share[1], age_max_hours=limit)
     names = {"touchpoint": ["unmatched", "point"], "metric": ["events", "m"], "feed": [None, "survey"]}
-    known = Known(behind, trust, names, **(samples or {}))
+    known = Known(
+        behind,
+        trust,
+        names,
+        **(samples or {}),
+        scales=scales_of(a_map(f"{{id: m, name: M, {metric}}}").metrics),
+    )
     return metric_trust(card.lazy(), known, ends).collect().row(0, named=True)
 
 
@@ -78,9 +86,28 @@ def test_few_observations_lower_it(n: int, grade: str):
     ],
 )
 def test_a_wide_interval_lowers_it(unit: str, value: tuple[float, ...], half: float | None, grade: str):
-    found = graded(unit, value)
+    found = graded(unit, value, metric="estimator: nps" if unit == "points" else "estimator: csat")
     assert found["half_width"] == (None if half is None else pytest.approx(half))
     assert (found["precision_grade"], found["grade"]) == (grade, grade)
+
+
+@pytest.mark.parametrize(
+    ("metric", "half", "grade"),
+    [
+        pytest.param("estimator: nps", 0.01, "A", id="of NPS's hundred"),
+        pytest.param("estimator: ces_1", 0.25, "D", id="of the 4 from 1 to 5"),
+        pytest.param(
+            "estimator: mean, value: x, unit: points, low: 0, high: 10", 0.1, "B", id="of its own 10"
+        ),
+        pytest.param(
+            "estimator: mean, value: x, unit: points", 0.3125, "D", id="of the value, without a scale"
+        ),
+    ],
+)
+def test_a_point_is_as_wide_as_its_scale_says(metric: str, half: float, grade: str):
+    """A score of 3.2, from 2.2 to 4.2."""
+    found = graded("points", (3.2, 2.2, 4.2), metric=metric)
+    assert (found["half_width"], found["precision_grade"]) == (pytest.approx(half), grade)
 
 
 def test_a_feed_that_read_no_row_is_not_graded_for_quarantine():
