@@ -1,6 +1,6 @@
 """What the weeks of every metric signal: natural process limits, baselines and runs, for all series at once.
 
-The chart follows the estimator. Shares (csat, ces, share) rest on another n every week, so their limits follow
+The chart follows the estimator. Shares (csat, ces, share, followed, repeat, fcr) rest on another n every week, so their limits follow
 it: Laney's p', which a plain p chart needs at large n. Means, quantiles, net promoter scores, counts and sums are
 charted as individuals (XmR); for counts over weeks, equal exposures, u' would be the same chart.
 """
@@ -16,6 +16,7 @@ from contracts.tables import ProcessBehaviour
 from contracts.tables.goals import CHARTS, SIGNALS
 from contracts.tenures import EARLIEST, LATEST, instant
 from transforms.business_days import monday
+from transforms.estimate import ESTIMATES
 from transforms.methods.charts import laney_p_chart, xmr
 from transforms.methods.run_rules import RULE_SETS, signals
 
@@ -23,8 +24,8 @@ BASELINE_WEEKS = 26
 """Weeks that limits are worked out from: with 12 a stable process signals 1.6 times a year, with 26 0.9."""
 LEAST_WEEKS = 12
 """With fewer nothing is signalled: such limits are guesses."""
-SHARES = ("csat", "ces", "share")
-"""Estimators whose answers are good or bad."""
+SHARES = tuple(name for name, how in ESTIMATES.items() if how.method == "wilson")
+"""Estimators whose observations are good or bad: csat, ces, share, followed, repeat, fcr."""
 ADDED_UP = ("count", "sum")
 """Estimators of which a week with nothing to count is a week of zero."""
 _SERIES = ["touchpoint_id", "metric"]

@@ -13,6 +13,7 @@ import pytest
 from contracts.accountability import AccountabilityMap
 from contracts.tables import FactGoalPacing, ScorecardTouchpoint
 from tests.spec.pipeline import Scored, a_map
+from tests.spec.test_windows import of_calls
 from tests.spec.weeks import FIRST, MEAN, amounts, answers, monday_of, of_amounts, of_answers, typed
 from transforms.goal_paths import GOAL
 from transforms.map_tables import dim_goal
@@ -209,6 +210,18 @@ def test_where_lower_is_better_the_good_ones_are_the_bad_ones():
     atlas = a_map(metric, goal("slow", at_least=None, at_most=0.1))
     last = pacing(of_answers(answers([(90, 10)] * 5), atlas, 5), atlas).row(-1, named=True)
     assert (last["budget_used_count"], last["burn_long"]) == (50, pytest.approx(1.0))
+
+
+def test_calls_that_are_repeated_use_up_a_budget():
+    """Two of twelve a week are repeated, where a quarter of them may be: two thirds of what is allowed."""
+    said = goal("m", at_least=None, at_most=0.25)
+    atlas = a_map("{id: m, name: M, estimator: repeat, within_days: 3}", said)
+    last = pacing(of_calls(atlas), atlas).row(-1, named=True)
+    assert last["budget_used_count"] == 10
+    assert last["budget_count"] == pytest.approx(0.25 * (60 + 48 / 28 * 50)), (
+        "50 days of the quarter are left"
+    )
+    assert last["burn_long"] == pytest.approx((2 / 12) / 0.25)
 
 
 def test_what_is_no_share_has_no_budget():

@@ -13,7 +13,7 @@ from contracts.accountability import AccountabilityMap
 from contracts.tables import ProcessBehaviour, ScorecardTouchpoint
 from tests.spec.pipeline import MAP, a_map
 from tests.spec.weeks import FIRST, MEAN, amounts, answers, monday_of, of_amounts, of_answers, typed
-from transforms.behaviour import process_behaviour
+from transforms.behaviour import charts, process_behaviour
 
 ROUTINE = [10, 12, 11, 9, 10, 12, 11, 9, 10, 12, 11, 9, 10, 12, 11, 9, 10, 12, 11, 9, 10, 12, 11, 9, 10, 12]
 """26 weeks of routine: mean 10.54."""
@@ -73,6 +73,25 @@ def test_the_baseline_is_26_weeks_and_later_weeks_do_not_move_the_limits():
     assert long["limit_high"].unique().to_list() == [short["limit_high"][0]]
     assert long["is_baseline"].sum() == 26
     assert long.filter("is_onset")["period_start"].to_list() == [monday_of(26)], "it goes on, and begins once"
+
+
+@pytest.mark.parametrize(
+    ("metric", "chart"),
+    [
+        ("estimator: csat", "laney_p"),
+        ("estimator: ces", "laney_p"),
+        ("estimator: share, good: {kind: solved}", "laney_p"),
+        ("estimator: followed, followed_by: {kind: answered}, within_days: 7", "laney_p"),
+        ("estimator: repeat", "laney_p"),
+        ("estimator: fcr, of: cases", "laney_p"),
+        ("estimator: nps", "xmr"),
+        ("estimator: ces_1", "xmr"),
+        ("estimator: rate, exposure: {kind: ordered}", "xmr"),
+        ("estimator: count", "xmr"),
+    ],
+)
+def test_every_share_is_charted_by_how_many_it_rests_on(metric: str, chart: str):
+    assert charts(a_map(f"{{id: m, name: M, {metric}}}"))["chart"].to_list() == [chart]
 
 
 def test_a_declared_change_begins_a_new_baseline():

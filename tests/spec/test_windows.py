@@ -6,10 +6,13 @@ tolerance, and says which one it was.
 
 from datetime import timedelta
 
+import polars as pl
 import pytest
 
+from contracts.accountability import AccountabilityMap
 from contracts.tables import MetricWindow
-from tests.spec.pipeline import a_map, score
+from tests.conftest import drawn
+from tests.spec.pipeline import Scored, a_map, score
 from tests.spec.test_verdicts import GOAL
 from tests.spec.weeks import FIRST, answers, monday_of, of_amounts, of_answers, typed
 
@@ -83,6 +86,26 @@ def test_without_a_tolerance_it_is_a_twentieth_of_a_share_ten_points_a_tenth_of_
         MetricWindow
     ]
     assert found["tolerance"].to_list() == [pytest.approx(5.0)]
+
+
+CALLS = [
+    f"{monday_of(week) + timedelta(days=day)} 09:00 | {customer} | called"
+    for week in range(5)
+    for customer, days in enumerate([(0, 1), (0, 1), *[(0,)] * 8], start=1)
+    for day in days
+]
+"""Ten customers call on Monday, two of them again on Tuesday: two of twelve calls a week are repeated."""
+
+
+def of_calls(atlas: AccountabilityMap) -> Scored:
+    table = drawn("\n".join(["occurred_at | customer | kind", *CALLS]))
+    return score(table.with_columns(pl.col("customer").cast(pl.UInt32)), atlas, str(monday_of(5)))
+
+
+def test_what_is_repeated_is_a_share_too():
+    atlas = a_map("{id: m, name: M, estimator: repeat, within_days: 3}")
+    row = typed(MetricWindow, of_calls(atlas).tables[MetricWindow]).row(0, named=True)
+    assert (row["unit"], row["tolerance"], row["n"], row["numerator"]) == ("share", 0.05, 48, 8)
 
 
 def test_quantiles_widen_too():
