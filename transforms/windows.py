@@ -70,7 +70,11 @@ def metric_windows(made: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     weeks = (pl.col("period_end") - pl.col("period_start")).dt.total_days() // 7
     half = (pl.col("value_high") - pl.col("value_low")) / 2
     allowed = pl.LazyFrame(
-        [(number, one) for number, metric in enumerate(scoring.metrics, start=1) for one in metric.windows],
+        [
+            (number, weeks)
+            for number, metric in enumerate(scoring.metrics, start=1)
+            for weeks in _lengths(metric, scoring.calendar)
+        ],
         schema={"metric": pl.UInt16, "window_weeks": pl.Int64},
         orient="row",
     )
@@ -111,13 +115,16 @@ def _published(chosen: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
 
 
 def _windows(scoring: Scoring) -> Iterator[_Window]:
-    """Windows that lie within the days that are known; the shortest one in any case."""
-    calendar: Calendar = scoring.calendar
-    lengths = sorted({weeks for metric in scoring.metrics for weeks in metric.windows} or {1})
-    for weeks in lengths:
-        start = calendar.today - timedelta(weeks=weeks)
-        if start >= calendar.first or weeks == lengths[0]:
-            yield _Window(weeks, start, calendar.today)
+    """Every window that any metric may be told over now."""
+    lengths = {weeks for metric in scoring.metrics for weeks in _lengths(metric, scoring.calendar)} or {1}
+    today = scoring.calendar.today
+    return (_Window(weeks, today - timedelta(weeks=weeks), today) for weeks in sorted(lengths))
+
+
+def _lengths(metric: Metric, calendar: Calendar) -> Iterator[int]:
+    """Lengths in weeks of a metric's windows that lie within the days that are known; its shortest in any case."""
+    known = (calendar.today - calendar.first).days // 7
+    return (weeks for weeks in metric.windows if weeks <= known or weeks == metric.windows[0])
 
 
 def _tolerance(scoring: Scoring) -> pl.Expr:

@@ -12,7 +12,7 @@ import pytest
 from contracts.accountability import AccountabilityMap
 from contracts.tables import MetricWindow
 from tests.conftest import drawn
-from tests.spec.pipeline import Scored, a_map, score
+from tests.spec.pipeline import MAP, Scored, a_map, score
 from tests.spec.test_verdicts import GOAL
 from tests.spec.weeks import FIRST, answers, monday_of, of_amounts, of_answers, typed
 
@@ -72,6 +72,27 @@ def test_what_cannot_be_told_says_when_it_will():
 
 def test_windows_that_reach_before_the_first_day_are_none():
     assert window([(7, 2)] * 5)["window_weeks"] == 4
+
+
+TWO = MAP.replace("metrics: METRIC\n", "metrics: [csat, nps]\n")
+
+
+@pytest.mark.parametrize(
+    ("others", "weeks"),
+    [
+        pytest.param("[1, 4, 13, 26, 52]", {"csat": 4, "nps": 1}, id="shorter ones"),
+        pytest.param("[13, 26]", {"csat": 4, "nps": 13}, id="longer ones"),
+    ],
+)
+def test_the_shortest_window_is_there_in_any_case_whatever_the_others_have(others: str, weeks: dict):
+    """Two weeks of ten answers a week; tolerances that no window of them meets."""
+    metrics = (
+        "{id: csat, name: CSAT, estimator: csat, windows: [4, 13], tolerance: 0.01}, "
+        f"{{id: nps, name: NPS, estimator: nps, windows: {others}, tolerance: 0.1}}"
+    )
+    made = of_answers(answers([(8, 2)] * 2), a_map(metrics, text=TWO), 2).tables[MetricWindow]
+    told = typed(MetricWindow, made).select("metric", "window_weeks", "n").rows()
+    assert told == [("csat", 4, 20), ("nps", weeks["nps"], 10 if weeks["nps"] == 1 else 20)]
 
 
 def test_without_a_tolerance_it_is_a_twentieth_of_a_share_ten_points_a_tenth_of_a_value():
