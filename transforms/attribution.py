@@ -133,15 +133,18 @@ def _observed(periods: pl.LazyFrame, metrics: Sequence[Metric]) -> pl.LazyFrame:
     quotients = {n: metric for n, metric in enumerate(metrics, start=1) if metric.estimator in ABOVE}
     if not quotients:
         return periods.select(*PERIOD_COLUMNS, *_PARTS, "n", sum="good").clear()
-    # Who answered is told apart by the first dimension that the metric is published by.
+    # Who answered is told apart by the first dimension that the metric is published by; of a rate nobody answers.
     whose = pl.any_horizontal(
-        (pl.col("metric") == n) & (pl.col("dimension") == (1 if metric.by else 0))
+        (pl.col("metric") == n)
+        & (pl.col("dimension") == (1 if metric.by and metric.estimator != "rate" else 0))
         for n, metric in quotients.items()
     )
     kinds = _by_metric(metrics, lambda metric: metric.estimator, pl.String)
     return (
-        periods.filter(whose, pl.col("touchpoint") > 0, pl.col("n") > 0)
+        periods.filter(whose, pl.col("touchpoint") > 0)
         .with_columns(sum=above_the_line(kinds))
+        # What a rate counts may be where nothing of its exposure is.
+        .filter((pl.col("n") > 0) | (pl.col("sum") != 0))
         .group_by(*PERIOD_COLUMNS, *_PARTS)
         .agg(pl.col("n", "sum").sum())
     )
@@ -189,16 +192,15 @@ def _of_owners(observed: pl.LazyFrame, pairs: pl.LazyFrame, scoring: Scoring) ->
     """
     own = _both(observed, pairs, [*_CELL, "owner", "segment"]).cache()
     whole = _both(_whole(observed), pairs, [*_CELL, "segment"]).cache()
-    mine = own.group_by(*_CELL, "owner").agg(
-        pl.col(f"n_{side}").sum().alias(f"own_{side}") for side in _SIDES
-    )
-    total = whole.group_by(_CELL).agg(pl.col(f"n_{side}").sum().alias(f"all_{side}") for side in _SIDES)
+    sums = pl.col(_SUMS).sum().name
+    mine = own.group_by(*_CELL, "owner").agg(sums.prefix("own_"))
+    total = whole.group_by(_CELL).agg(sums.prefix("all_"))
     shared = mine.join(total, on=list(_CELL)).with_columns(_held(scoring))
     cells = shared.join(whole, on=list(_CELL)).join(
         own, on=[*_CELL, "owner", "segment"], how="left", suffix="_own"
     )
     return cells.with_columns(
-        pl.when(pl.col(f"own_{side}") > 0)
+        pl.when(_has_own(side))
         .then(pl.col(f"{what}_{side}_own").fill_null(0) / pl.col(f"is_held_{side}"))
         .otherwise(pl.col(f"{what}_{side}").cast(pl.Float64))
         .alias(f"{what}_{side}")
@@ -207,13 +209,24 @@ def _of_owners(observed: pl.LazyFrame, pairs: pl.LazyFrame, scoring: Scoring) ->
     )
 
 
+def _has_own(side: str) -> pl.Expr:
+    return (pl.col(f"own_n_{side}") > 0) | (pl.col(f"own_sum_{side}") != 0)
+
+
 def _held(scoring: Scoring) -> list[pl.Expr]:
-    """Which share of a touchpoint's observations was the owner's, and whether they held it when there was none."""
+    """Which share of a touchpoint's observations was the owner's, and whether they held it when there was none.
+
+    Where the owner had none, but something that a rate counts, it is the share of that.
+    """
     owners = pl.Series([scoring.owners.index(owner) for owner in scoring.slots.owners()["owner_id"]])
     ends = {"before": "period_start", "after": "period_end"}
     return [
-        pl.when(pl.col(f"all_{side}") > 0)
-        .then(pl.col(f"own_{side}") / pl.col(f"all_{side}"))
+        pl.when((pl.col(f"own_n_{side}") == 0) & (pl.col(f"own_sum_{side}") != 0))
+        .then(pl.col(f"own_sum_{side}") / pl.col(f"all_sum_{side}"))
+        .when(pl.col(f"all_n_{side}") > 0)
+        .then(pl.col(f"own_n_{side}") / pl.col(f"all_n_{side}"))
+        .when(pl.col(f"all_sum_{side}") != 0)
+        .then(0.0)
         .otherwise((pl.lit(owners).gather(scoring.closing_owner(end)) == pl.col("owner")).cast(pl.Float64))
         .alias(f"is_held_{side}")
         for side, end in ends.items()

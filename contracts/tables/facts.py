@@ -46,14 +46,15 @@ class FactAttribution(Table):
     """Why a value changed from one period to the next: the effects of a scope add up to its change.
 
     Grain: period, scope, metric, component, touchpoint.
-    Scope: metrics that are quotients of observations (nps, csat, ces, share, mean); months, quarters and
-        the last 28 days, each against the period before it, where both have observations. `rate`: a
-        touchpoint itself got better or worse; `mix`: traffic moved between touchpoints; `portfolio`: the map
-        handed touchpoints to or from the owner; `who_answered`: the shares of the metric's first `by`
-        dimension moved; `unexplained`: what no order of events can tell apart, on a row of its own.
+    Scope: metrics that are quotients of observations (nps, csat, ces, ces_1, share, mean, rate, followed, repeat,
+        fcr); months, quarters and the last 28 days, each against the period before it, where both have
+        observations. `rate`: a touchpoint itself got better or worse; `mix`: traffic moved between touchpoints;
+        `portfolio`: the map handed touchpoints to or from the owner; `who_answered`: the shares of the metric's
+        first `by` dimension moved; `unexplained`: what no order of events can tell apart, and of a rate what is
+        counted at touchpoints without any of its exposure, on a row of its own.
     Late data: every run rewrites every row.
-    Known limits: who answered is told apart by one dimension, the first that the metric is published by. A
-        part of a touchpoint is held by the share of its observations that was the owner's.
+    Known limits: who answered is told apart by one dimension, the first that the metric is published by; of a
+        rate by none. A part of a touchpoint is held by the share of its observations that was the owner's.
     Used by: reviews with owners; alerts.
     """
 

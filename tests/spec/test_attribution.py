@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from contracts.tables import FactAttribution, ScorecardCompany, ScorecardOwner
-from tests.spec.pipeline import Scored, a_map, score
+from tests.spec.pipeline import MAP, Scored, a_map, score
+from tests.spec.test_catalogue import TWO, events
 
 HANDED = """
 teams: [{id: team, name: Team}]
@@ -149,3 +150,72 @@ def test_effects_have_the_metric_s_unit(metric: str, change: float):
     card = handed(events, metric=metric).card(ScorecardCompany, period="month", metric="m")
     values = card.sort("period_start")["value"].to_list()
     assert values[-1] - values[0] == pytest.approx(change)
+
+
+RATE = "{id: m, name: M, estimator: rate, where: {kind: complained}, exposure: {kind: ordered}, by: [about]}"
+ORDERED = [f"{day} {hour:02d} 1 ordered" for day in ("03", "10") for hour in range(8, 18)]
+"""Ten orders a week, all of them before Ada leaves at noon of the 11th."""
+
+
+def of_rate(*complaints: str, text: str = MAP) -> Scored:
+    return score(events(*ORDERED, *complaints), a_map(RATE, text=text), "2026-03-31")
+
+
+def last_week(scored: Scored, owner: str) -> dict[str, float | None]:
+    """An owner's change to the week of the 9th and its parts, complaints per 1,000 orders."""
+    row = scored.card(ScorecardOwner, owner_id=owner, metric="m", period="week").sort("period_start")[1]
+    said = row.select(
+        "value", "previous_value", "change", "rate_effect", "who_answered_effect", "unexplained_effect"
+    )
+    return {
+        name: None if value is None else round(value, 6) + 0.0
+        for name, value in said.row(0, named=True).items()
+    }
+
+
+def test_a_rate_changes_by_as_much_as_its_published_value():
+    """One complaint about ten orders becomes three: nobody orders about anything, and the complaints still count."""
+    found = last_week(
+        of_rate(
+            "04 09 1 complained late",
+            "10 19 1 complained late",
+            "10 20 2 complained rude",
+            "10 21 3 complained late",
+        ),
+        "ada",
+    )
+    assert found == {
+        "value": 300, "previous_value": 100, "change": 200, "rate_effect": 200, "who_answered_effect": 0,
+        "unexplained_effect": 0,
+    }  # fmt: skip
+
+
+def test_what_a_rate_counts_where_nothing_is_exposed_is_unexplained():
+    """The orders are another touchpoint's than the complaints: no touchpoint has a rate of its own."""
+    scored = of_rate("04 09 1 complained", "10 19 1 complained", "10 20 2 complained", text=TWO)
+    assert last_week(scored, "ada") == {
+        "value": 200, "previous_value": 100, "change": 100, "rate_effect": 0, "who_answered_effect": 0,
+        "unexplained_effect": 100,
+    }  # fmt: skip
+
+
+def test_of_a_rate_what_is_counted_is_the_owner_s_who_held_it():
+    """Ada leaves within the week: two of its three complaints are hers, and so are all orders. Ben has nothing to count by."""
+    scored = of_rate(
+        "04 09 1 complained", "10 19 1 complained", "10 20 2 complained", "13 09 3 complained", text=TWO
+    )
+    assert last_week(scored, "ada")["change"] == 100
+    ben = scored.card(ScorecardOwner, owner_id="ben", metric="m", period="week")
+    assert ben.select("value", "change").rows() == [(None, None)]
+
+
+def test_of_a_rate_what_is_counted_is_nobody_s_who_did_not_hold_it():
+    """Handed to Ben on the 9th: what is complained about in March is his, the orders stay Ada's."""
+    text = HANDED.replace("HANDOVER", "2026-03-09").replace(
+        "claims, touchpoint: claim, kind: claim", "c, touchpoint: claim, kind: complained"
+    )
+    scored = of_rate(
+        "04 09 1 complained", "10 19 1 complained", text=text.replace("kind: shop}", "kind: ordered}")
+    )
+    found = last_week(scored, "ada")
+    assert (found["value"], found["previous_value"], found["change"]) == (0, 100, -100)

@@ -46,7 +46,8 @@ def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.Lazy
 
     Returns:
         `by`, touchpoint, `PARTS`, is_empty, and the owner's value_before, value_after, change and unexplained
-        (the change less all the owner's parts; rounding, or all of it), the last four on every row.
+        (the change less all the owner's parts; rounding, what is summed where n is 0, or all of it), the last four on
+        every row.
     """
     here = [*by, "touchpoint"]
     sums = _with_sums(_touchpoints(cells, by), by)
@@ -54,7 +55,10 @@ def owner_change(cells: pl.LazyFrame, by: Sequence[str] = ("owner",)) -> pl.Lazy
     portfolios = [_portfolio(side) for side in _SIDES]
     parts = {name: _mean_of(*(order[name] for order in _orders(worlds, portfolios))) for name in PARTS}
     values = {
-        f"value_{side}": (_sum("sum", side, side) / _sum("n", side, side)).fill_nan(None) for side in _SIDES
+        f"value_{side}": pl.when(_sum("n", side, side) > 0).then(
+            _sum("sum", side, side) / _sum("n", side, side)
+        )
+        for side in _SIDES
     }
     split = sums.select(*here, "is_empty", _GROUP, **parts, **values).with_columns(
         change=pl.col("value_after") - pl.col("value_before")
