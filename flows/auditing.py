@@ -43,7 +43,7 @@ from flows.passes import Measured
 from flows.sampling import sampled
 from flows.stages import Tables, named_cases
 from flows.workspace import LoadedWorkspace
-from transforms.audit import HANDOFF_DAYS, Evidence, Stake, audit
+from transforms.audit import HANDOFF_DAYS, Evidence, audit
 from transforms.credit import named
 from transforms.estimate import EVENTS
 from transforms.found import events_unmatched, rule_hits
@@ -58,7 +58,6 @@ from transforms.metric_trust import Known, metric_trust, sample_doubts, scales_o
 from transforms.observed import RESOLVED_BY, observed_accountability, resolved_lately
 from transforms.priorities import driver_weights, priority_mismatches
 from transforms.quality import dq_rule_results, quarantine
-from transforms.stakes import together
 from transforms.trust import data_trust, metric_standing, quarantine_reasons
 from transforms.unmatched import unmatched_share
 from warehouse.store import State
@@ -225,7 +224,6 @@ def _ladder(seen: Seen, trust: pl.DataFrame) -> Tables:
 def _evidence(
     workspace: LoadedWorkspace, measured: Measured, state: State, scored: Tables, seen: Seen, found: Tables
 ) -> Evidence:
-    disowned = together(measured.disowned.lazy(), "tenure").collect()
     daily = scored[MeasureDaily].filter(pl.col("n") > 0)
     card = scored[ScorecardTouchpoint].filter(pl.col("period") == "to_date", pl.col("n") > 0)
     observed = pl.concat([frame.select("touchpoint_id", "metric") for frame in (daily, card)]).unique()
@@ -239,7 +237,9 @@ def _evidence(
         best=_best(workspace, scored[ScorecardTouchpoint]),
         recent=seen.lived.stakes,
         lived=seen.lived,
-        disowned={index: _stake(stake) for index, *stake in disowned.iter_rows()},
+        disowned=Lived.told(
+            measured.disowned.rename({"tenure": "touchpoint_id"}).cast({"touchpoint_id": pl.String})
+        ),
         unmatched=found[FactEventUnmatched],
         unmatched_share=found[UnmatchedShare],
         shadowed_by=measured.matcher.decision.shadowed_by,
@@ -287,7 +287,3 @@ def _recent_handoffs(workspace: LoadedWorkspace, scored: Tables) -> pl.DataFrame
     today = workspace.now.astimezone(workspace.settings.zone).date()
     since = pl.lit(today).dt.offset_by(f"-{HANDOFF_DAYS}d")
     return scored[FactHandoff].filter(pl.col("week_start") > since)
-
-
-def _stake(values: Sequence[int]) -> Stake:
-    return values[0], values[1]

@@ -41,7 +41,7 @@ from transforms.lived import Lived
 from transforms.load import person_load
 from transforms.measure import case_values, measure_cases, measure_events, volume
 from transforms.moves import settled_at
-from transforms.stakes import together, unmatched_events
+from transforms.stakes import unmatched_events
 from transforms.trust import data_trust, metric_standing
 from transforms.whatif import (
     SIDES,
@@ -266,10 +266,9 @@ def _evidence(
     empty = pl.Series([False, *(tenure.person is None for tenure in side.tenures)])
     vacant = own.filter(pl.col("touchpoint") > 0, pl.lit(empty).gather(pl.col("tenure")))
     hits = cube.counted.lazy().group_by(rule=f"rule_{name}").agg(pl.col("n").sum())
-    recent, disowned, hit, seen = pl.collect_all(
+    disowned, hit, seen = pl.collect_all(
         [
-            together(own.filter("is_recent"), "touchpoint"),
-            together(vacant, "tenure"),
+            vacant.select("customer", "n", touchpoint_id=pl.col("tenure").cast(pl.String)),
             hits,
             observed_pairs(cube, comparison, name),
         ]
@@ -285,11 +284,9 @@ def _evidence(
         observed=frozenset(
             (side.touchpoints[touchpoint], metrics[metric]) for touchpoint, metric in seen.iter_rows()
         ),
-        recent={
-            side.touchpoints[code]: (events, customers) for code, events, customers in recent.iter_rows()
-        },
+        recent=lived.stakes,
         lived=lived,
-        disowned={index: (events, customers) for index, events, customers in disowned.iter_rows()},
+        disowned=Lived.told(disowned),
         unmatched=events_unmatched(Unmatched.of([cube.unmatched[name]]), comparison.codebook),
         shadowed_by=side.matcher.decision.shadowed_by,
         hits={rules[number] or "": count for number, count in hit.iter_rows() if number},

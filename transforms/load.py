@@ -30,7 +30,8 @@ def person_load(standing: Standing, lived: Lived, missed: Mapping[str, int], lim
         if tenure and tenure.person:
             by_person[tenure.person].append(touchpoint)
     rows = [_person(standing, person, owned, missed, limits) for person, owned in by_person.items()]
-    return pl.DataFrame(_with_stakes(rows, by_person, lived), schema=PersonLoad.published_schema())
+    matched = sum(lived.events.get(one.id, 0) for one in standing.atlas.touchpoints)
+    return pl.DataFrame(_with_stakes(rows, by_person, lived, matched), schema=PersonLoad.published_schema())
 
 
 def is_alone(standing: Standing, touchpoint: Touchpoint, tenure: Tenure) -> bool:
@@ -61,10 +62,9 @@ def _person(
 
 
 def _with_stakes(
-    rows: Sequence[dict[str, Any]], by_person: Mapping[str, Sequence[Touchpoint]], lived: Lived
+    rows: Sequence[dict[str, Any]], by_person: Mapping[str, Sequence[Touchpoint]], lived: Lived, matched: int
 ) -> list[dict[str, Any]]:
     stakes = {person: lived.stake(one.id for one in owned) for person, owned in by_person.items()}
-    matched = sum(events for events, _ in stakes.values())
     return [
         {
             **row,

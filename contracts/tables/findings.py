@@ -19,7 +19,7 @@ class GapFinding(Table):
         itself when its waiver has ended.
     Late data: every run rewrites every finding.
     Known limits: events and customers at stake are those of the last 28 days, or, for a vacancy or a
-        kind of event, of the time it lasted.
+        kind of event, of the time it lasted; of work handed over, those at all touchpoints of the two teams.
     Used by: weekly review; wall three of the customer room.
     """
 

@@ -207,7 +207,7 @@ def test_the_audit_finds_exactly_the_planted_gaps_to_the_second(made: tuple[Acco
         now=NOW,
         observed=frozenset(),
         recent={},
-        disowned={},
+        disowned=Lived(),
         unmatched=FactEventUnmatched.empty(),
         shadowed_by={},
         hits={},

@@ -18,6 +18,7 @@ from contracts.map_checks import assemble
 from contracts.tables import DataTrust, FactEventUnmatched, FactHandoff
 from contracts.tenures import LATEST, tenures
 from transforms.audit import Evidence, audit
+from transforms.lived import Lived
 
 ZONE = ZoneInfo("Europe/Berlin")
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -173,7 +174,7 @@ def test_an_answer_says_since_when_and_until_when_to_the_second(plan: Plan, seco
 def gaps_found(atlas: AccountabilityMap) -> set[tuple[str, datetime | None, datetime | None]]:
     """(touchpoint or seat, since, until) of every finding that nobody answers."""
     evidence = Evidence(
-        atlas=atlas, tenures=tenures(atlas), now=NOW, observed=frozenset(), recent={}, disowned={},
+        atlas=atlas, tenures=tenures(atlas), now=NOW, observed=frozenset(), recent={}, disowned=Lived(),
         unmatched=FactEventUnmatched.empty(), shadowed_by={}, hits={}, handoffs=FactHandoff.empty(),
         trust=DataTrust.empty(),
     )  # fmt: skip

@@ -70,8 +70,8 @@ def evidence(*changes: tuple[str, str], **seen: object) -> Evidence:
     told = {
         "observed": frozenset({("point", "csat")}),
         "recent": {"point": (40, 30)},
-        "lived": Lived.told(pl.DataFrame({"touchpoint_id": ["point"] * 2, "customer": [1, 2], "n": [39, 1]})),
-        "disowned": {1: (12, 9)},
+        "lived": lived(("point", 1, 39), ("point", 2, 1)),
+        "disowned": lived(("1", 7, 12)),
         "unmatched": FactEventUnmatched.empty(),
         "shadowed_by": {},
         "hits": {"every_event": 40},
@@ -81,6 +81,11 @@ def evidence(*changes: tuple[str, str], **seen: object) -> Evidence:
         "metric_standing": row(MetricStanding, touchpoint_id="point", metric="csat", n=40, feeds="crm"),
     }
     return Evidence(atlas=atlas, tenures=tenures(atlas), now=NOW, **(told | seen))
+
+
+def lived(*told: tuple[str, int, int]) -> Lived:
+    """Where, which customer, how many events."""
+    return Lived.told(pl.DataFrame(told, schema=["touchpoint_id", "customer", "n"], orient="row"))
 
 
 def row(table: type, **values: object) -> pl.DataFrame:
@@ -333,12 +338,42 @@ def test_teams_that_hand_each_other_work_need_an_integrator(count: int, integrat
     assert findings(named, handoffs=pl.concat([moved, within])) == found
 
 
+TWO_POINTS = ("\nrules:", GOALS.join(["\n" + POINT_TWO, "\nrules:"]))
+
+
+def staked(rule: str, *changes: tuple[str, str], **seen: object) -> tuple[int, int]:
+    """Events and customers at stake of a rule's only finding."""
+    found = audit(evidence(*changes, **seen)).filter(rule=rule)
+    assert found.height == 1
+    return found.select("event_count", "customer_count").row(0)
+
+
+def test_handed_work_puts_every_customer_of_the_two_teams_at_stake_once():
+    """One ticket of one customer goes to and fro in three weeks: of 44 events at One's touchpoints two customers know."""
+    moved = [
+        row(FactHandoff, week_start=date(2026, 3, day), from_team_id=one, to_team_id=two, handoff_count=2,
+            case_count=1, return_count=1, held_hours=2.0)
+        for day in (2, 9, 16) for one, two in (("one", "two"), ("two", "one"))
+    ]  # fmt: skip
+    lately = lived(("point", 1, 39), ("point", 2, 1), ("other", 1, 4), ("elsewhere", 3, 9))
+    assert staked("handoff_without_integrator", TWO_POINTS, handoffs=pl.concat(moved), lived=lately) == (
+        44,
+        2,
+    )
+
+
+def test_a_vacancy_of_several_touchpoints_puts_every_customer_at_stake_once():
+    """Tenures 2 and 5 are those of the vacant seat at either touchpoint; customer 2 is at both."""
+    while_vacant = lived(("2", 1, 10), ("2", 2, 10), ("5", 2, 3), ("5", 3, 4), ("5", 0, 1))
+    assert staked("vacant_seat", TWO_POINTS, (HELD, WAS_VACANT), disowned=while_vacant) == (28, 3)
+
+
 def test_a_finding_says_what_is_at_stake_who_acts_and_where_it_stands():
     found = audit(evidence((GOALS, ""))).row(0, named=True)
     assert (found["event_count"], found["customer_count"]) == (40, 30)
     assert found["declared_at"] == "map.yaml:7"
     unowned = audit(evidence(("accountable: seat", "accountable: nobody"))).row(0, named=True)
-    assert (unowned["event_count"], unowned["customer_count"]) == (12, 9)
+    assert (unowned["event_count"], unowned["customer_count"]) == (12, 1)
 
 
 def test_who_acts_is_the_accountable_seat_or_whoever_may_decide_and_never_a_guess():

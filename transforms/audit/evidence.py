@@ -1,6 +1,6 @@
 """What the audit looks at."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -45,7 +45,7 @@ class Evidence:
             observations.
         recent: Events and customers of the last 28 days, by touchpoint.
         lived: The same, to be put together.
-        disowned: Events and customers while nobody was accountable, by index of the tenure.
+        disowned: Events and customers while nobody was accountable, under the index of the tenure as a text.
         unmatched: FactEventUnmatched.
         unmatched_share: UnmatchedShare.
         shadowed_by: Earlier rules that win in a rule's place, by rule that never wins.
@@ -76,7 +76,7 @@ class Evidence:
     best: Mapping[tuple[str, str], float] = field(default_factory=dict)
     recent: Mapping[str, Stake]
     lived: Lived = field(default_factory=Lived)
-    disowned: Mapping[int, Stake]
+    disowned: Lived
     unmatched: pl.DataFrame
     unmatched_share: pl.DataFrame = field(default_factory=UnmatchedShare.empty)
     shadowed_by: Mapping[str, list[str]]
@@ -131,6 +131,10 @@ class Evidence:
     def stake_of(self, touchpoints: Collection[str]) -> Stake:
         """Events and customers of the last 28 days at several touchpoints; each customer counts once."""
         return self.lived.stake(touchpoints)
+
+    def stake_without_owner(self, tenures: Iterable[int]) -> Stake:
+        """Events and customers of tenures in which nobody was accountable; each customer counts once."""
+        return self.disowned.stake(map(str, tenures))
 
     def stake_of_feed(self, feed: str) -> Stake:
         """The same at the touchpoints that have a metric from a feed."""

@@ -28,7 +28,7 @@ def unowned_touchpoint(evidence: Evidence) -> Iterator[Finding]:
             object_type="touchpoint",
             object_id=again if tenure.touchpoint in told else tenure.touchpoint,
             said={"name": evidence.names[tenure.touchpoint]},
-            stake=evidence.disowned.get(index, (0, 0)),
+            stake=evidence.stake_without_owner([index]),
             touchpoint=tenure.touchpoint,
             since=known(tenure.start),
             until=known(tenure.end),
@@ -54,7 +54,6 @@ def vacant_seat(evidence: Evidence) -> Iterator[Finding]:
         # Touchpoints may leave the vacant seat at different moments.
         thing = f"{thing}..{_second(evidence, end)}" if thing in told else thing
         told.add(thing)
-        stakes = [evidence.disowned.get(index, (0, 0)) for index, _ in held]
         ended = end <= evidence.now
         yield Finding(
             object_type="seat",
@@ -64,7 +63,7 @@ def vacant_seat(evidence: Evidence) -> Iterator[Finding]:
                 "verb": "was" if ended else "is",
                 "touchpoints": ", ".join(evidence.names[tenure.touchpoint] for _, tenure in held),
             },
-            stake=(sum(s[0] for s in stakes), max(s[1] for s in stakes)),
+            stake=evidence.stake_without_owner(index for index, _ in held),
             severity="warning" if ended else None,
             since=known(start),
             until=known(end),

@@ -30,10 +30,11 @@ def handoff_without_integrator(evidence: Evidence) -> Iterator[Finding]:
         one=pl.min_horizontal("from_team_id", "to_team_id"),
         other=pl.max_horizontal("from_team_id", "to_team_id"),
     )
-    summed = pairs.group_by("one", "other").agg(pl.col("handoff_count", "case_count", "return_count").sum())
+    summed = pairs.group_by("one", "other").agg(pl.col("handoff_count", "return_count").sum())
     for row in summed.sort("one", "other").iter_rows(named=True):
         if row["handoff_count"] < HANDOFFS_MIN or frozenset((row["one"], row["other"])) in between:
             continue
+        held = evidence.standing.held.values()
         yield Finding(
             object_type="teams",
             object_id=f"{row['one']}+{row['other']}",
@@ -44,7 +45,9 @@ def handoff_without_integrator(evidence: Evidence) -> Iterator[Finding]:
                 "returns": row["return_count"],
                 "days": HANDOFF_DAYS,
             },
-            stake=(row["handoff_count"], row["case_count"]),
+            stake=evidence.stake_of(
+                {one.touchpoint for one in held if one.team in (row["one"], row["other"])}
+            ),
         )
 
 
