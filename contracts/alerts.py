@@ -205,6 +205,7 @@ class Evidence:
         customers: Customers of the touchpoint in the last 28 days; None when not known.
         has_goal: Whether a goal is in force.
         pace: Where the goal stands on its way.
+        is_inherited: Whether the scorecard calls the breach that stands inherited by whoever is accountable now.
     """
 
     key: Key
@@ -216,6 +217,7 @@ class Evidence:
     customers: int | None = None
     has_goal: bool = True
     pace: Pace = Pace()
+    is_inherited: bool = False
 
     @property
     def last(self) -> Week | None:
@@ -462,7 +464,8 @@ class AlertMessage:
         unowned: Why nobody is accountable.
         began: First day of the weeks below the goal.
         began_under: Who was accountable then.
-        is_inherited: Whether it began under somebody else.
+        is_inherited: Whether the scorecard calls it inherited: it began before they took over, and they are still in
+            their days of grace.
         expected_dissatisfied: Customers expected to be dissatisfied, scaled from the answers.
         due_at: When it climbs if nobody acknowledges it.
         next: Who is told then, in order: role, seat and name.

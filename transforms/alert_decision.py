@@ -201,6 +201,7 @@ def facts_of(evidence: Evidence) -> dict[str, Any]:
         "direction": evidence.direction,
         "unit": evidence.unit,
         "customers": evidence.customers,
+        "is_inherited": evidence.is_inherited,
         "breach_weeks": _run(evidence.weeks, lambda week: week.is_breach),
         "goal_weeks": _run(evidence.weeks, lambda week: week.is_pool_below is False),
         "late_feeds": evidence.late_feeds,

@@ -60,6 +60,7 @@ def evidence(
     judged = monday(now, atlas.zone)
     aimed = {(touchpoint.id, goal.metric) for touchpoint in atlas.touchpoints for goal in touchpoint.goals}
     weeks = _weeks(numbers, aimed)
+    inherited = _inherited(numbers.card)
     late = _late(numbers.trust, datetime.combine(judged, time(), atlas.zone).astimezone(UTC))
     metrics = {metric.id: metric for metric in atlas.metrics}
     found = []
@@ -78,6 +79,7 @@ def evidence(
                     due=goal.due.date(),
                     late_feeds=tuple(name for name in rests_on if name in late),
                     customers=(customers or {}).get(touchpoint.id),
+                    is_inherited=(touchpoint.id, metric.id) in inherited,
                 )
             )
     return found
@@ -208,6 +210,12 @@ def _weeks(numbers: Numbers, aimed: Collection[Pair]) -> dict[Pair, dict[date, W
     for row in rows.sort(on).iter_rows(named=True):
         found.setdefault((row["touchpoint_id"], row["metric"]), {})[row["period_end"]] = _week(row)
     return found
+
+
+def _inherited(card: pl.DataFrame) -> set[Pair]:
+    """Where a breach stands that whoever is accountable now has inherited: the owner to date is the present one."""
+    now = card.filter(pl.col("period") == "to_date", "is_inherited")
+    return set(now.select("touchpoint_id", "metric").iter_rows())
 
 
 def _doubts() -> pl.Expr:

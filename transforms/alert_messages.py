@@ -65,8 +65,8 @@ def message(decision: Decision, notice: Notice, telling: Telling) -> AlertMessag
         raise ValueError(message_)
     episode, key, atlas = decision.after, decision.key, telling.atlas
     metric = next((one for one in atlas.metrics if one.id == key.metric), None)
-    who = _who(key, episode, telling)
     facts = dict(decision.facts or {})
+    who = _who(key, episode, facts, telling)
     return AlertMessage(
         kind=notice.kind,
         alert=episode.id,
@@ -95,7 +95,7 @@ def message(decision: Decision, notice: Notice, telling: Telling) -> AlertMessag
     )
 
 
-def _who(key: Key, episode: Episode, telling: Telling) -> dict[str, Any]:
+def _who(key: Key, episode: Episode, facts: Mapping[str, Any], telling: Telling) -> dict[str, Any]:
     if key.scope_type == "feed":
         seat = next((one.declared.owner for one in telling.feeds if one.name == key.scope), None)
         person = episode.owner
@@ -108,7 +108,6 @@ def _who(key: Key, episode: Episode, telling: Telling) -> dict[str, Any]:
     answer = telling.answers.get(key.scope)
     if answer is None:
         return {}
-    under = _accountable_on(key.scope, episode, telling)
     return {
         "person": answer.person,
         "person_name": answer.person_name,
@@ -116,8 +115,8 @@ def _who(key: Key, episode: Episode, telling: Telling) -> dict[str, Any]:
         "since": answer.since,
         "holder_name": answer.holder_name if answer.is_covered else None,
         "unowned": None if answer.person else answer.reason,
-        "began_under": telling.names.get(under or ""),
-        "is_inherited": answer.person is not None and under != answer.person,
+        "began_under": telling.names.get(_accountable_on(key.scope, episode, telling) or ""),
+        "is_inherited": answer.person is not None and bool(facts.get("is_inherited")),
     }
 
 

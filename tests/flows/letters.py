@@ -40,6 +40,7 @@ BREACH = AlertMessage(
         "direction": "higher",
         "unit": "share",
         "customers": 1940,
+        "is_inherited": False,
         "breach_weeks": 1,
         "goal_weeks": 0,
         "late_feeds": [],
