@@ -194,6 +194,20 @@ def test_too_few_cases_are_refused():
         weigh_drivers(survey(n=6), "overall", ["a", "b"])
 
 
+def test_the_top_drivers_are_the_heaviest_of_those_that_are_clear():
+    """Heavy but not clear is no place among the top: f is the fifth of the clear ones, g the sixth."""
+    weights = pl.LazyFrame({
+        "driver": ["a", "b", "c", "d", "e", "f", "g"],
+        "weight": [0.3, 0.25, 0.2, 0.15, 0.1, 0.09, 0.08],
+        "is_clear": [True, False, True, True, True, True, True],
+    })  # fmt: skip
+    goals = pl.LazyFrame({"driver": ["a", "b"]})
+    found = priority_mismatch(weights, goals).collect()
+    assert found.select("driver", "rank", "mismatch").rows() == [
+        ("b", 2, "goal_on_no_driver"), *((name, rank, "driver_without_goal") for name, rank in zip("cdef", (3, 4, 5, 6), strict=True))
+    ]  # fmt: skip
+
+
 def test_drivers_without_goals_and_goals_on_nothing_are_told():
     weights = weigh_drivers(survey(), "overall", ["a", "b", "nothing"], samples=100).weights.lazy()
     goals = pl.LazyFrame({"driver": ["b", "nothing"]})

@@ -194,7 +194,7 @@ def priority_mismatch(weights: pl.LazyFrame, goals: pl.LazyFrame, top: int = 5) 
     Args:
         weights: `driver`, `weight` and `is_clear`, as in `Drivers.weights`.
         goals: `driver`, one row a driver that has a goal.
-        top: How many drivers are top ones.
+        top: How many of the clear drivers are top ones, the heaviest.
 
     Returns:
         driver, weight, rank, mismatch: `driver_without_goal` or `goal_on_no_driver`; only mismatches.
@@ -203,9 +203,10 @@ def priority_mismatch(weights: pl.LazyFrame, goals: pl.LazyFrame, top: int = 5) 
     ranked = weights.with_columns(rank=pl.col("weight").rank("ordinal", descending=True))
     joined = ranked.join(goal, on="driver", how="left", maintain_order="left")
     clear = pl.col("is_clear").fill_null(value=True)
+    place = pl.when(clear).then("weight").rank("ordinal", descending=True)
     has_goal = pl.col("__has_goal").fill_null(value=False)
     named = (
-        pl.when(~has_goal & clear & (pl.col("rank") <= top))
+        pl.when(~has_goal & (place <= top))
         .then(pl.lit("driver_without_goal"))
         .when(has_goal & ~clear)
         .then(pl.lit("goal_on_no_driver"))
