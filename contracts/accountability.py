@@ -6,6 +6,7 @@ People write it as YAML in the `map/` folder; any file may hold any section.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Literal
@@ -377,7 +378,8 @@ class Metric(Declaration):
         within_days: For followed, repeat and fcr: how much later at the latest. What is younger than that is
             not known yet and counts as excluded.
         step: For mean and sum: the smallest difference kept (sums are exact in whole steps).
-        unit: Unit of the value: points, share, hours, minutes, count or a currency code.
+        unit: Unit of the value: points, share, hours, minutes, count or a currency code; of a `rate` without one
+            what it is per, e.g. `per 1,000`.
         direction: Which way is better.
         by: Dimensions to publish this metric by: `channel` or an attribute.
         version: Goes up by one whenever what makes the number changes (`FORMULA`).
@@ -425,9 +427,13 @@ class Metric(Declaration):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, written: object) -> object:
-        if isinstance(written, dict):
-            return {**_DEFAULTS.get(str(written.get("estimator")), {}), **written}
-        return written
+        if not isinstance(written, dict):
+            return written
+        defaults = dict(_DEFAULTS.get(str(written.get("estimator")), {}))
+        if "per" in written and written.get("estimator") == "rate":
+            with suppress(ValueError):  # what is no number is told of below
+                defaults["unit"] = f"per {float(str(written['per'])):,.10g}"
+        return {**defaults, **written}
 
     @model_validator(mode="after")
     def _complete(self) -> "Metric":

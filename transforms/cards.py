@@ -100,7 +100,10 @@ def _keys_by_card(values: Observations, scoring: Scoring, wanted: Collection[str
 
 
 def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scoring) -> pl.LazyFrame:
-    """How many touchpoints every row of the rolled-up cards rests on: card, period, `KEYS`, metric."""
+    """How many touchpoints every row of the rolled-up cards rests on: card, period, `KEYS`, metric.
+
+    One of which all is excluded is none of them; one without any of a rate's exposure is, when something is counted there.
+    """
     families = quantile_families(scoring.metrics)
     members = pl.LazyFrame(
         [(first, number) for first, numbers in families.items() for number in numbers],
@@ -113,7 +116,7 @@ def touchpoint_counts(periods: pl.LazyFrame, values: Observations, scoring: Scor
         .with_columns(_stage(scoring))
         .select(*PERIOD_COLUMNS, *parts, "metric")
         .unique()
-        for frame in (periods, told(values).lazy())
+        for frame in (periods.filter((pl.col("n") > 0) | (pl.col("good") > 0)), told(values).lazy())
     )
     every = observed.join(members, on="metric").drop("metric").rename({"member": "metric"})
     seen = pl.concat([whole, every.select(whole.collect_schema().names())]).filter(pl.col("touchpoint") > 0)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from contracts.tenures import EARLIEST
 from transforms.credit import Scoring
 from transforms.periods import PERIOD_COLUMNS
 
@@ -70,11 +71,11 @@ def with_inheritance(rows: pl.LazyFrame, scoring: Scoring) -> pl.LazyFrame:
     Returns:
         The rows with `owner_since_at`, `owner_days` and `is_inherited`.
     """
-    since = pl.lit(scoring.owner_since()).gather(pl.col("tenure"))
+    ever = pl.lit(scoring.owner_since()).gather(pl.col("tenure"))
+    since = pl.when(ever != EARLIEST).then(ever)
     taken_over = since.dt.convert_time_zone(str(scoring.atlas.zone)).dt.date()
     closed = pl.min_horizontal("period_end", pl.lit(scoring.calendar.today))
-    is_known = since.dt.year() > 1
-    dated = rows.with_columns(owner_since_at=since, __since=pl.when(is_known).then(taken_over)).with_columns(
+    dated = rows.with_columns(owner_since_at=since, __since=taken_over).with_columns(
         owner_days=(closed - pl.col("__since")).dt.total_days().clip(0, None)
     )
     later = (pl.col("__since") > pl.col("breach_began_date")) & (pl.col("owner_days") < scoring.grace_days)

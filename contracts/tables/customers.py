@@ -47,7 +47,10 @@ class FactCustomerFlow(Table):
         "What those of them were worth who had come within the period.", _VALUE, nullable=False
     )
     closing_value = number("What those there at the end are worth.", _VALUE, nullable=False)
-    retained_count = count("Of those at the beginning those still there at the end.", "customers")
+    retained_count = count(
+        "Of those at the beginning those who stayed until the end; who left and came back within the period did not.",
+        "customers",
+    )
     retention_share = _share("Retained of opening; null without opening customers.")
     retention_low = _share("Lower end of its 95 % interval (Wilson).")
     retention_high = _share("Upper end.")

@@ -120,7 +120,10 @@ class ScorecardTouchpoint(Scorecard):
     owner_id = text("Accountable person when the period closed, or `nobody`.")
     owner_name = text("Their name.", nullable=True)
     seat_id = text("Accountable seat when the period closed.", nullable=True)
-    owner_since_at = instant("Since when they have been accountable.", nullable=True)
+    owner_since_at = instant(
+        "Since when they have been accountable; null when nobody is, or when the map knows no beginning.",
+        nullable=True,
+    )
     owner_days = count(
         "Days that they had been accountable when the period closed, or have been until now; null when "
         "nobody is, or when the map knows no beginning.",
@@ -187,7 +190,9 @@ class ScorecardTouchpoint(Scorecard):
 class _GoalCounts(Scorecard):
     """Columns of scorecards that roll touchpoints up."""
 
-    touchpoint_count = count("Touchpoints the value rests on.", "touchpoints")
+    touchpoint_count = count(
+        "Touchpoints the value rests on; those of which all is excluded are none.", "touchpoints"
+    )
     goals_met_count = count("Goals met by the part that belongs to this row.", "goals")
     goals_missed_count = count("Goals missed by it.", "goals")
     goals_cannot_tell_count = count("Goals of which it cannot be told yet.", "goals")

@@ -61,7 +61,31 @@ def test_a_rate_can_be_counted_at_one_touchpoint():
     atlas = a_map(RATE.replace("PLACE", ", touchpoint: desk, per: 100"), text=TWO)
     scored = score(events(*ORDERS, "03 09 1 complained"), atlas)
     places = scored.card(ScorecardTouchpoint, period="to_date", metric="m")
-    assert places.select("touchpoint_id", "n", "value").rows() == [("desk", 10, 10)]
+    assert places.select("touchpoint_id", "n", "value", "unit").rows() == [("desk", 10, 10, "per 100")]
+
+
+@pytest.mark.parametrize(
+    ("more", "unit"),
+    [("", "per 1,000"), (", per: 100", "per 100"), (", per: 1e6", "per 1,000,000"), (", per: 0.5", "per 0.5"),
+     (", per: 100, unit: percent", "percent")],
+)  # fmt: skip
+def test_a_rate_s_unit_says_what_it_is_per(more: str, unit: str):
+    assert a_map(RATE.replace("PLACE", more), text=TWO).metrics[0].unit == unit
+
+
+def test_a_value_rests_on_touchpoints_of_which_something_counts():
+    """A score of 9 is outside of 1 to 5: the desk has nothing else. A complaint counts without an order at the desk."""
+    scores = pl.DataFrame(
+        {
+            "occurred_at": ["2026-03-02 09:00", "2026-03-02 10:00"],
+            "kind": ["ordered", "complained"],
+            "score": ["5", "9"],
+        }
+    )
+    row = whole(score(scores, a_map("{id: m, name: M, estimator: csat}", text=TWO)))
+    assert (row["n"], row["excluded_count"], row["touchpoint_count"]) == (1, 1, 1)
+    rate = score(events(*ORDERS, "03 09 1 complained"), a_map(RATE.replace("PLACE", ""), text=TWO))
+    assert whole(rate)["touchpoint_count"] == 2
 
 
 FOLLOWED = "{id: m, name: M, estimator: followed, where: {kind: asked}, followed_by: {kind: answered}, within_days: 7MORE}"

@@ -56,7 +56,7 @@ def test_the_owner_before_earned_it():
     scored = cards(dict.fromkeys(MONDAYS[:4], BAD), "2026-03-09")
     last = row(scored, "week", "2026-03-02")
     assert (last["is_breach"], last["owner_id"], last["is_inherited"]) == (True, "ada", False)
-    assert last["owner_days"] is None, "the map knows no beginning"
+    assert (last["owner_since_at"], last["owner_days"]) == (None, None), "the map knows no beginning"
 
 
 def test_after_the_days_of_grace_it_is_their_own():
