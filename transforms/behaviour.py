@@ -21,7 +21,8 @@ from transforms.methods.charts import laney_p_chart, xmr
 from transforms.methods.run_rules import RULE_SETS, signals
 
 BASELINE_WEEKS = 26
-"""Weeks that limits are worked out from: with 12 a stable process signals 1.6 times a year, with 26 0.9."""
+"""Weeks that limits are worked out from: with 12 a stable process signals 1.7 times a year, with 26 once; a share near
+0 or 1 of few answers signals more often (97 % of 30 a week, with 26: twice)."""
 LEAST_WEEKS = 12
 """With fewer nothing is signalled: such limits are guesses."""
 SHARES = tuple(name for name, how in ESTIMATES.items() if how.method == "wilson")

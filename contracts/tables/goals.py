@@ -199,7 +199,8 @@ class ProcessBehaviour(Table):
         those between in which nothing was counted, which are zero.
     Late data: every run rewrites every week; a week that a late feed does not know whole is left out.
     Known limits: with 26 weeks of baseline a stable process still gives a false signal about once a year
-        (DECISIONS.md): signals are for the agenda, never for paging.
+        (DECISIONS.md), a share near 0 or 1 of few answers about twice (97 % of 30 a week): signals are for the
+        agenda, never for paging.
     Used by: weekly review; charts.
     """
 
