@@ -92,7 +92,7 @@ ASOF LEFT JOIN tenures o ON o.touchpoint = c.touchpoint AND o.since <= c.closes_
 LEFT JOIN touchpoints p ON p.touchpoint = c.touchpoint;
 
 -- scorecard_owner
-SELECT c.*, touchpoint_count
+SELECT c.*, coalesce(touchpoint_count, 0) AS touchpoint_count
 FROM (SELECT period, period_start, period_end, owner AS owner_id, metric, n, outside + missing AS excluded_count,
     missing AS excluded_missing_count, outside AS excluded_outside_count, numerator, denominator, sum, sum_of_squares,
     promoters, passives, detractors, value, previous_value, previous_n, period_end <= $today::DATE AS is_final
@@ -101,7 +101,7 @@ LEFT JOIN (
   SELECT period, period_start, period_end, owner AS owner_id, metric,
     count(DISTINCT touchpoint) FILTER (touchpoint <> 'unmatched') AS touchpoint_count
   FROM (
-    SELECT date, owner, touchpoint, metric FROM measures
+    SELECT date, owner, touchpoint, metric FROM measures WHERE n > 0
     UNION ALL SELECT date, owner, touchpoint, unnest(['resolution_p50', 'resolution_p90']) FROM measures WHERE metric = 'reopened')
   JOIN calendar USING (date) GROUP BY ALL) USING (period, period_start, period_end, owner_id, metric);
 
@@ -171,7 +171,7 @@ LEFT JOIN recent USING (touchpoint) LEFT JOIN answering USING (touchpoint);
 
 -- person_load
 SELECT owner AS owner_id, touchpoint_count, coalesce(events, 0) AS event_28d_count, coalesce(customers, 0) AS customer_28d_count,
-  coalesce(events, 0) / sum(events) OVER () AS event_28d_share
+  coalesce(events, 0) / (SELECT sum(events) FROM recent WHERE touchpoint <> 'unmatched') AS event_28d_share
 FROM (SELECT owner, count(*) AS touchpoint_count FROM answering WHERE owner <> 'nobody' GROUP BY owner)
 LEFT JOIN carried USING (owner);
 
