@@ -3,7 +3,7 @@
 from datetime import date, time
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from contracts.accountability import Id, Names
 from contracts.alerts import Role
@@ -21,6 +21,26 @@ def _below(path: str) -> str:
         message = "Write a path below the workspace, like 'warehouse/alerts.jsonl'."
         raise ValueError(message)
     return path
+
+
+def read_hour(value: object) -> time:
+    """A time of day as people write it.
+
+    Raises:
+        ValueError: It is none, or it has an offset. Without quotes YAML takes 22:00 for the number 1320.
+    """
+    try:
+        hour = time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        hour = None
+    if isinstance(hour, time) and hour.tzinfo is None:
+        return hour
+    message = 'Write a local time like "09:00", in quotes.'
+    raise ValueError(message)
+
+
+Hour = Annotated[time, BeforeValidator(read_hour)]
+"""A time of day, local to the workspace."""
 
 
 class Channel(Declaration):
@@ -61,8 +81,8 @@ class Channel(Declaration):
 class Quiet(Declaration):
     """Hours in which nothing is sent; what is decided then goes out when they end."""
 
-    begins: time = Field(alias="from")
-    ends: time = Field(alias="until")
+    begins: Hour = Field(alias="from")
+    ends: Hour = Field(alias="until")
 
 
 class PlannedChange(Declaration):
@@ -119,7 +139,7 @@ class Alerts(Declaration):
     interrupts_per_week: int = Field(default=3, ge=0, le=1000)
     business_days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
     holidays: tuple[date, ...] = ()
-    workday_begins: time = time(9)
+    workday_begins: Hour = time(9)
     quiet_hours: Quiet | None = None
     planned_changes: tuple[PlannedChange, ...] = ()
     sponsor: str | None = None
