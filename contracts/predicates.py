@@ -7,12 +7,14 @@
       score: ">= 9"                    compared; also >, <=, <, and both ends: ">= 7 and < 9"
 
 Every key must hold. A missing value never satisfies a comparison or an equality. A text that begins
-with `<` or `>` is written as a list: `["<none>"]`.
+with `<` or `>` is written as a list: `["<none>"]`. A text that YAML reads as something else stands in
+quotes: `"no"`, `"01234"`, `"10:30"`.
 """
 
 import re
 import sys
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Literal, cast
 
 from pydantic import BeforeValidator, InstanceOf
@@ -52,6 +54,9 @@ def read_condition(written: object) -> Condition:
     if isinstance(written, str) and written[:1] in "<>" and written:
         return Condition(bounds=tuple(_bound(part) for part in written.split(" and ")))
     values = written if isinstance(written, list) else [written]
+    if any(isinstance(v, date) for v in values):
+        message = "It has to be a text: put it in quotes."
+        raise ValueError(message)
     if not values or not all(_is_scalar(v) for v in values):
         message = "Write a value, a list of values, null, or a comparison like '>= 9'."
         raise ValueError(message)

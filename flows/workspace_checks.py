@@ -444,6 +444,9 @@ def _rule_checks(examined: Examined, seen: _Seen) -> Iterator[Problem]:
                 if name in NUMBERS and value is not None and not isinstance(value, int | float):
                     what = f"an example of rule {rule.id!r}: {name!r} is a number, but {value!r} is none."
                     yield Problem(where, what, "Write a number.")
+                if seen.of_events.get(name) == "text" and not isinstance(value, str | None):
+                    what = f"an example of rule {rule.id!r}: {name!r} is a text, but {value!r} is none."
+                    yield Problem(where, what, _CONDITIONS["text"])
 
 
 def _kept_on_cases(atlas: AccountabilityMap) -> set[str]:
@@ -569,17 +572,18 @@ _CONDITIONS: Mapping[Kind | None, str] = {
     "number": "Compare it with numbers, like '>= 9'.",
     "flag": "Write true or false.",
     "moment": "Only 'null' can be asked of it.",
+    "text": "It has to be a text: put it in quotes.",  # YAML reads no, 01234 and 10:30 as something else
 }
 
 
 def _never_holds(condition: Condition, kind: Kind | None) -> str:
     """What a condition compares a column with that it can never be; empty when it can."""
     given = [value for value in condition.any_of if value is not None]
-    if kind in (None, "text"):
+    if kind is None:
         return ""
-    if condition.bounds and kind != "number":
+    if condition.bounds and kind not in ("number", "text"):
         return f"is compared with '{condition}'"
-    fits = {"number": float, "flag": bool, "moment": ()}[kind]
+    fits = {"number": float, "flag": bool, "moment": (), "text": str}[kind]
     wrong = next((value for value in given if not isinstance(value, fits)), None)
     return f"is compared with {wrong!r}" if wrong is not None else ""
 

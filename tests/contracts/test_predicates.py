@@ -1,5 +1,7 @@
 """The small language of `where:`."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,12 @@ def test_a_comparison_without_a_number_is_refused_and_how_to_write_it_said(writt
 )
 def test_what_is_neither_value_nor_list_nor_comparison_is_refused(written: object):
     with pytest.raises(ValueError, match="Write a value, a list of values, null, or a comparison"):
+        read_condition(written)
+
+
+@pytest.mark.parametrize("written", [date(2026, 3, 1), ["x", datetime(2026, 3, 1, 14, 30, tzinfo=UTC)]])
+def test_a_date_is_refused_until_it_is_written_as_a_text(written: object):
+    with pytest.raises(ValueError, match=r"It has to be a text: put it in quotes\."):
         read_condition(written)
 
 
