@@ -17,8 +17,8 @@ from rich.progress import (
 
 from flows.progress import Tell, silent
 
-out = Console(width=None if sys.stdout.isatty() else 132)
-"""Standard output."""
+out = Console(width=None if sys.stdout.isatty() else 132, markup=False, emoji=False)
+"""Standard output. Names of the map and of feeds are printed as they are: `[bold]` and `:tada:` are no markup."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def progress(*, quiet: bool = False) -> Generator[Tell]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from flows.workspace import IDENTITY_VARIABLE
-from tests.conftest import ROOT, Said, Sandbox
+from tests.conftest import ROOT, Said, Sandbox, build_sandbox
 from tests.flows.reading import take, words_below
 
 GOOD = "1,planted@secret.example,2026-02-10 09:00:00,web,order,5"
@@ -166,8 +166,6 @@ def test_show_says_what_it_cannot_show(published: Sandbox, call, words: list[str
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    from tests.conftest import build_sandbox
-
     sandbox = build_sandbox(tmp_path_factory.mktemp("published") / "workspace")
     sandbox.answers(GOOD)
     sandbox.run()
@@ -186,6 +184,21 @@ def test_show_before_the_first_run_says_to_run(sandbox: Sandbox, call):
     said = call("show", "--folder", sandbox.root)
     assert said.code == 6
     assert "has no release yet. Run 'answerable run' first." in said.err
+
+
+def test_names_are_printed_as_they_are_whatever_brackets_they_have(sandbox: Sandbox, call, tmp_path: Path):
+    before = build_sandbox(tmp_path / "before").root
+    name = "Parcel [bold][/foo] :tada:"
+    sandbox.replace("answerable.yaml", "Test company", f"'{name}'")
+    sandbox.replace("map/map.yaml", "name: Delivery", f"name: '{name}'\n    informed: sales")
+    sandbox.replace("map/map.yaml", "name: Cleo", f"name: '{name}'")
+    sandbox.answers(GOOD)
+    assert call("run", sandbox.root).code == 0
+    for words in (["map", "show"], ["ladder"], ["doctor"], ["audit"], ["load"]):
+        said = call(*words, sandbox.root)
+        assert name in " ".join(said.out.split()), words
+    sandbox.replace("map/map.yaml", "accountable: head_of_logistics", "accountable: nobody")
+    assert name in " ".join(call("map", "diff", before, sandbox.root).out.split())
 
 
 def test_doctor_says_what_is_wrong_with_a_workspace(sandbox: Sandbox, call):
