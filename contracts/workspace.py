@@ -124,7 +124,7 @@ class Workspace(Declaration):
         name: The company's name, as pages and tables print it.
         timezone: Where a day begins and ends, and how dates without an offset are read.
         clock: A fixed "now", for data that has stopped; the real time when absent.
-        warehouse: Folder, relative to the workspace, that holds everything the product makes.
+        warehouse: Folder, relative to the workspace, that holds everything the product makes, and nothing else.
         objects: A place in an object store, `s3://bucket/prefix`, where the warehouse is kept; its folder is then a
             cache. Who we are and where the store is, the environment says (AWS_ACCESS_KEY_ID and the like).
         limits: Where the audit begins to warn.
@@ -144,7 +144,7 @@ class Workspace(Declaration):
     limits: Limits = Limits()
     grades: Grades = Grades()
     inherited: Inherited = Inherited()
-    warehouse: str = "warehouse"
+    warehouse: str = Field(default="warehouse", min_length=1, max_length=200)
     objects: str | None = Field(default=None, pattern=_PLACE)
     expect_future_minutes: int = Field(default=60, ge=0)
     validation: Validation = Validation()

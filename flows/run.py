@@ -59,6 +59,7 @@ from transforms.alert_tables import fact_alert, fact_notification
 from views.beside import EXTRA_COLUMNS
 from views.quality import LOST
 from warehouse.alert_ledger import AlertLedger, as_rows
+from warehouse.claim import claim
 from warehouse.executors import executor_of
 from warehouse.inbox import Inbox
 from warehouse.lease import Lease, leased
@@ -177,6 +178,7 @@ class Run:
 
         Raises:
             BusyError: Another run holds the workspace, here or on another machine.
+            WorkspaceError: The warehouse is another workspace's.
         """
         with (
             held(self.workspace.warehouse),
@@ -184,6 +186,7 @@ class Run:
             Writers(self.releases) as self._writers,
         ):
             self._hold(lease)
+            claim(self.workspace.warehouse, self.workspace.root)
             if self.store.mirror is not None:
                 self._timed("fetch", lambda: self._catch_up(cast("Mirror", self.store.mirror)))
             if self.allowance.limit is not None:

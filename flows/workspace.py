@@ -29,6 +29,9 @@ _PUBLIC_KEY = b"answerable: synthetic or anonymous data only"
 _SECRET_MIN = 16
 _CLOCK_YEARS = range(1970, 9000)
 _AHEAD_MINUTES_MAX = 60 * 24 * 366
+_THEIRS = ("map", "feeds", "contracts", "locks", "inbox", ".git")
+"""Folders that the user keeps, or that deliveries lie in."""
+_PATH_BYTES_MAX = 255
 
 
 @dataclass(frozen=True)
@@ -141,11 +144,11 @@ def _settings(root: Path, problems: list[Problem]) -> tuple[Workspace | None, Do
     settings, found = bind(document, Workspace)
     problems += found
     if settings is not None:
-        problems += _settings_checks(settings, document)
+        problems += _settings_checks(root, settings, document)
     return settings, document
 
 
-def _settings_checks(settings: Workspace, document: Document) -> Iterator[Problem]:
+def _settings_checks(root: Path, settings: Workspace, document: Document) -> Iterator[Problem]:
     region, ahead = settings.identity.phone_region, settings.expect_future_minutes
     if not region_known(region):
         where = document.where("identity", "phone_region")
@@ -156,6 +159,24 @@ def _settings_checks(settings: Workspace, document: Document) -> Iterator[Proble
     if ahead > _AHEAD_MINUTES_MAX:
         what = f"'expect_future_minutes' is {ahead}, more than a year."
         yield Problem(document.where("expect_future_minutes"), what, f"Write at most {_AHEAD_MINUTES_MAX}.")
+    if flaw := _warehouse_flaw(root, settings.warehouse):
+        what = f"'warehouse' is {settings.warehouse!r}, {flaw}."
+        yield Problem(document.where("warehouse"), what, "Write a folder of its own, like 'warehouse'.")
+
+
+def _warehouse_flaw(root: Path, written: str) -> str:
+    """Why a folder cannot be the warehouse, which is swept and written over; empty when it can."""
+    if not written.strip() or not written.isprintable() or len(written.encode()) > _PATH_BYTES_MAX:
+        return "which names no folder"
+    own, place = Path(os.path.realpath(root)), Path(os.path.realpath(root / written))
+    if own.is_relative_to(place):
+        return "which holds the workspace itself"
+    for name in _THEIRS:
+        theirs = Path(os.path.realpath(own / name))
+        if place.is_relative_to(theirs) or theirs.is_relative_to(place):
+            return f"which {'lies in' if place.is_relative_to(theirs) else 'holds'} {name!r}"
+    file = next((path for path in (place, *place.parents) if path.is_file()), None)
+    return f"but {str(file)!r} is a file" if file else ""
 
 
 def _map(

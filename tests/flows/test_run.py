@@ -1,12 +1,14 @@
 """A run from a delivery to a release."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from contracts.errors import PromiseError
+from contracts.errors import PromiseError, WorkspaceError
 from contracts.tables import TABLES, ScorecardTouchpoint
 from flows.run import Run
-from tests.conftest import Sandbox
+from tests.conftest import Sandbox, build_sandbox
 
 
 def test_a_delivery_becomes_a_scorecard(sandbox: Sandbox):
@@ -56,3 +58,15 @@ def test_a_table_that_breaks_its_promise_leaves_the_last_release_untouched(
     after = sandbox.run().release
     assert after.number == first.number + 1, "the next run goes on where the broken one stopped"
     assert sandbox.table("scorecard_company").height
+
+
+def test_two_workspaces_do_not_share_a_warehouse(sandbox: Sandbox, tmp_path: Path):
+    """Else each would withdraw the other's events: their deliveries are not in its inbox."""
+    other = build_sandbox(tmp_path / "other")
+    for one in (sandbox, other):
+        one.replace("answerable.yaml", "timezone", "warehouse: ../made\ntimezone")
+    sandbox.answers("1,a@x.example,2026-02-10 14:29:59,web,delivery,5")
+    assert sandbox.run().absorbed.new == 1
+    with pytest.raises(WorkspaceError, match=r"where the workspace '.*/workspace' keeps what it makes"):
+        other.run()
+    assert sandbox.run().absorbed.state.rows == 1

@@ -67,6 +67,19 @@ FLAWS = [
     in_settings("key: public", "key: secret", "answerable.yaml:5: 'key' is 'secret'. Known: environment, public."),
     in_settings("2026-03-02T06:00", "0001-01-01", "answerable.yaml:4: 'clock' is 0001-01-01, when there were no events."),
     in_settings("timezone", "expect_future_minutes: 999999999\ntimezone", "answerable.yaml:3: 'expect_future_minutes' is 999999999,"),
+    *(in_settings("timezone", f"warehouse: {written}\ntimezone", f"answerable.yaml:3: 'warehouse' is {said}.")
+      for written, said in (
+          ("''", "''. Write something here"),
+          ("' '", "' ', which names no folder"),
+          (r'"a\0b"', r"'a\x00b', which names no folder"),
+          ("ä" * 200, f"'{'ä' * 200}', which names no folder"),
+          (".", "'.', which holds the workspace itself"),
+          ("..", "'..', which holds the workspace itself"),
+          ("/", "'/', which holds the workspace itself"),
+          ("map", "'map', which lies in 'map'"),
+          ("x/../inbox/made", "'x/../inbox/made', which lies in 'inbox'"),
+      )),
+    in_settings("timezone", "warehouse: answerable.yaml/x\ntimezone", "'warehouse' is 'answerable.yaml/x', but '", "' is a file. Write a"),
     # the map: what is written
     in_map("rules:", "ruls:", "map/map.yaml:23: unknown key 'ruls'. Did you mean 'rules'?"),
     in_map(ORDER, "", "map/map.yaml:11: 'stage' is missing. Add 'stage'."),
