@@ -5,6 +5,7 @@ which events belong to which touchpoint, metrics how it is judged, goals how wel
 People write it as YAML in the `map/` folder; any file may hold any section.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from contracts.documents import Declaration, Moment
 from contracts.predicates import Where
@@ -28,6 +29,19 @@ Id = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """A stable, opaque name: it never changes once events have been credited to it."""
 
 
+def _readable(name: str) -> str:
+    kinds = {unicodedata.category(sign) for sign in name}
+    if kinds & {"Cc", "Cs", "Zl", "Zp"}:
+        message = "Write it on one line, without control characters."
+        raise ValueError(message)
+    if all(kind[0] in "CZ" for kind in kinds):
+        message = "Write at least one sign that can be seen."
+        raise ValueError(message)
+    return name
+
+
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
+"""What people call a thing: one line that can be seen."""
 Account = Annotated[str, Field(pattern=r"^@[A-Za-z0-9][A-Za-z0-9_./-]*$", max_length=80)]
 """A person's or a group's public name where changes are reviewed: `@ada` or `@acme/customer-office`."""
 
@@ -36,7 +50,7 @@ class Stage(Declaration):
     """A part of the customer's journey; the order they are written in is their order."""
 
     id: Id
-    name: str
+    name: Title
 
 
 Work = Literal["execution", "coordination"]
@@ -55,7 +69,7 @@ class Team(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     groups: tuple[str, ...] = ()
     lead: str | None = None
     kind: Work = "execution"
@@ -73,7 +87,7 @@ class Person(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     account: Account | None = None
     active_from: Moment | None = Field(default=None, alias="from")
     active_until: Moment | None = Field(default=None, alias="until")
@@ -130,7 +144,7 @@ class Seat(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     team: str
     holders: tuple[Holding, ...] = Field(min_length=1)
     covers: tuple[Cover, ...] = ()
@@ -275,7 +289,7 @@ class Touchpoint(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     stage: str = ""
     parent: str | None = None
     was: Names = ()
@@ -393,7 +407,7 @@ class Metric(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     estimator: Estimator
     of: Literal["events", "cases"] = "events"
     at: Milestone = "opened"
@@ -578,7 +592,7 @@ class CustomerGroup(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     active: Where = Field(min_length=1)
     left: Where = Field(default_factory=dict)
     reason: str | None = None
@@ -620,7 +634,7 @@ class DriverAnalysis(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     outcome: str
     touchpoints: dict[str, str] = Field(min_length=2)
     low: float | None = None
@@ -667,7 +681,7 @@ class Review(Declaration):
     """
 
     id: Id
-    name: str
+    name: Title
     every: Literal["week", "month", "quarter"]
     chair: str
     attendees: Names = ()

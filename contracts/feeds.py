@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from contracts.accountability import Title
 from contracts.documents import Declaration
 from contracts.odcs import DataContract, SchemaObject
 from contracts.receiving import Receive
@@ -177,7 +178,7 @@ class FeedFile(Declaration):
     feed: Name
     kind: str
     owner: str
-    name: str | None = None
+    name: Title | None = None
     receive: Receive | None = None
     streams: tuple[Stream, ...] = Field(min_length=1)
 

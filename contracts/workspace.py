@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from contracts.accountability import Title
 from contracts.alert_settings import Alerts
 from contracts.documents import Declaration, Moment
 from contracts.zones import Zone
@@ -136,7 +137,7 @@ class Workspace(Declaration):
         alerts: Who is told of breaches, and through what; without it they are decided and listed only.
     """
 
-    name: str = Field(min_length=1)
+    name: Title
     timezone: Zone = "UTC"
     clock: Moment | None = None
     identity: Identity = Identity()

@@ -96,6 +96,19 @@ FLAWS = [
     in_map("{person: cleo, from", "{person: cleo, vacant: true, from",
            "map/map.yaml:9: item 2 of 'holders' is {", "Name either a 'person' or 'vacant: true'."),
     in_map("by: [channel]", "by: [channel], priority: yes", "map/map.yaml:27: unknown key 'priority'."),
+    *(in_map("name: Ada", f"name: {written}", f"map/map.yaml:3: 'name' is {said}")
+      for written, said in (
+          ("''", "''. Write something here."),
+          ("' '", "' '. Write at least one sign that can be seen."),
+          (r'"\u200b\u00a0"', r"'\u200b\xa0'. Write at least one sign that can be seen."),
+          (r'"A\nda"', r"'A\nda'. Write it on one line, without control characters."),
+          (r'"A\u2028da"', r"'A\u2028da'. Write it on one line"),
+          (r'"\e[31mAda"', r"'\x1b[31mAda'. Write it on one line"),
+          (r'"A\0da"', r"'A\x00da'. Write it on one line"),
+      )),
+    in_map("name: Ada", f"name: {'x' * 201}", "map/map.yaml:3: 'name' is 'xxx", "Use at most 200 characters."),
+    in_map("name: Delivery", r'name: "\t"', "map/map.yaml:18: 'name' is "),
+    in_settings("Test company", r'"\x07"', r"answerable.yaml:2: 'name' is '\x07'. Write it on one line"),
     # the map: what it names
     in_map("stage: enter", "stage: entr", "map/map.yaml:13: stage 'entr' is not in the map. Did you mean 'enter'?"),
     in_map("accountable: head_of_logistics", "accountable: head_of_logistic",
