@@ -36,7 +36,10 @@ def contract_checks(root: Path, examined: Examined, feeds: Collection[PlacedFeed
         examined: The map as far as it can be understood.
         feeds: The feeds as far as they can be understood.
     """
-    placed = {(feed.name or "", one.stream.name): one for feed in feeds for one in feed.streams}
+    # A feed without a name goes by its file's: the empty name is that of files that a contract refers to.
+    placed = {
+        (feed.name or feed.document.file, one.stream.name): one for feed in feeds for one in feed.streams
+    }
     edges: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for where, one in placed.items():
         if one.shape is None:
@@ -138,8 +141,11 @@ def _cycles(
         try:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
-            ring = [".".join(one) if isinstance(one, tuple) else one for one in error.args[1]]
-            first = min(one for one in placed if one[0] == ring[0].partition(".")[0])
+            met = error.args[1]
+            ring = [".".join(one) if isinstance(one, tuple) else one for one in met]
+            first = min(
+                one for one in placed if one[0] == (met[0][0] if isinstance(met[0], tuple) else met[0])
+            )
             what = f"relationships go round in a ring: {' -> '.join(ring)}."
             yield Problem(
                 placed[first].promised(), what, "What is referred to lands first: drop one of them."

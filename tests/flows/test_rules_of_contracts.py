@@ -236,3 +236,10 @@ def test_a_poison_row_comes_back_once_its_rule_is_mended(sandbox: Sandbox):
     assert (mended.rows_read, mended.rows_accepted, mended.rows_quarantined) == (4, 3, 1)
     assert (mended.event_count, found.absorbed.state.rows) == (3, 3)
     assert fared(mended) == {"small": (1, "failed")}
+
+
+def test_a_feed_without_its_name_is_told_although_its_streams_refer_to_each_other(sandbox: Sandbox):
+    with_about(sandbox, "{name: about, relationships: [{to: answers.answer_id}]}")
+    sandbox.replace("feeds/survey.yaml", "feed: survey\n", "")
+    with pytest.raises(WorkspaceError, match=r"'feed' is missing\. Add 'feed'\."):
+        sandbox.load()
