@@ -16,8 +16,13 @@ def init(folder: Path) -> None:
     """
     from examples.starter.create import create  # noqa: PLC0415 - loaded when needed
 
-    if folder.exists() and any(folder.iterdir()):
-        raise WorkspaceError.at(str(folder), "is not empty.", "Choose a new folder.")
-    for path in create(folder):
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise WorkspaceError.at(str(folder), "is not empty.", "Choose a new folder.")
+        written = create(folder)
+    except OSError as error:
+        what = f"cannot be made a workspace: {error.strerror}."
+        raise WorkspaceError.at(str(folder), what, "Choose a new folder.") from None
+    for path in written:
         sys.stdout.write(f"{folder / path}\n")
     sys.stdout.write(f"\nNow: answerable run {folder}\n")

@@ -218,6 +218,15 @@ def test_init_makes_a_workspace_that_runs_and_leaves_a_full_folder_alone(tmp_pat
     assert again.err == f"{folder}: is not empty. Choose a new folder.\n"
 
 
+@pytest.mark.parametrize("place", ["file", "file/below", "n" * 300])
+def test_init_says_where_it_cannot_make_a_workspace(tmp_path: Path, call, place: str):
+    (tmp_path / "file").touch()
+    said = call("init", tmp_path / place)
+    assert (said.code, said.out) == (3, "")
+    assert said.err.startswith(f"{tmp_path / place}: cannot be made a workspace: ")
+    assert said.err.endswith(". Choose a new folder.\n")
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(sandbox: Sandbox):
     people = "".join(
         f"  - {{id: t{n}, name: T, stage: enter, accountable: head_of_sales}}\n" for n in range(2_000)
