@@ -1,4 +1,4 @@
-"""What people ask on the command line: instants, touchpoints."""
+"""What people ask on the command line: instants, touchpoints, how many rows."""
 
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -11,6 +11,8 @@ from flows.beliefs import Belief
 from flows.workspace import LoadedWorkspace
 
 _LAST = LATEST - timedelta(microseconds=1)
+_ROWS_MAX = 2**32 - 1
+"""More rows than a table has."""
 Default = TypeVar("Default", datetime, None)
 
 
@@ -48,6 +50,17 @@ def asked_touchpoint(written: str, atlas: AccountabilityMap) -> str:
     if name not in known:
         raise QuestionError.at(written, "is no touchpoint of the map.", did_you_mean(written, known))
     return name
+
+
+def asked_limit(limit: int) -> int:
+    """How many rows are shown at most.
+
+    Raises:
+        QuestionError: It is no count, or none.
+    """
+    if limit < 1:
+        raise QuestionError.at("--limit", f"{limit} shows nothing.", "Write a number from 1 on.")
+    return min(limit, _ROWS_MAX)
 
 
 def source(belief: Belief, workspace: LoadedWorkspace) -> str:

@@ -12,6 +12,7 @@ from contracts.contract_suite import contract_suite
 from contracts.odcs import DataContract
 from contracts.tables import TABLES
 from flows.locks import contracts_of, file_name, plain
+from flows.outputs import writing_to
 from flows.workspace import LoadedWorkspace
 
 
@@ -71,6 +72,7 @@ def _json(path: Path, values: Mapping[str, Any]) -> Path:
 
 
 def _text(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     return path

@@ -1,11 +1,12 @@
 """A stretch of days whose deliveries are read anew: a backfill."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from contracts.deliveries import Delivery
 from contracts.errors import QuestionError
+from contracts.tenures import EARLIEST, instant
 from warehouse.store import EventStore
 
 
@@ -39,6 +40,6 @@ class Window:
             return False
         when = store.landed(delivery.parts["events"])["occurred_at"]
         first, after = (
-            datetime.combine(day, time(), self.zone).astimezone(UTC) for day in (self.since, self.until)
+            instant(datetime.combine(day, time()), self.zone, EARLIEST) for day in (self.since, self.until)
         )
         return bool(when.is_between(first, after, closed="left").any())

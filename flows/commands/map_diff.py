@@ -12,6 +12,7 @@ from typing import Any, Literal
 from contracts.errors import NewGapError, Problem, WorkspaceError
 from contracts.map_change import MapChange
 from contracts.workspace import FILE
+from flows.outputs import writing_to
 from flows.revisions import Place, merge_base, prefix, revision
 
 Format = Literal["terminal", "markdown", "json", "sarif", "junit"]
@@ -160,7 +161,8 @@ def _write_baseline(path: Path, change: MapChange) -> None:
         if gap.status != "closed"
     ]
     told = {"version": BASELINE_VERSION, "gaps": standing}
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with writing_to(path):
+        path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     sys.stdout.write(f"{path}: {len(standing)} gaps accepted.\n")
 
 

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from flows.outputs import writing_to
+
 
 def map_schema(*, out: Path | None = None) -> None:
     """Print the JSON Schema of the map's files: with it editors complete and check while you write.
@@ -21,5 +23,6 @@ def map_schema(*, out: Path | None = None) -> None:
     if out is None:
         sys.stdout.write(said)
         return
-    out.write_text(said, encoding="utf-8")
+    with writing_to(out):
+        out.write_text(said, encoding="utf-8")
     sys.stdout.write(f"{out}\n")

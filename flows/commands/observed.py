@@ -17,10 +17,12 @@ def observed(folder: Path = Path(), *, limit: int = 10, json_: bool = False) -> 
         limit: At most so many disagreements.
         json_: Print the whole table as JSON.
     """
+    from flows.asked import asked_limit  # noqa: PLC0415
     from flows.console import out  # noqa: PLC0415
     from flows.published import newest  # noqa: PLC0415
     from views.work import agreement_table, disagreement_table  # noqa: PLC0415
 
+    limit = asked_limit(limit)
     resolved = newest(folder).table("observed_accountability")
     if json_:
         sys.stdout.write(resolved.write_json() + "\n")

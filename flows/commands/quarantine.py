@@ -37,11 +37,12 @@ def show(
         json_: Print the rows as JSON.
         csv: Print the rows as CSV, to be mended. Needs a stream.
     """
+    from flows.asked import asked_limit  # noqa: PLC0415
     from flows.console import out  # noqa: PLC0415
     from flows.mending import waiting, with_columns_of  # noqa: PLC0415
     from views.terminal import any_table  # noqa: PLC0415
 
-    workspace = load(folder)
+    limit, workspace = asked_limit(limit), load(folder)
     name, stream = _named(workspace, feed)
     rows = waiting(workspace, name, stream, rule)
     if csv:

@@ -21,9 +21,10 @@ def rules_unmatched(
         touchpoint: Lead them all to this touchpoint instead of new ones.
         json_: Print them as JSON instead.
     """
+    from flows.asked import asked_limit  # noqa: PLC0415
     from flows.unmatched import share_line, stubs  # noqa: PLC0415 - loads polars
 
-    found = stubs(folder, limit, touchpoint)
+    found = stubs(folder, asked_limit(limit), touchpoint)
     if json_:
         sys.stdout.write(json.dumps(found.rows, indent=1) + "\n")
         return

@@ -3,6 +3,10 @@
 import sys
 from pathlib import Path
 
+from contracts.errors import QuestionError
+
+_PORTS = range(65536)
+
 
 def serve(  # noqa: PLR0913 - a command's options
     folder: Path = Path(),
@@ -36,6 +40,8 @@ def serve(  # noqa: PLR0913 - a command's options
         grace_seconds: How long a run that is under way may take when SIGTERM comes.
         once: Look once, run when there is something to do, send what is due, and end; nothing is received.
     """
+    if port not in _PORTS:
+        raise QuestionError.at("--port", f"{port} is no port.", "Write a number from 0 to 65535.")
     from flows.serving.reactor import Rhythm  # noqa: PLC0415 - everything that runs need
     from flows.serving.server import HotLane, Options  # noqa: PLC0415
     from flows.serving.server import serve as serve_until_told  # noqa: PLC0415

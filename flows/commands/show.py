@@ -36,11 +36,13 @@ def show(  # noqa: PLR0913 - each is an option of the command
     """
     import polars as pl  # noqa: PLC0415 - loaded when needed
 
+    from flows.asked import asked_limit  # noqa: PLC0415
     from flows.console import out  # noqa: PLC0415
     from flows.published import newest  # noqa: PLC0415
     from views.ladder import sentence  # noqa: PLC0415
     from views.terminal import any_table, fitting  # noqa: PLC0415
 
+    limit = asked_limit(limit)
     published = newest(folder, release)
     if not table:
         for name in published.release.by_table:

@@ -187,3 +187,6 @@ def test_a_window_touches_by_local_days(sandbox: Sandbox):
     (delivery,) = store.head().deliveries
     assert window(sandbox, "2026-02-11", "2026-02-12").touches(store, delivery)
     assert not window(sandbox, "2026-02-10", "2026-02-11").touches(store, delivery), "in UTC it is the 10th"
+    assert window(sandbox, "0001-01-01", "9999-12-31").touches(store, delivery), (
+        "the calendar's edges are always"
+    )

@@ -227,6 +227,29 @@ def test_init_says_where_it_cannot_make_a_workspace(tmp_path: Path, call, place:
     assert said.err.endswith(". Choose a new folder.\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serve", "--port", "99999"], "--port: 99999 is no port. Write a number from 0 to 65535."),
+        (["serve", "--port=-1"], "--port: -1 is no port."),
+        (["map", "schema", "--out", "nowhere/below/x"], "nowhere/below/x: cannot be written: No such file or directory. Make its"),
+        (["map", "schema", "--out", "."], ".: cannot be written: Is a directory."),
+        (["contracts", "export", "--to", "pyproject.toml"], "pyproject.toml/tables/published.odcs.yaml: cannot be written: "),
+    ],
+)  # fmt: skip
+def test_a_place_that_cannot_be_had_is_told(
+    call, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+):
+    monkeypatch.chdir(ROOT)
+    told = call(*words)
+    assert (told.code, told.out) == (2, "")
+    assert told.err.startswith(said)
+
+
+def test_a_limit_beyond_all_rows_shows_them_all(published: Sandbox, call):
+    assert "survey" in call("show", "data_trust", published.root, "--limit", 10**20).out
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(sandbox: Sandbox):
     people = "".join(
         f"  - {{id: t{n}, name: T, stage: enter, accountable: head_of_sales}}\n" for n in range(2_000)
