@@ -1,6 +1,7 @@
 """`answerable demo`."""
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from contracts.errors import AnswerableError
+from contracts.errors import AnswerableError, QuestionError
 from contracts.tables import ScorecardTouchpoint
 from contracts.workspace import FILE
 from examples.larkspur import found
@@ -23,6 +24,8 @@ from warehouse.releases import Releases
 from warehouse.store import EventStore
 
 _COMPANY = Path(found.__file__).parent
+SMALLEST_SCALE = 0.02
+"""Below it planted rows are more than a twentieth of some deliveries, which are held for them."""
 
 
 class DemoError(AnswerableError):
@@ -38,7 +41,7 @@ def demo(folder: Path = Path("build/demo"), *, scale: float = 1.0, inline: bool 
 
     Args:
         folder: Where to put the company. A second demo there reuses its data.
-        scale: Share of its customers.
+        scale: Share of its customers, from 0.02 on.
         inline: Run in this process instead of as a Prefect flow on its embedded server.
     """
     with progress() as tell:
@@ -93,9 +96,16 @@ def print_scorecard(card: pl.DataFrame) -> None:
 
 
 def make_company(folder: Path, scale: float, tell: Callable[[str], None]) -> None:
-    """Put the company's workspace and what its feeds delivered into a folder; data of the same scale is reused."""
+    """Put the company's workspace and what its feeds delivered into a folder; data of the same scale is reused.
+
+    Raises:
+        QuestionError: The scale is too small to find everything, or no number.
+    """
     from examples.larkspur.generate import generate  # noqa: PLC0415 - loaded when needed
 
+    if not SMALLEST_SCALE <= scale < math.inf:
+        what = f"{scale:g} is no share of its customers in which everything can be found."
+        raise QuestionError.at("--scale", what, f"Write a number from {SMALLEST_SCALE} on.")
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(_COMPANY / FILE, folder / FILE)
     for part in ("map", "feeds", "contracts"):

@@ -250,6 +250,16 @@ def test_a_limit_beyond_all_rows_shows_them_all(published: Sandbox, call):
     assert "survey" in call("show", "data_trust", published.root, "--limit", 10**20).out
 
 
+@pytest.mark.parametrize("scale", ["0.01", "0.004", "0", "-1", "nan", "inf"])
+def test_the_demo_says_which_scales_there_are(tmp_path: Path, call, scale: str):
+    said = call("demo", tmp_path / "demo", f"--scale={scale}", "--inline")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(
+        f"--scale: {scale} is no share of its customers in which everything can be found."
+    )
+    assert not (tmp_path / "demo").exists()
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(sandbox: Sandbox):
     people = "".join(
         f"  - {{id: t{n}, name: T, stage: enter, accountable: head_of_sales}}\n" for n in range(2_000)
