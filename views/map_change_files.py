@@ -124,7 +124,7 @@ def _result(gap: Gap, index: int, below: str) -> dict[str, Any]:
 
 def _markdown_lines(change: MapChange) -> Iterator[str]:
     yield "### What this change of the map would do"
-    yield from ("", headline(change))
+    yield from ("", _no_html(headline(change)))
     for title, heads, rows in _sections(change):
         if not rows:
             continue
@@ -137,7 +137,12 @@ def _markdown_lines(change: MapChange) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _no_html(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _no_html(text: str) -> str:
+    """A text of which Markdown makes no tags; `->` stays readable as it is."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _sections(change: MapChange) -> Iterator[tuple[str, Sequence[str], list[Sequence[str]]]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any, cast
 from uuid import UUID
 
@@ -125,5 +126,5 @@ def _people(person: str | None) -> list[str] | None:
 
 def _markdown(summary: Summary) -> str:
     rows = "\n".join(f"| {name} | {count:,} |" for name, count in summary["rows"].items())
-    held = "".join(f"\n- held: {one}" for one in summary["held"])
+    held = "".join(f"\n- held: {escape(one, quote=False)}" for one in summary["held"])
     return f"{release_line(summary)}\n\n`{summary['path']}`\n{held}\n\n| table | rows |\n| --- | ---: |\n{rows}\n"

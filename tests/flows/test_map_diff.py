@@ -303,6 +303,14 @@ def test_markdown_is_a_comment_with_what_matters(committed: Sandbox, call: Call)
     assert "| Delivery | from 2026-02-10 14:30 | Cleo (head_of_logistics) | nobody | 3 | 2 | 4 |" in out
 
 
+def test_names_are_no_html_in_a_comment(committed: Sandbox, call: Call):
+    committed.replace("map/map.yaml", *NEW_GAP)
+    committed.replace("map/map.yaml", "name: Delivery", "name: '<img src=x> & | so on'")
+    _, out, _ = call("main", "--folder", committed.root, "--format", "markdown")
+    assert "<img" not in out
+    assert "| &lt;img src=x> &amp; \\| so on | until" in out
+
+
 def test_rules_that_need_events_are_rules():
     assert {rule.name for rule in RULES} >= NEEDS_EVENTS | NEEDS_RELEASE
 
