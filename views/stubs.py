@@ -1,8 +1,9 @@
 """YAML to paste into the map."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+import yaml
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def stubs_yaml(stubs: Iterable[Stub], stage: str, stages: Iterable[str]) -> str:
             ]
     lines.append("rules:")
     for stub in listed:
-        lines += [f"  # {stub.said}", f"  - {_flow(_rule(stub))}"]
+        lines += [f"  # {_printable(stub.said)}", f"  - {_flow(_rule(stub))}"]
     return "\n".join(lines) + "\n"
 
 
@@ -71,5 +72,10 @@ def _flow(values: Mapping[str, object]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as YAML: JSON's double quotes are YAML's, so no text can be taken for anything else."""
-    return json.dumps(text)
+    """A text as YAML, in double quotes, so that no text can be taken for anything else."""
+    return yaml.safe_dump(text, default_style='"', width=float("inf")).strip()
+
+
+def _printable(text: str) -> str:
+    """A text as it may stand in a comment: YAML takes no control characters, not even there."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
