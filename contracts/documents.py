@@ -309,10 +309,8 @@ def _remedy(found: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return for 
             return f"{limits['error']}"
         case "string_type" if isinstance(given, bool | int | float | date):
             return "It has to be a text: put it in quotes."
-        case "string_pattern_mismatch" if limits["pattern"] == r"^[a-z][a-z0-9_]*$":
-            return "Use lower-case letters, digits and '_', beginning with a letter."
         case "string_pattern_mismatch":
-            return f"Write it like {limits['pattern']}"
+            return _PATTERNS.get(limits["pattern"], f"Write it like {limits['pattern']}")
         case "too_short":
             least = limits["min_length"]
             return f"Write at least {'one' if least == 1 else least}."
@@ -325,6 +323,13 @@ def _remedy(found: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one return for 
     return _KINDS.get(kind, f"{found['msg']}.")
 
 
+_PATTERNS = {
+    r"^[a-z][a-z0-9_]*$": "Use lower-case letters, digits and '_', beginning with a letter.",
+    r"^[A-Z][A-Z0-9_]*$": "Use capital letters, digits and '_', beginning with a letter.",
+    "^[A-Z]{2}$": "Write two capital letters, like 'DE'.",
+    "^https?://": "Write an address that begins with 'https://'.",
+}
+"""What to do by the pattern that a text does not keep."""
 _KINDS = {
     "model_type": "Write a mapping of keys and values here.",
     "dict_type": "Write a mapping of keys and values here.",

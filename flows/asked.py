@@ -1,4 +1,4 @@
-"""What people ask on the command line: instants, touchpoints, how many rows."""
+"""What people ask on the command line: instants, touchpoints, how many rows, which release."""
 
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -61,6 +61,17 @@ def asked_limit(limit: int) -> int:
     if limit < 1:
         raise QuestionError.at("--limit", f"{limit} shows nothing.", "Write a number from 1 on.")
     return min(limit, _ROWS_MAX)
+
+
+def asked_release(number: int | None) -> int | None:
+    """The number of a release; none for the newest.
+
+    Raises:
+        QuestionError: No release has such a number.
+    """
+    if number is not None and number < 1:
+        raise QuestionError.at("--release", f"{number} is no release.", "Write a number from 1 on.")
+    return number
 
 
 def source(belief: Belief, workspace: LoadedWorkspace) -> str:

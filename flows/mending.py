@@ -51,6 +51,9 @@ def mended_rows(workspace: LoadedWorkspace, feed: str, stream: str, path: Path) 
     Raises:
         FeedError: It cannot be read, lacks a column, has an unknown one, or names a row twice.
     """
+    if path.is_dir():
+        remedy = "Write it with 'answerable quarantine show --csv'."
+        raise FeedError.at(str(path), "is a folder, not a file.", remedy)
     try:
         rows = pl.read_csv(path, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from contracts.errors import StoreError
+from flows.asked import asked_release
 from flows.workspace import LoadedWorkspace, load
 from warehouse.releases import Release, Releases
 
@@ -43,8 +44,10 @@ def newest(folder: Path, number: int | None = None) -> Published:
     """The newest release of a workspace, or the one with a number.
 
     Raises:
+        QuestionError: No release has such a number.
         StoreError: There is none yet.
     """
+    number = asked_release(number)
     workspace = load(folder)
     releases = Releases(workspace.warehouse / "published")
     release = releases.read(number) if number else releases.head()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from contracts.codeowners import codeowners
 from contracts.documents import parse
+from flows.outputs import writing_to
 from flows.workspace import load
 
 
@@ -28,6 +29,6 @@ def map_codeowners(folder: Path = Path(), *, out: Path | None = None, prefix: st
     if out is None:
         sys.stdout.write(said)
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(said, encoding="utf-8")
+    with writing_to(out):
+        out.write_text(said, encoding="utf-8")
     sys.stdout.write(f"{out}\n")

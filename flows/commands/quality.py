@@ -27,6 +27,7 @@ def quality(
         json_: Print it as JSON.
     """
     from contracts.tables import TABLES  # noqa: PLC0415 - loaded when needed
+    from flows.asked import asked_limit, asked_release  # noqa: PLC0415 - loaded when needed
     from flows.console import out  # noqa: PLC0415 - loaded when needed
     from views.quality import QUALITY_TABLES, broken_rules, last_grades, sentence  # noqa: PLC0415
     from views.terminal import feeds_quality, grades_quality, rules_quality  # noqa: PLC0415
@@ -34,6 +35,7 @@ def quality(
     from views.trust_tables import answered_table, hands_table, restated_table  # noqa: PLC0415
     from warehouse.releases import Releases  # noqa: PLC0415
 
+    limit, release = asked_limit(limit), asked_release(release)
     releases = Releases(load(folder).warehouse / "published")
     chosen = releases.read(release) if release else releases.head()
     if chosen is None:

@@ -246,8 +246,39 @@ def test_a_place_that_cannot_be_had_is_told(
     assert told.err.startswith(said)
 
 
+def test_codeowners_makes_no_folder(sandbox: Sandbox, call):
+    rights = "decision_rights: [{what: goals, seats: [head_of_sales, head_of_logistics]}]\nmetrics:\n"
+    sandbox.replace("map/map.yaml", "metrics:\n  - {id", rights + "  - {id")
+    for name in ("Ada", "Ben", "Cleo"):
+        sandbox.replace("map/map.yaml", f"name: {name}}}", f"name: {name}, account: '@{name}'}}")
+    place = sandbox.root / "nowhere/CODEOWNERS"
+    said = call("map", "codeowners", sandbox.root, "--out", place)
+    assert (said.code, said.err) == (
+        2,
+        f"{place}: cannot be written: No such file or directory. Make its folder, or name another place.\n",
+    )
+    assert not place.parent.exists()
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+@pytest.mark.parametrize(
+    "words",
+    [["show", "data_trust"], ["quality"], ["observed"], ["rules", "unmatched"], ["quarantine", "show"]],
+)
+def test_less_than_one_row_is_no_limit(published: Sandbox, call, words: list[str], limit: str):
+    said = call(*words, "--folder", published.root, f"--limit={limit}")
+    assert said == Said(2, "", f"--limit: {limit} shows nothing. Write a number from 1 on.\n")
+
+
 def test_a_limit_beyond_all_rows_shows_them_all(published: Sandbox, call):
     assert "survey" in call("show", "data_trust", published.root, "--limit", 10**20).out
+
+
+@pytest.mark.parametrize("command", [["show", "data_trust"], ["quality"]])
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_releases_are_counted_from_one(published: Sandbox, call, command: list[str], number: str):
+    said = call(*command, "--folder", published.root, f"--release={number}")
+    assert said == Said(2, "", f"--release: {number} is no release. Write a number from 1 on.\n")
 
 
 @pytest.mark.parametrize("scale", ["0.01", "0.004", "0", "-1", "nan", "inf"])

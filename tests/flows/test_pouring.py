@@ -197,7 +197,11 @@ FLAWS: list[Flaw] = [
     ),
     ("kind: push", "kind: file", "feeds/chat.yaml:5: 'receive' is for kind push, not file. Drop it."),
     ("scheme: github", "scheme: gitlab", "feeds/chat.yaml:5: 'scheme' is 'gitlab'. Did you mean 'github'?"),
-    ("secret_from: CHAT_SECRET", "secret_from: hunter2", "'secret_from' is 'hunter2'. Write it like ^[A-Z]"),
+    (
+        "secret_from: CHAT_SECRET",
+        "secret_from: hunter2",
+        "'secret_from' is 'hunter2'. Use capital letters, digits and '_'",
+    ),
     ("inbox/chat/*.jsonl", "inbox/*/x.jsonl", "in one folder, not at 'inbox/*/x.jsonl'. Write it like"),
     ("inbox/chat/*.jsonl", "'*.jsonl'", "in one folder, not at '*.jsonl'."),
     ("format: jsonl", "format: csv", "what is pushed is kept as jsonl in UTF-8."),

@@ -239,6 +239,10 @@ def test_the_customer_of_a_mended_row_is_who_it_was(waiting: Sandbox):
         (("show", "survey.answer"), "Did you mean 'answers'?"),
         (("show", "survey", "--csv"), "needs one stream."),
         (("replay", "survey.answers", "--rows", "none.csv"), "cannot be read"),
+        (
+            ("replay", "survey.answers", "--rows", "."),
+            ".: is a folder, not a file. Write it with 'answerable quarantine show",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_told(waiting: Sandbox, capsys, words: tuple[str, ...], said: str):
