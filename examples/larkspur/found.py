@@ -268,13 +268,20 @@ def _drop(truth: Truth, tables: Tables) -> tuple[bool, str]:
 
 def _noise(truth: Truth, tables: Tables) -> tuple[bool, str]:
     weeks = _weeks(tables).filter(pl.col("touchpoint_id") == truth["where"]["touchpoint"])
-    alarms = weeks.filter(pl.col("is_below_goal")).height
+    alarms = _naive_alarms(weeks)
     breaches = weeks.filter(pl.col("is_breach")).height
     said = f"a naive rule would have raised {alarms} alarms in {weeks.height} weeks, evidence none"
     return (
         alarms > 0 and breaches == 0,
         said if not breaches else f"{breaches} weeks are said to miss the goal",
     )
+
+
+def _naive_alarms(weeks: pl.DataFrame) -> int:
+    """Weeks that fall below the goal anew: what `alerts backtest` calls naive."""
+    observed = weeks.filter(pl.col("n") > 0).sort("period_start")
+    is_below = pl.col("is_below_goal").fill_null(value=False)
+    return observed.filter(is_below & ~is_below.shift(1, fill_value=False)).height
 
 
 def _weeks(tables: Tables) -> pl.DataFrame:

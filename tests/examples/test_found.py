@@ -68,6 +68,15 @@ def test_what_later_work_will_find_is_never_said_to_be_found(company: Company, t
         assert lines[kind].status == "not looked for yet"
 
 
+def test_the_naive_rule_raises_as_many_alarms_as_the_backtest_says(company: Company, truths: list[dict]):
+    command = [sys.executable, "-m", "flows", "alerts", "backtest", str(company.root), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    naive = next(len(one["naive"]) for one in json.loads(done.stdout) if one["touchpoint"] == "chat")
+    noisy = next(truth for truth in truths if truth["kind"] == "healthy_noise")
+    (line,) = compare([noisy], company.table)
+    assert line.said.startswith(f"a naive rule would have raised {naive} alarms in ")
+
+
 def test_a_truth_that_is_not_there_is_missed(company: Company, truths: list[dict]):
     """The comparison can fail: without its rows a truth is missed."""
 
