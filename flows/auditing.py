@@ -255,7 +255,18 @@ def _evidence(
         shared_tokens=state.resolution.tokens.filter("is_shared").height,
         goal_history=scored[GoalHistory],
         grades=_grades(found[MetricTrust]),
+        rates_apart=_rates_apart(workspace, scored[MeasureDaily]),
     )
+
+
+def _rates_apart(workspace: LoadedWorkspace, daily: pl.DataFrame) -> dict[str, int]:
+    """Events counted by rates of which no touchpoint has both the events and what they are counted against."""
+    rates = [one.id for one in workspace.atlas.metrics if one.estimator == "rate" and one.touchpoint is None]
+    places = daily.filter(pl.col("metric").is_in(rates)).group_by("metric", "touchpoint_id")
+    counted = places.agg(pl.col("n").sum(), events=pl.col("numerator").sum().cast(pl.Int64))
+    has_both = (pl.col("n") > 0) & (pl.col("events") > 0)
+    told = counted.group_by("metric").agg(pl.col("events").sum(), together=has_both.any())
+    return dict(told.filter(~pl.col("together"), pl.col("events") > 0).select("metric", "events").iter_rows())
 
 
 def _last_window(told: pl.DataFrame) -> pl.DataFrame:

@@ -79,6 +79,7 @@ NEEDS_RELEASE = frozenset(
         "attestation_declined",
         "late_feed",
         "declared_not_observed",
+        "rate_apart",
         "sampling_drift",
         "waiver_of_nothing",
     }

@@ -235,3 +235,26 @@ def test_what_reads_a_release_says_to_run_first(sandbox: Sandbox, call, words: l
     said = call(*words, sandbox.root)
     assert said.code == 6
     assert "has no release yet. Run 'answerable run' first." in said.err
+
+
+def test_a_rate_of_which_no_touchpoint_has_both_sides_is_a_gap(sandbox: Sandbox):
+    """Counted at orders, against deliveries: 0 at the one, nothing at the other, until both are counted at one."""
+    rate = "{id: r, name: R, estimator: rate, where: {about: order}, exposure: {about: delivery}}"
+    sandbox.replace("map/map.yaml", "\nmetrics:\n", f"\nmetrics:\n  - {rate}\n")
+    sandbox.answers(
+        "a,a@x.de,2026-02-01T10:00:00,web,order,5",
+        "b,b@x.de,2026-02-01T10:00:00,web,delivery,5",
+    )
+    sandbox.run()
+    gap = sandbox.table("gap_finding").filter(pl.col("rule") == "rate_apart")
+    assert gap.select("severity", "object_id", "sentence").rows() == [
+        (
+            "warning",
+            "r",
+            "Metric 'r' tells nothing: what it counts (1 so far) and what that is counted against match different "
+            "touchpoints.",
+        )
+    ]
+    sandbox.replace("map/map.yaml", "exposure: {about: delivery}}", "exposure: {about: delivery}, touchpoint: order}")
+    sandbox.run()
+    assert sandbox.table("gap_finding").filter(pl.col("rule") == "rate_apart").is_empty()

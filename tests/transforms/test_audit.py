@@ -306,6 +306,7 @@ def said(state: AttestationState, touchpoint: str = "point") -> list[Attested]:
         ({"load": load(touchpoint_count=12)}, None),
         ({"load": load(alone_count=4)}, ("bus_factor_of_one", "ada", "warning")),
         ({"load": load(alone_count=3)}, None),
+        ({"rates_apart": {"csat": 9}}, ("rate_apart", "csat", "warning")),
         ({"resolved_by": resolved(20, 0.49)}, ("declared_not_observed", "point", "warning")),
         ({"resolved_by": resolved(20, 0.5)}, None),
         ({"resolved_by": resolved(19, 0.49)}, None),

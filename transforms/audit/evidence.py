@@ -64,6 +64,8 @@ class Evidence:
         grades: Grade of trust over the last 28 days, and its weakest part, by (touchpoint, metric).
         mismatches: PriorityMismatch.
         said: What accountable people say of every touchpoint.
+        rates_apart: Events counted by rates of which no touchpoint has both the events and what they are counted
+            against, by metric.
         ledger: Independence as it stands now; worked out when absent.
         found: Rule and object of every finding so far; only the rules about waivers look at it.
     """
@@ -95,6 +97,7 @@ class Evidence:
     grades: Mapping[tuple[str, str], tuple[str, str | None]] = field(default_factory=dict)
     mismatches: pl.DataFrame = field(default_factory=PriorityMismatch.empty)
     said: Sequence[Attested] = ()
+    rates_apart: Mapping[str, int] = field(default_factory=dict)
     ledger: pl.DataFrame | None = None
     found: frozenset[tuple[str, str]] = frozenset()
 

@@ -30,6 +30,24 @@ def metric_never_observed(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(
     "warning",
+    "Metric {metric!r} tells nothing: what it counts ({events:,} so far) and what that is counted against match "
+    "different touchpoints.",
+    "Name the touchpoint at which both are counted: 'touchpoint' in the metric.",
+    "metrics",
+)
+def rate_apart(evidence: Evidence) -> Iterator[Finding]:
+    """A rate whose events match other touchpoints than what they are counted against: its value is 0 or missing."""
+    for metric, events in sorted(evidence.rates_apart.items()):
+        yield Finding(
+            object_type="metric",
+            object_id=metric,
+            said={"metric": metric, "events": events},
+            declared_at=evidence.atlas.where("metrics", metric),
+        )
+
+
+@rule(
+    "warning",
     "{name} cannot be judged: no metric had the {enough} observations that it takes in 28 days ({counts}).",
     "Ask more customers, judge it by something that happens more often, or lower 'limits.answers'.",
     "accountable",
