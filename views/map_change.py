@@ -8,7 +8,7 @@ from rich.text import Text
 
 from contracts.map_change import Flip, Holder, Judged, Load, MapChange, Move, Rung
 from views.ladder import STEPS
-from views.terminal import value_text
+from views.units import value_text
 
 SHOWN_MAX = 30
 _STYLES = {"met": "green", "missed": "bold red", "cannot_tell": "yellow"}

@@ -21,7 +21,7 @@ from views.map_change import (
     rung_row,
     when_text,
 )
-from views.terminal import value_text
+from views.units import value_text
 
 Abouts = Mapping[str, tuple[str, str]]
 """What every rule of the audit looks for, and how bad it is, by name."""

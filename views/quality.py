@@ -7,7 +7,8 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from contracts.tables.findings import GRADES
-from views.trust import answered, drifts, hands, number, restated
+from views.trust import answered, drifts, hands, restated, units
+from views.units import change_text, value_text
 
 QUALITY_TABLES = (
     "data_trust",
@@ -17,6 +18,7 @@ QUALITY_TABLES = (
     "sampling_sentinel",
     "independence",
     "restatement",
+    "dim_metric",
 )
 """Tables that the page is made of."""
 LOST = "restatement_lost"
@@ -189,22 +191,23 @@ def _grade_sentence(graded: pl.DataFrame) -> str:
 def _samples(frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
     """Who was asked and answered, whose hands numbers go through, what was restated."""
     whose = hands(frames["independence"])
-    newest = restated(frames["restatement"], RESTATED)
+    newest, known = restated(frames["restatement"], RESTATED), units(frames["dim_metric"])
     conflicts = sum(row["is_conflict"] for row in whose)
     return {
         "answered": [_answered(row) for row in answered(frames).iter_rows(named=True)],
         "drifts": [_drift(row) for row in drifts(frames["sampling_sentinel"])],
         "hands": whose,
         "conflicts": f"Conflicts: {conflicts}." if conflicts else "No conflict is declared.",
-        "restated": [
-            {**row, "was": number(row["value_was"]), "now": number(row["value_is"])} for row in newest
-        ],
+        "restated": [_restated(row, known.get(row["metric"], "")) for row in newest],
     }
 
 
+def _restated(row: Mapping[str, Any], unit: str) -> dict[str, Any]:
+    return {**row, "was": value_text(row["value_was"], unit), "now": value_text(row["value_is"], unit)}
+
+
 def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
-    value, adjusted, change = row["value"], row["adjusted_value"], row["change"]
-    against = row["held_against"]
+    against, unit = row["held_against"], row["unit"]
     return {
         **row,
         "rate": _with_grade(row["response_rate"], row["response_grade"]),
@@ -212,15 +215,15 @@ def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
         "response_mood": _MOODS.get(row["response_grade"], "soft"),
         "mix_mood": _MOODS.get(row["representation_grade"], "soft"),
         "against": {"lived": "all there", "asked": "those asked"}.get(against, "not known"),
-        "value_text": number(value),
-        "adjusted": number(adjusted, value),
-        "change_text": number(change, value),
-        "who": number(row["change_by_who"], value),
+        "value_text": value_text(row["value"], unit),
+        "adjusted": value_text(row["adjusted_value"], unit),
+        "change_text": change_text(row["change"], unit),
+        "who": change_text(row["change_by_who"], unit),
     }
 
 
 def _drift(row: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: number(row[of]) for name, of in _DRIFT.items()}
+    shown = {name: value_text(row[of], row["unit"]) for name, of in _DRIFT.items()}
     return {**row, **shown, "since": row["drift_since_date"]}
 
 

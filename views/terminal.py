@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.deliveries import Delivery
+from views.units import value_text
 
 _STYLES = {
     "met": "green",
@@ -22,7 +23,6 @@ _STYLES = {
     "found": "green",
     "not looked for yet": "dim",
 }
-_FORMATS = {"share": "{:.1%}", "points": "{:+.0f}", "count": "{:,.0f}"}
 _WORDS = {"cannot_tell": "cannot tell yet", "no_goal": "no goal", "no_data": "no data"}
 
 
@@ -225,15 +225,6 @@ def checks(lines: Iterable[tuple[bool | None, str, str]]) -> Table:
     for is_well, what, remedy in lines:
         table.add_row(marks[is_well], what, Text("" if is_well else remedy, "dim" if is_well is None else ""))
     return table
-
-
-def value_text(value: float | None, unit: str) -> str:
-    """A value with its unit, as people say it."""
-    if value is None:
-        return "-"
-    if unit in ("hours", "minutes", "days"):
-        return f"{value:,.1f} {unit[0]}"
-    return _FORMATS.get(unit, "{:,.2f}").format(value)
 
 
 def _interval(row: Mapping[str, Any]) -> str:

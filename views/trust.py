@@ -10,9 +10,12 @@ from contracts.sampling import STEPS
 _WORDS = {
     "response_rate": "share of those asked who answer",
     "asked_share": "asked for each event",
+    "asked_count": "people asked",
     "mix": "share of those asked",
-    "delay": "hours until half have answered",
+    "delay": "time until half have answered",
 }
+_UNITS = {"asked_count": "count", "delay": "hours"}
+"""Units of sentinels that are no shares."""
 _WINDOW = ["period_start", "period_end", "touchpoint_id", "metric"]
 
 
@@ -21,8 +24,8 @@ def answered(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
 
     Returns:
         touchpoint_id, metric, period_end, asked_count, answered_count, response_rate, response_grade,
-        mix_excess, mix_dimension, held_against, representation_grade, and of that dimension value,
-        adjusted_value, change and change_by_who.
+        mix_excess, mix_dimension, held_against, representation_grade, the metric's unit, and of that dimension
+        value, adjusted_value, change and change_by_who.
     """
     graded = frames["metric_trust"].filter(
         pl.col("period").cast(pl.String) == "rolling_28d",
@@ -34,20 +37,23 @@ def answered(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     told = told.select(
         *_WINDOW, "value", "adjusted_value", "change", "change_by_who", mix_dimension=pl.col("dimension")
     )
-    joined = last.join(told, on=[*_WINDOW, "mix_dimension"], how="left")
+    known = units(frames["dim_metric"])
+    joined = last.join(told, on=[*_WINDOW, "mix_dimension"], how="left").with_columns(
+        unit=pl.col("metric").replace_strict(known, default="", return_dtype=pl.String)
+    )
     return joined.sort(
         "mix_excess", "touchpoint_id", "metric", descending=[True, False, False], nulls_last=True
     )
 
 
 def drifts(sentinels: pl.DataFrame) -> list[dict[str, Any]]:
-    """Series that have left their usual range and not come back, each in words."""
+    """Series that have left their usual range and not come back, each in words, with its unit."""
     standing = sentinels.filter("is_standing")
     standing = standing.with_columns(apart=(pl.col("value") - pl.col("usual")).abs())
     ordered = standing.sort(
         "touchpoint_id", "metric", "apart", "segment", descending=[False, False, True, False]
     )
-    return [{**row, "what": _what(row)} for row in ordered.iter_rows(named=True)]
+    return [{**row, "what": _what(row), "unit": _UNITS.get(row["sentinel"], "share")} for row in ordered.iter_rows(named=True)]
 
 
 def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
@@ -94,12 +100,9 @@ def restated(log: pl.DataFrame, limit: int) -> list[dict[str, Any]]:
     )
 
 
-def number(value: float | None, like: float | None = None) -> str:
-    """A value as short as it can be told: a share in percent, anything else as it is."""
-    if value is None:
-        return "-"
-    size = max(abs(value), abs(like or 0.0))
-    return f"{value:.1%}" if size <= 1 else f"{value:,.1f}" if value % 1 else f"{value:,.0f}"
+def units(metrics: pl.DataFrame) -> dict[str, str]:
+    """The unit of every metric of DimMetric, and of the count of events; one that the map has no more is not there."""
+    return {"events": "count", **dict(metrics.select("metric", "unit").iter_rows())}
 
 
 def _what(row: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Who answered, whose hands numbers go through and what was restated, as tables of the terminal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -7,14 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.sampling import STEPS
-from views.trust import number, restated
+from views.trust import restated
+from views.units import change_text, value_text
 
 
 def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
     """Who was asked and answered: what `answered` and `drifts` returned."""
     said = [
         f"Since the week of {one['drift_since_date']}: {one['what']} at {one['touchpoint_id']} ({one['metric']}) is "
-        f"{number(one['value'])}, usually {number(one['usual'])}."
+        f"{value_text(one['value'], one['unit'])}, usually {value_text(one['usual'], one['unit'])}."
         for one in standing
     ]
     table = Table(title="Who was asked, who answered", title_justify="left", caption="\n".join(said) or None)
@@ -38,9 +40,9 @@ def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
             f"{row['answered_count']:,}",
             _shown(row["response_rate"], row["response_grade"]),
             _shown(row["mix_excess"], row["representation_grade"]),
-            number(row["value"]),
-            number(row["adjusted_value"], row["value"]),
-            number(row["change_by_who"], row["value"]),
+            value_text(row["value"], row["unit"]),
+            value_text(row["adjusted_value"], row["unit"]),
+            change_text(row["change_by_who"], row["unit"]),
         )
     return table
 
@@ -56,8 +58,8 @@ def hands_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def restated_table(log: pl.DataFrame, limit: int) -> Table:
-    """Published values that were changed: rows of restatement, the newest only."""
+def restated_table(log: pl.DataFrame, limit: int, units: Mapping[str, str]) -> Table:
+    """Published values that were changed: rows of restatement, the newest only; `units` by metric."""
     table = Table(title=f"Published values that were changed: {log.height:,}", title_justify="left")
     for name in ("touchpoint", "metric", "period", "was", "is", "n was", "n is", "why", "release"):
         table.add_column(
@@ -68,8 +70,7 @@ def restated_table(log: pl.DataFrame, limit: int) -> Table:
             row["scope_id"],
             row["metric"],
             f"{row['period']} {row['period_start']}",
-            number(row["value_was"]),
-            number(row["value_is"]),
+            *(value_text(row[name], units.get(row["metric"], "")) for name in ("value_was", "value_is")),
             f"{row['n_was']:,}",
             f"{row['n_is']:,}",
             row["why"],

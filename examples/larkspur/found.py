@@ -382,7 +382,8 @@ def _sampling(truth: Truth, tables: Tables) -> tuple[bool, str]:
     is_found = before["mix_excess"] < _UNLIKE < after["mix_excess"]
     said = (
         f"{after['mix_excess']:.0%} of the quarter's answers would have to come from others; "
-        f"{after['change_by_who']:+.1%} of its change of {after['change']:+.1%} is who answered."
+        f"{100 * after['change_by_who']:+.1f} points of its change of {100 * after['change']:+.1f} points are who "
+        "answered."
     )
     if truth["expect"]["invitations"]["after"]["all"] < _ENOUGH_ASKED:
         return is_found, said

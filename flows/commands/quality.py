@@ -31,7 +31,7 @@ def quality(
     from flows.console import out  # noqa: PLC0415 - loaded when needed
     from views.quality import QUALITY_TABLES, broken_rules, last_grades, sentence  # noqa: PLC0415
     from views.terminal import feeds_quality, grades_quality, rules_quality  # noqa: PLC0415
-    from views.trust import answered, drifts, hands  # noqa: PLC0415
+    from views.trust import answered, drifts, hands, units  # noqa: PLC0415
     from views.trust_tables import answered_table, hands_table, restated_table  # noqa: PLC0415
     from warehouse.releases import Releases  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def quality(
     if whose:
         out.print(hands_table(whose))
     if there["restatement"].height:
-        out.print(restated_table(there["restatement"], limit))
+        out.print(restated_table(there["restatement"], limit, units(there["dim_metric"])))
     page = chosen.folder / "quality.html"
     if page.exists():  # a machine that fetched the release has not drawn it
         out.print(f"As a page: {page}")

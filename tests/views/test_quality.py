@@ -2,12 +2,16 @@
 
 import json
 import re
+from datetime import date
 
+import polars as pl
 import pytest
 
+from contracts.tables import TABLES, DimMetric, Restatement
 from flows.cli import app
 from tests.conftest import Sandbox, build_sandbox
-from views.quality import share_text
+from views.quality import quality_page, share_text
+from views.units import change_text, value_text
 
 ROWS = (
     "a,a@x.de,2026-02-01T10:00:00,web,order,5",
@@ -64,3 +68,42 @@ def test_the_terminal_says_the_same(sandbox: Sandbox, capsys):
 
 def test_a_share_that_is_there_is_never_shown_as_none():
     assert [share_text(value) for value in (0.0, 0.00001, 0.0123)] == ["0.00%", "<0.01%", "1.23%"]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said", "changed"),
+    [
+        (0.06, "share", "6.0%", "+6.0 points"),
+        (-0.06, "share", "-6.0%", "-6.0 points"),
+        (0.6, "points", "+1", "+0.6 points"),
+        (0.5, "hours", "0.5 h", "+0.5 h"),
+        (0.5, "per 1,000", "0.50", "+0.50"),
+        (-1, "count", "-1", "-1"),
+        (None, "share", "-", "-"),
+    ],
+)
+def test_values_are_told_in_their_unit_and_changes_of_shares_in_points(value, unit, said, changed):
+    assert (value_text(value, unit), change_text(value, unit)) == (said, changed)
+
+
+def drawn_page(**told: pl.DataFrame) -> str:
+    """The page of tables that are empty but for those told."""
+    frames = {table.table_name(): table.empty() for table in TABLES} | told
+    manifest = {"as_of": "2026-03-02T05:00", "tables": {"restatement": {"rows": 1}}}
+    page = quality_page(frames, manifest, 1)
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def one(table: type, **values: object) -> pl.DataFrame:
+    schema = table.published_schema()
+    return pl.DataFrame([{name: values.get(name) for name in schema}], schema=schema)
+
+
+def test_half_an_hour_is_not_half_of_anything():
+    day = date(2026, 2, 2)
+    moved = one(
+        Restatement, scorecard="scorecard_touchpoint", scope_id="desk", metric="wait", period="week", period_start=day,
+        period_end=day, release_number=2, value_was=0.5, value_is=0.25, n_was=3, n_is=4, why="late events",
+    )  # fmt: skip
+    words = drawn_page(restatement=moved, dim_metric=one(DimMetric, metric="wait", unit="hours"))
+    assert "desk wait week 2026-02-02 0.5 h 0.2 h 3 4 late events 2" in words
