@@ -44,8 +44,9 @@ class Move:
         customers: Their customers.
         window_events: Every event that the touchpoint had in the window.
         window_customers: Their customers.
-        open_cases: Cases of the touchpoint that are open now: to be handed over.
-        open_alerts: Its alerts that are open now.
+        is_handover: Whether it hands over what is open now: of the touchpoint's moves that have not ended the first.
+        open_cases: Cases of the touchpoint that are open now; 0 when it hands nothing over.
+        open_alerts: Its alerts that are open now; likewise.
     """
 
     touchpoint: str
@@ -58,6 +59,7 @@ class Move:
     customers: int
     window_events: int
     window_customers: int
+    is_handover: bool
     open_cases: int
     open_alerts: int = 0
 
@@ -258,7 +260,10 @@ class MapChange:
     def with_alerts(self, by_touchpoint: Mapping[str, int]) -> "MapChange":
         """The change with the open alerts of every touchpoint that changes hands, by its id of either map."""
         counts = {self.renamed.get(name, name): count for name, count in by_touchpoint.items()}
-        moves = [replace(move, open_alerts=counts.get(move.touchpoint, 0)) for move in self.moves]
+        moves = [
+            replace(move, open_alerts=counts.get(move.touchpoint, 0)) if move.is_handover else move
+            for move in self.moves
+        ]
         return replace(self, moves=moves)
 
     @property

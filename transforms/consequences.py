@@ -118,7 +118,11 @@ def moves(found: Found, cube: Cube, comparison: Comparison) -> list[Move]:
         for code, *stake in burden.iter_rows()
     }
 
+    lasting = [(n, s) for n, s in enumerate(comparison.differing, start=1) if s.end > comparison.now]
+    handing = {stretch.touchpoint: number for number, stretch in reversed(lasting)}
+
     def move(number: int, stretch: Stretch) -> Move:
+        is_handover = handing.get(stretch.touchpoint) == number
         events, customers = stakes.get(number, (0, 0))
         window_events, window_customers = whole.get(stretch.touchpoint, (0, 0))
         return Move(
@@ -132,7 +136,8 @@ def moves(found: Found, cube: Cube, comparison: Comparison) -> list[Move]:
             customers=customers,
             window_events=window_events,
             window_customers=window_customers,
-            open_cases=waiting.get(stretch.touchpoint, 0),
+            is_handover=is_handover,
+            open_cases=waiting.get(stretch.touchpoint, 0) if is_handover else 0,
         )
 
     return [move(number, stretch) for number, stretch in enumerate(comparison.differing, start=1)]

@@ -106,6 +106,17 @@ def test_a_moved_handover_credits_exactly_the_events_between_to_the_other_person
     assert git(committed.root, "status", "--porcelain=v2", "--branch") == before
 
 
+def test_only_the_stretch_that_runs_now_hands_over_what_is_open(committed: Sandbox, call: Call):
+    """Ada instead of Ben until 10 February, and instead of Cleo since: nobody takes anything over from Ben."""
+    committed.replace("map/map.yaml", "accountable: head_of_logistics", "accountable: head_of_sales")
+    commit(committed, "sales delivers")
+    told = json.loads(call("main..change", "--folder", committed.root, "--json")[1])
+    assert [(move["before"]["owner"], move["is_handover"]) for move in told["moves"]] == [
+        ("ben", False),
+        ("cleo", True),
+    ]
+
+
 def test_a_change_to_come_moves_no_history_but_says_what_is_handed_over(committed: Sandbox, call: Call):
     committed.replace("map/map.yaml", "accountable: head_of_sales", FROM_JUNE)
     commit(committed, "in June")
@@ -446,17 +457,14 @@ def test_a_change_that_leaves_a_touchpoint_to_nobody_moves_the_waterfall(committ
 
 def test_open_cases_and_alerts_are_handed_over(both: tuple[MapChange, Path, Path]):
     """Whoever takes a touchpoint over takes its open tickets and its alerts, those of today's fact tables."""
-    said, old, new = both
+    said, _, new = both
     still = table(new, "fact_case").filter(pl.col("closed_at").is_null()).group_by("touchpoint_id").len()
     counted = dict(still.iter_rows())
-    moved = {move.touchpoint: move for move in said.moves}
+    moved = {move.touchpoint: move for move in said.moves if move.is_handover}
     assert {name: move.open_cases for name, move in moved.items()} == {n: counted.get(n, 0) for n in moved}
-    raised = table(old, "fact_alert").filter(pl.col("resolved_at").is_null(), scope_id="delivery").height
-    assert raised
-    found = said.with_alerts({"delivery": raised, "chat": 1})
-    assert {m.touchpoint: m.open_alerts for m in found.moves} == {
-        n: raised if n == "delivery" else 0 for n in moved
-    }
+    assert not any(move.open_cases for move in said.moves if not move.is_handover)
+    found = said.with_alerts(dict.fromkeys((move.touchpoint for move in said.moves), 1))
+    assert [move.open_alerts for move in found.moves] == [int(move.is_handover) for move in said.moves]
 
 
 @pytest.mark.slow
