@@ -20,7 +20,7 @@ STEPS = {
     "metric": "no measure to trust",
     "goal": "no goal in force",
     "review": "no review looks at it",
-    "outcome": "goal not met on evidence",
+    "outcome": "not shown to be at its goal: missed, or not to be told yet",
     "none": "all of it, and at its goal",
 }
 

@@ -14,7 +14,7 @@ from transforms.apportion import apportioned
 from transforms.in_force import Standing
 from transforms.ladder import Climb, accountability_ladder, gap_waterfall
 from transforms.lived import Lived
-from views.ladder import sentence
+from views.ladder import STEPS, sentence
 
 NOW = datetime(2026, 3, 20, 6, tzinfo=UTC)
 MAP = """
@@ -186,3 +186,8 @@ def test_the_sentence_is_what_the_waterfall_says():
         "100 % of what customers went through in the last 28 days had one named person, a measure to trust and a goal."
     )
     assert sentence(told.with_columns(percent=0)) == "Nothing happened to any customer in the last 28 days."
+
+
+def test_a_goal_that_cannot_be_told_yet_is_never_said_to_be_missed():
+    """The last step holds both."""
+    assert STEPS["outcome"] == "not shown to be at its goal: missed, or not to be told yet"
