@@ -63,17 +63,33 @@ def _silence(one: Silence, workspace: LoadedWorkspace) -> str:
     return f"silence {one.id}: {what} until {until:%Y-%m-%d %H:%M}, by {one.author}: {one.reason}\n"
 
 
+def _was_due(one: Episode, workspace: LoadedWorkspace) -> bool:
+    """Whether somebody was told of an alert and had to acknowledge it before it ended."""
+    from contracts.alert_settings import Alerts  # noqa: PLC0415 - loaded when needed
+    from transforms.alert_decision import Around  # noqa: PLC0415
+    from transforms.business_days import WorkCalendar  # noqa: PLC0415
+
+    if one.is_silent or one.fired_at is None or one.resolved_at is None:
+        return not one.is_silent
+    settings = workspace.settings.alerts or Alerts()
+    calendar = WorkCalendar.of(settings, workspace.settings.zone)
+    return one.resolved_at >= Around(one.fired_at, settings, calendar).due()
+
+
 def _precision(known: Iterable[Episode], workspace: LoadedWorkspace) -> dict[str, int]:
     """What became of the alerts that fired in the last 28 days."""
     since = workspace.now - _RECENT
     fired = [one for one in known if one.fired_at is not None and one.fired_at > since]
     acted = sum(one.acked_at is not None and not one.is_disputed for one in fired)
     disputed = sum(one.is_disputed for one in fired)
-    open_ = sum(one.is_open and one.acked_at is None for one in fired)
+    silent = [one for one in fired if one.acked_at is None and not one.is_disputed]
+    open_ = sum(one.is_open for one in silent)
+    early = sum(not one.is_open and not _was_due(one, workspace) for one in silent)
     return {
         "fired": len(fired),
         "acted on": acted,
         "disputed": disputed,
         "not yet acted on": open_,
-        "ignored": len(fired) - acted - disputed - open_,
+        "ended before an answer was due": early,
+        "ignored": len(fired) - acted - disputed - open_ - early,
     }

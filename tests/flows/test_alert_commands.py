@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,24 @@ def test_list_says_what_is_open_and_who_knows(run: Run):
     found = json.loads(run("list", "--json")[1])
     assert [one["key"]["scope"] for one in found["alerts"]] == ["delivery"]
     assert found["last_28_days"]["fired"] == 1
+
+
+@pytest.mark.parametrize(("hours", "early"), [(2, 1), (24 * 14, 0)])
+def test_what_ends_before_somebody_has_to_answer_is_not_ignored(
+    run: Run, shop: Sandbox, hours: int, early: int
+):
+    """Mended at once, nobody had to acknowledge it; after two weeks somebody should have."""
+    from contracts.alerts import Decision
+    from warehouse.alert_ledger import AlertLedger
+    from warehouse.ledger import Ledger
+
+    with AlertLedger(Ledger(load(shop.root).warehouse)).deciding() as book:
+        (one,) = book.episodes(only_open=True)
+        ended = one.fired_at + timedelta(hours=hours)
+        over = replace(one, state="resolved", resolved_at=ended, due_at=None)
+        book.put(Decision(key=one.key, reason="goal_ended", before=one, after=over), ended, ended)
+    said = f"{early} ended before an answer was due, {1 - early} ignored."
+    assert said in run("list")[1]
 
 
 def test_why_says_why_it_fired_and_why_none_did(run: Run):
