@@ -77,6 +77,14 @@ def test_the_naive_rule_raises_as_many_alarms_as_the_backtest_says(company: Comp
     assert line.said.startswith(f"a naive rule would have raised {naive} alarms in ")
 
 
+def test_as_many_rows_wait_in_quarantine_as_the_commands_say(company: Company, truths: list[dict]):
+    broken = next(truth for truth in truths if truth["kind"] == "broken_rows")
+    (line,) = compare([broken], company.table)
+    rows = company.table("quarantine")
+    reasons = rows["_reasons"].str.split(", ").explode().n_unique()
+    assert line.said == f"{rows.height:,} rows wait in quarantine, for {reasons} reasons"
+
+
 def test_a_truth_that_is_not_there_is_missed(company: Company, truths: list[dict]):
     """The comparison can fail: without its rows a truth is missed."""
 
