@@ -31,6 +31,17 @@ def with_decision(kitchen: Kitchen, delivery: Delivery) -> Delivery:
     return change(kitchen, delivery, rejects, chosen)
 
 
+def would_change(kitchen: Kitchen, delivery: Delivery) -> bool:
+    """Whether what was decided by hand changes anything about a delivery; nothing is kept."""
+    decision = kitchen.decision
+    if decision is None or "rejects" not in delivery.parts or not decision.is_about(delivery):
+        return False
+    chosen = decision.choose(kitchen.store.landed(delivery.parts["rejects"]), delivery.source)
+    if chosen.is_empty() or decision.what == "drop":
+        return not chosen.is_empty()
+    return not _judged_again(kitchen, delivery, chosen)[1].is_empty()
+
+
 def _dropped(kitchen: Kitchen, before: Delivery, rejects: pl.DataFrame, chosen: pl.DataFrame) -> Delivery:
     """The delivery without rows that are given up; they are kept in landing, and counted."""
     dropped = _with_part(kitchen, before, "dropped", chosen)
@@ -42,16 +53,21 @@ def _dropped(kitchen: Kitchen, before: Delivery, rejects: pl.DataFrame, chosen: 
 
 def _readmitted(kitchen: Kitchen, before: Delivery, rejects: pl.DataFrame, chosen: pl.DataFrame) -> Delivery:
     """The delivery with those of its rows in quarantine re-admitted that keep today's contract."""
+    landed, sound = _judged_again(kitchen, before, chosen)
+    if sound.is_empty():
+        return before
+    left = rejects.join(sound, on=PLACE, how="anti", nulls_equal=True, maintain_order="left")
+    return _amended(kitchen, before, landed, left, {"mended": _with_part(kitchen, before, "mended", sound)})
+
+
+def _judged_again(kitchen: Kitchen, before: Delivery, chosen: pl.DataFrame) -> tuple[Landed, pl.DataFrame]:
+    """A delivery with some of its rows in quarantine judged once more, and those of them that keep the contract."""
     decision, shape = kitchen.decision, kitchen.recipe.shape
     mended = decision.rows_of(before.source) if decision else None
     again = candidates_of(chosen, shape, mended)
     rows = kitchen.store.landed(before.parts["rows"])
     landed = readmit(rows, again, *_who(kitchen, before))
-    sound = landed.rows.join(again, on=PLACE, how="semi", nulls_equal=True, maintain_order="left")
-    if sound.is_empty():
-        return before
-    left = rejects.join(sound, on=PLACE, how="anti", nulls_equal=True, maintain_order="left")
-    return _amended(kitchen, before, landed, left, {"mended": _with_part(kitchen, before, "mended", sound)})
+    return landed, landed.rows.join(again, on=PLACE, how="semi", nulls_equal=True, maintain_order="left")
 
 
 def _who(kitchen: Kitchen, before: Delivery) -> tuple[Recipe, Hasher, str]:

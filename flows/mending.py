@@ -9,7 +9,9 @@ import polars as pl
 from contracts.errors import FeedError, did_you_mean
 from contracts.odcs import SchemaObject
 from flows.console import progress
+from flows.amending import would_change
 from flows.decisions import MENDED_COLUMNS, Decision
+from flows.kitchen import Setting, kitchen_of
 from flows.run import run_inline
 from flows.workspace import LoadedWorkspace
 from transforms.quality import quarantine
@@ -74,19 +76,26 @@ def mended_rows(workspace: LoadedWorkspace, feed: str, stream: str, path: Path) 
 
 
 def decide(folder: Path, workspace: LoadedWorkspace, decision: Decision, *, json_: bool) -> None:
-    """Run the workspace with a decision, and say what became of the rows.
+    """Run the workspace with a decision, and say what became of the rows. Without anything to do nothing runs.
 
     Raises:
-        NothingChangedError: Nothing was re-admitted or given up.
+        NothingChangedError: Nothing is re-admitted or given up.
     """
     before = rows_by_fate(workspace, decision)
+    if not _has_effect(workspace, decision):
+        if json_:
+            _write(decision, None, before, dict.fromkeys(before, 0))
+        raise NothingChangedError.at(
+            decision.feed,
+            "no row in quarantine changes: nothing was published.",
+            "See which wait: answerable quarantine show.",
+        )
     with progress(quiet=json_) as tell:
         outcome = run_inline(workspace, tell, decision)
     after = rows_by_fate(workspace, decision)
     changed = {name: after[name] - before[name] for name in after}
     if json_:
-        made = {"what": decision.what, "release": outcome.release.number, "rows": after, "changed": changed}
-        sys.stdout.write(json.dumps(made) + "\n")
+        _write(decision, outcome.release.number, after, changed)
     else:
         done, word = (
             (changed["accepted"], "re-admitted")
@@ -94,15 +103,34 @@ def decide(folder: Path, workspace: LoadedWorkspace, decision: Decision, *, json
             else (changed["dropped"], "given up")
         )
         said = ", ".join(f"{count:,} {name}" for name, count in after.items())
-        sys.stdout.write(f"{done:,} rows {word}; now {said}. Release {outcome.release.number} in {folder}.\n")
-    if not any(changed.values()):
-        raise NothingChangedError.at(
-            decision.feed, "no row in quarantine changed.", "See which wait: answerable quarantine show."
-        )
+        rows = "1 row" if done == 1 else f"{done:,} rows"
+        release = f"Release {outcome.release.number} in {folder.resolve()}."
+        sys.stdout.write(f"{rows} {word}; now {said}. {release}\n")
+
+
+def _has_effect(workspace: LoadedWorkspace, decision: Decision) -> bool:
+    """Whether any row that waits would be re-admitted or given up."""
+    store = EventStore(workspace.warehouse / "store")
+    state = store.head()
+    setting = Setting(workspace, store, state, decision=decision)
+    for feed in (one for one in workspace.feeds if one.name == decision.feed):
+        for stream in feed.declared.streams:
+            own = [d for d in state.deliveries if (d.feed, d.stream) == (feed.name, stream.name)]
+            own = [d for d in own if "rejects" in d.parts and decision.is_about(d)]
+            if own:
+                kitchen = kitchen_of(setting, feed, stream, state.deliveries)
+                if any(would_change(kitchen, one) for one in own):
+                    return True
+    return False
+
+
+def _write(decision: Decision, release: int | None, after: dict[str, int], changed: dict[str, int]) -> None:
+    told = {"what": decision.what, "release": release, "rows": after, "changed": changed}
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 class NothingChangedError(FeedError):
-    """A replay re-admitted nothing, or a drop found nothing."""
+    """A replay would re-admit nothing, or a drop finds nothing: nothing was published."""
 
 
 def rows_by_fate(workspace: LoadedWorkspace, decision: Decision) -> dict[str, int]:

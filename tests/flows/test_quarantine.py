@@ -215,12 +215,37 @@ def test_rows_are_shown_mended_in_a_file_and_replayed_once(waiting: Sandbox, cap
     assert said["rows"] == {"read": 5, "accepted": 3, "quarantined": 1, "duplicate": 1, "dropped": 0}
     assert said["changed"]["accepted"] == 2
     assert answerable(waiting, "replay", "survey.answers", "--rows", str(mend)) == 4
-    assert "no row in quarantine changed" in capsys.readouterr().err
+    assert "no row in quarantine changes: nothing was published." in capsys.readouterr().err
     assert answerable(waiting, "drop", "survey", "--rule", "line.too_few_fields") == 0
     assert (
-        "1 rows given up; now 5 read, 3 accepted, 0 quarantined, 1 duplicate, 1 dropped."
+        "1 row given up; now 5 read, 3 accepted, 0 quarantined, 1 duplicate, 1 dropped."
         in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("replay", "survey"),
+        ("replay", "survey", "--rule", "none.such"),
+        ("drop", "survey", "--rule", "none.such"),
+        ("drop", "survey", "--source", "inbox/none.csv"),
+    ],
+)
+def test_without_anything_to_do_nothing_is_published(waiting: Sandbox, capsys, words: tuple[str, ...]):
+    """Rows that break the same contract still, and rows that there are not."""
+    assert answerable(waiting, *words, "--json") == 4
+    printed = capsys.readouterr()
+    assert "nothing was published" in printed.err
+    assert json.loads(printed.out)["release"] is None
+    assert [one.name for one in (waiting.root / "warehouse/published/.views").iterdir()] == ["00000001"]
+
+
+def test_the_folder_of_the_release_is_shown_as_it_is(waiting: Sandbox, capsys, monkeypatch):
+    monkeypatch.chdir(waiting.root / "map")
+    with pytest.raises(SystemExit):
+        app(["quarantine", "drop", "survey", ".."])
+    assert f"Release 2 in {waiting.root.resolve()}." in capsys.readouterr().out
 
 
 def test_the_customer_of_a_mended_row_is_who_it_was(waiting: Sandbox):
