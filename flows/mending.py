@@ -8,8 +8,8 @@ import polars as pl
 
 from contracts.errors import FeedError, did_you_mean
 from contracts.odcs import SchemaObject
-from flows.console import progress
 from flows.amending import would_change
+from flows.console import progress
 from flows.decisions import MENDED_COLUMNS, Decision
 from flows.kitchen import Setting, kitchen_of
 from flows.run import run_inline

@@ -1,11 +1,12 @@
 """The newest release of a workspace, for commands that only read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from contracts.errors import StoreError
+from contracts.errors import StoreError, did_you_mean
 from flows.asked import asked_release
 from flows.workspace import LoadedWorkspace, load
 from warehouse.releases import Release, Releases
@@ -54,3 +55,33 @@ def newest(folder: Path, number: int | None = None) -> Published:
     if release is None:
         raise StoreError.at(str(folder), "has no release yet.", "Run 'answerable run' first.")
     return Published(workspace, releases, release)
+
+
+def rows_where(table: str, frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The rows of a table that a SQL condition holds for.
+
+    Raises:
+        StoreError: It is no condition, or not one on these columns.
+    """
+    named: Sequence[str] = ()
+    try:
+        condition = pl.sql_expr(where)
+        named = known_columns(table, frame, condition.meta.root_names())
+        return frame.filter(condition)
+    except pl.exceptions.PolarsError as error:
+        said, remedy = str(error).splitlines()[0], f"Columns: {', '.join(frame.columns)}."
+        if times := [name for name in named if frame.schema[name].is_temporal()]:
+            said, remedy = f"{', '.join(times)} is no text", "Write a date as DATE '2026-10-01'."
+        raise StoreError.at(table, f"cannot be asked that: {said}.", remedy) from None
+
+
+def known_columns(table: str, frame: pl.DataFrame, names: Sequence[str]) -> Sequence[str]:
+    """The names, if a table has all of these columns.
+
+    Raises:
+        StoreError: It has not.
+    """
+    for name in names:
+        if name not in frame.columns:
+            raise StoreError.at(table, f"has no column {name!r}.", did_you_mean(name, frame.columns))
+    return names

@@ -39,6 +39,9 @@ def run(
     """
     workspace = load(folder)
     if memory is not None:
+        from flows.allowance import size  # noqa: PLC0415 - loads polars
+
+        size(memory, "--memory")
         os.environ[VARIABLE] = memory
     if dry_run:
         _plan(workspace, json_=json_)

@@ -6,8 +6,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from contracts.errors import StoreError
-
 
 def show(  # noqa: PLR0913 - each is an option of the command
     table: str = "",
@@ -22,23 +20,23 @@ def show(  # noqa: PLR0913 - each is an option of the command
 ) -> None:
     """Show a published table in the terminal. Without a name: which tables there are.
 
-    Example: answerable show scorecard_touchpoint --where "period = 'week' AND verdict = 'missed'"
+    Of a table with periods the newest rows stand first; --json and --csv keep the order of the table.
+
+    Example: answerable show scorecard_touchpoint --where "period = 'week' AND period_end > DATE '2026-10-01'"
 
     Args:
         table: The table's name.
         folder: The workspace.
-        where: A SQL condition on its rows.
+        where: A SQL condition on its rows; dates and instants are compared with DATE '2026-10-01'.
         columns: Only these columns.
         limit: At most so many rows; for --json and --csv there is no limit.
         release: A release's number; the newest when absent.
         json_: Print the rows as JSON.
         csv: Print the rows as CSV.
     """
-    import polars as pl  # noqa: PLC0415 - loaded when needed
-
-    from flows.asked import asked_limit  # noqa: PLC0415
+    from flows.asked import asked_limit  # noqa: PLC0415 - loaded when needed
     from flows.console import out  # noqa: PLC0415
-    from flows.published import newest  # noqa: PLC0415
+    from flows.published import known_columns, newest, rows_where  # noqa: PLC0415
     from views.ladder import sentence  # noqa: PLC0415
     from views.terminal import any_table, fitting  # noqa: PLC0415
 
@@ -51,15 +49,10 @@ def show(  # noqa: PLR0913 - each is an option of the command
             sys.stdout.write(sentence(published.table("gap_waterfall")) + "\n")
         return
     frame = published.table(table)
-    try:
-        frame = frame.filter(pl.sql_expr(where)) if where else frame
-        frame = frame.select(columns) if columns else frame
-    except pl.exceptions.PolarsError as error:
-        raise StoreError.at(
-            table,
-            f"cannot be asked that: {str(error).splitlines()[0]}.",
-            f"Columns: {', '.join(frame.columns)}.",
-        ) from None
+    frame = rows_where(table, frame, where) if where else frame
+    if not json_ and not csv and "period_end" in frame.columns:
+        frame = frame.sort("period_end", descending=True, maintain_order=True)
+    frame = frame.select(known_columns(table, frame, columns)) if columns else frame
     if json_:
         sys.stdout.write(frame.write_json() + "\n")
     elif csv:

@@ -107,6 +107,7 @@ def test_a_run_that_needs_more_is_refused_before_anything_is_begun(
     assert not (sandbox.root / "warehouse/published/current").exists()
     assert EventStore(sandbox.root / "warehouse/store").head().number == 0
     assert call("run", sandbox.root, "--memory", "0.41GB").code == 0
+    assert "--memory: is no size: 'banana'." in call("run", sandbox.root, "--memory", "banana").err
 
 
 def test_what_is_refused_is_allowed_with_the_figure_that_was_said(company: Company):

@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it prints, where, and the code it ends with."""
 
 import json
+import re
 import os
 import subprocess
 import sys
@@ -151,9 +152,13 @@ def _keys(sandbox: Sandbox) -> list[str]:
     ("words", "said"),
     [
         (["no_such_table"], "has no table 'no_such_table'. It has: "),
-        (["data_trust", "--where", "nope = 1"], "data_trust: cannot be asked that: "),
+        (["data_trust", "--where", "feeds = 1"], "data_trust: has no column 'feeds'. Did you mean 'feed'?\n"),
+        (
+            ["data_trust", "--where", "newest_event_at > '2026-01-01'"],
+            "cannot be asked that: newest_event_at is no text. Write a date as DATE '2026-10-01'.\n",
+        ),
         (["data_trust", "--where", "feed ="], "data_trust: cannot be asked that: "),
-        (["data_trust", "--columns", "nope"], "data_trust: cannot be asked that: "),
+        (["data_trust", "--columns", "nope"], "data_trust: has no column 'nope'. Known: "),
         (["data_trust", "--release", "99"], "00000099.json: does not exist."),
     ],
 )
@@ -178,6 +183,15 @@ def test_show_prints_a_table_in_every_form(published: Sandbox, call):
     assert call(*words, "--csv").out == "feed,rows_read\nsurvey,1\n"
     assert "rows_read" in call(*words).out
     assert "scorecard_owner" in call("show", "--folder", published.root).out
+
+
+def test_show_begins_with_the_newest_periods(published: Sandbox, call):
+    words = ["show", "scorecard_touchpoint", published.root, "--columns", "period_end", "period"]
+    days = re.findall(r"\d{4}-\d\d-\d\d", call(*words).out)
+    assert len(days) > 2
+    assert days == sorted(days, reverse=True)
+    wanted = call(*words, "--where", "period_end > DATE '2026-02-27'", "--limit", "3")
+    assert wanted.code == 0
 
 
 def test_show_before_the_first_run_says_to_run(sandbox: Sandbox, call):
