@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Task, flow, task
@@ -31,7 +30,7 @@ from flows.report import Summary, summarize
 from flows.run import Outcome, Run
 from flows.stages import Tables
 from flows.window import Window
-from flows.workspace import LoadedWorkspace, load
+from flows.workspace import LoadedWorkspace, folder_of, load
 from warehouse.releases import Release
 from warehouse.store import Absorbed
 
@@ -146,6 +145,7 @@ def answerable(
 
     Raises:
         AbandonedError: It has crashed as often as it may.
+        WorkspaceError: The deployment names no folder, or the workspace's files are wrong.
     """
     if crashed is not None:
         return _run(is_again=True, **_meant(parameters_of(crashed)))
@@ -161,7 +161,7 @@ def _meant(first: dict[str, Any]) -> dict[str, Any]:
 def _run(
     folder: str, occasion: str, since: date | None, until: date | None, *, is_again: bool = False
 ) -> Summary:
-    workspace = load(Path(folder))
+    workspace = load(folder_of(folder))
     window = Window(since, until, workspace.settings.zone) if since and until else None
     run = Run(workspace, occasion=occasion, window=window)
     progress = Progress(steps=8)

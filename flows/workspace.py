@@ -25,6 +25,8 @@ from flows.workspace_checks import PlacedFeed, PlacedStream, cross_checks, regio
 from warehouse.places import place
 
 IDENTITY_VARIABLE = "ANSWERABLE_IDENTITY_KEY"
+DEPLOYED_VARIABLE = "ANSWERABLE_WORKSPACE"
+"""What `prefect.yaml` reads a deployment's folder from."""
 _PUBLIC_KEY = b"answerable: synthetic or anonymous data only"
 _SECRET_MIN = 16
 _CLOCK_YEARS = range(1970, 9000)
@@ -96,6 +98,21 @@ def _no_collection() -> Generator[None]:
 
 
 @_no_collection()
+def folder_of(named: str) -> Path:
+    """The folder of a workspace that a deployment names.
+
+    Raises:
+        WorkspaceError: It names none: the variable that says so was not set when it was deployed.
+    """
+    if not named.strip() or "{{" in named:
+        raise WorkspaceError.at(
+            DEPLOYED_VARIABLE,
+            f"was not set when this was deployed: the folder is {named!r}.",
+            f"Export ANSWERABLE_HOME and {DEPLOYED_VARIABLE} and deploy again, or use 'answerable deploy FOLDER'.",
+        )
+    return Path(named)
+
+
 def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     """Read and check a workspace.
 

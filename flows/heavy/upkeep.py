@@ -1,6 +1,5 @@
 """Flows beside the run: everything made anew and compared, and the map held against what customers live through."""
 
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -15,7 +14,7 @@ from flows.progress import silent
 from flows.rebuilding import Rebuilt
 from flows.rebuilding import rebuild as made_anew
 from flows.run import Run
-from flows.workspace import LoadedWorkspace, load
+from flows.workspace import LoadedWorkspace, folder_of, load
 from transforms.audit import open_findings
 from views.ladder import sentence
 from warehouse.kept import Kept
@@ -45,7 +44,7 @@ def rebuild(folder: str, crashed: str | None = None) -> dict[str, Any]:
     Raises:
         PromiseError: A cell differs.
     """
-    workspace = load(Path(parameters_of(crashed)["folder"] if crashed else folder))
+    workspace = load(folder_of(parameters_of(crashed)["folder"] if crashed else folder))
     found = compare(workspace)
     rows = "\n".join(
         f"| {one.table} | {one.rows:,} | {one.added} | {one.removed} | {one.changed} |"
@@ -72,7 +71,7 @@ def audit_map(folder: str, crashed: str | None = None) -> dict[str, int]:
     Returns:
         Open findings by severity.
     """
-    workspace = load(Path(parameters_of(crashed)["folder"] if crashed else folder))
+    workspace = load(folder_of(parameters_of(crashed)["folder"] if crashed else folder))
     progress = Progress(steps=2)
     run = Run(workspace)
     state = run.store.head()

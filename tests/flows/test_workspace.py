@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import AnswerableError, MapError, WorkspaceError
 from examples.starter.create import create
-from flows.workspace import IDENTITY_VARIABLE, load
+from flows.workspace import IDENTITY_VARIABLE, folder_of, load
 from tests.conftest import CONTRACT, FEED, MAP, ROOT, SETTINGS, Sandbox, build_sandbox
 
 SETTINGS_FILE, MAP_FILE = "answerable.yaml", "map/map.yaml"
@@ -635,3 +635,14 @@ def test_five_hundred_spoilt_maps_end_in_errors_with_file_and_line(orchard: Sand
 
 def test_the_sandbox_itself_has_nothing_wrong(sandbox: Sandbox):
     assert sandbox.load().settings.name == yaml.safe_load(SETTINGS)["name"]
+
+
+@pytest.mark.parametrize("named", ["", " ", "{{ $ANSWERABLE_WORKSPACE }}"])
+def test_a_deployment_without_a_folder_names_the_variable(named: str):
+    """What `prefect deploy` makes of a variable that is not set."""
+    with pytest.raises(WorkspaceError, match="ANSWERABLE_WORKSPACE: was not set when this was deployed"):
+        folder_of(named)
+
+
+def test_a_deployment_with_a_folder_has_it():
+    assert folder_of("/srv/shop") == Path("/srv/shop")
