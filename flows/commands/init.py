@@ -1,5 +1,6 @@
 """`answerable init`."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,4 +26,12 @@ def init(folder: Path) -> None:
         raise WorkspaceError.at(str(folder), what, "Choose a new folder.") from None
     for path in written:
         sys.stdout.write(f"{folder / path}\n")
-    sys.stdout.write(f"\nNow: answerable run {folder}\n")
+    sys.stdout.write(f"\nNow: {_called()} run {folder}\n")
+
+
+def _called() -> str:
+    """The command as it can be typed here: its name, or where it is when no shell finds it by that."""
+    beside = Path(sys.executable).parent / "answerable"
+    if shutil.which("answerable") or not beside.exists():
+        return "answerable"
+    return str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside)

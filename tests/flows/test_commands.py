@@ -223,6 +223,19 @@ def test_doctor_says_what_is_wrong_with_a_workspace(sandbox: Sandbox, call):
     assert "3 problems in the workspace's files" in said.out
 
 
+def test_init_names_the_command_as_it_can_be_typed(tmp_path: Path, call, monkeypatch):
+    """By its name where a shell finds it, by its place where none does."""
+    program = tmp_path / ".venv/bin/answerable"
+    program.parent.mkdir(parents=True)
+    program.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert call("init", "shop").out.endswith("\nNow: .venv/bin/answerable run shop\n")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert call("init", "other").out.endswith("\nNow: answerable run other\n")
+
+
 def test_init_makes_a_workspace_that_runs_and_leaves_a_full_folder_alone(tmp_path: Path, call):
     folder = tmp_path / "shop"
     assert call("init", folder).code == 0
