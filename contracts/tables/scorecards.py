@@ -157,7 +157,8 @@ class ScorecardTouchpoint(Scorecard):
     )
     is_breach = flag(
         "Whether the goal is missed on evidence: over the four weeks to the period's end the one-sided "
-        "95 % bound misses it, and so does the last week's value. Weeks only.",
+        "95 % bound misses it, and so does the last week's value. Weeks only. `verdict` is of the week alone, and "
+        "may be cannot_tell beside it.",
         nullable=True,
     )
     breach_bound = number(
