@@ -19,6 +19,10 @@ QUALITY_TABLES = (
     "independence",
     "restatement",
     "dim_metric",
+    "dim_touchpoint",
+    "dim_seat",
+    "dim_team",
+    "dim_person",
 )
 """Tables that the page is made of."""
 LOST = "restatement_lost"
@@ -46,6 +50,7 @@ _pages = Environment(
     lstrip_blocks=True,
 )
 _pages.filters["count"] = lambda value: f"{value:,}"
+_pages.filters["name"] = lambda part, names: names.get(part, part)
 
 
 def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any], number: int) -> str:
@@ -58,9 +63,11 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
     """
     trust, results = frames["data_trust"], frames["dq_rule_results"]
     graded = last_grades(frames["metric_trust"])
+    called = _names(frames)
     feeds = [_feed(row) for row in trust.iter_rows(named=True)]
     broken = broken_rules(results)
     return _pages.get_template("quality.html").render(
+        called=called,
         release=number,
         as_of=str(manifest["as_of"])[:16].replace("T", " ") + " UTC",
         sentence=sentence(trust),
@@ -72,7 +79,7 @@ def quality_page(frames: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any]
         graded=graded.height,
         grade_sentence=_grade_sentence(graded),
         trust=[_graded(row) for row in graded.iter_rows(named=True)],
-        **_samples(frames),
+        **_samples(frames, called),
         restated_count=manifest["tables"]["restatement"]["rows"],
         restated_lost=manifest.get(LOST, 0),
     )
@@ -90,7 +97,7 @@ def sentence(trust: pl.DataFrame) -> str:
 
 
 def broken_rules(results: pl.DataFrame) -> pl.DataFrame:
-    """Rules that any delivery broke, over all deliveries, worst first.
+    """Rules that any delivery broke, over all deliveries, the most rows first.
 
     Returns:
         feed, stream, rule, severity, owner_seat_id, failed, share of all rows, broken and all deliveries
@@ -130,6 +137,14 @@ def last_grades(trust: pl.DataFrame) -> pl.DataFrame:
 def share_text(share: float) -> str:
     """A share in percent; one that is there but too small to show is said to be."""
     return "<0.01%" if 0 < share < 0.00005 else f"{share:.2%}"
+
+
+def _names(frames: Mapping[str, pl.DataFrame]) -> dict[str, dict[str, str]]:
+    """What the map calls its parts, by kind and id."""
+    named = {kind: frames[f"dim_{kind}"] for kind in ("touchpoint", "seat", "team")}
+    told = {kind: frame.select(f"{kind}_id", f"{kind}_name") for kind, frame in named.items()}
+    told["person"] = frames["dim_person"].select("owner_id", "owner_name")
+    return {kind: dict(frame.iter_rows()) for kind, frame in told.items()}
 
 
 def _cards(trust: pl.DataFrame, broken: pl.DataFrame) -> list[dict[str, str]]:
@@ -188,11 +203,14 @@ def _grade_sentence(graded: pl.DataFrame) -> str:
     return f"{numbers}: {said}." if graded.height else ""
 
 
-def _samples(frames: Mapping[str, pl.DataFrame]) -> dict[str, Any]:
+def _samples(frames: Mapping[str, pl.DataFrame], called: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """Who was asked and answered, whose hands numbers go through, what was restated."""
     whose = hands(frames["independence"])
     newest, known = restated(frames["restatement"], RESTATED), units(frames["dim_metric"])
     conflicts = sum(row["is_conflict"] for row in whose)
+    for row in whose:
+        named = (called["team"].get(one) or called["person"].get(one, one) for one in row["judged"])
+        row["judged"] = " / ".join(named) or "nobody"
     return {
         "answered": [_answered(row) for row in answered(frames).iter_rows(named=True)],
         "drifts": [_drift(row) for row in drifts(frames["sampling_sentinel"])],
@@ -210,6 +228,7 @@ def _answered(row: Mapping[str, Any]) -> dict[str, Any]:
     against, unit = row["held_against"], row["unit"]
     return {
         **row,
+        "n_text": "-" if row["n"] is None else f"{row['n']:,}",
         "rate": _with_grade(row["response_rate"], row["response_grade"]),
         "unlike": _with_grade(row["mix_excess"], row["representation_grade"]),
         "response_mood": _MOODS.get(row["response_grade"], "soft"),

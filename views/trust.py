@@ -25,7 +25,7 @@ def answered(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     Returns:
         touchpoint_id, metric, period_end, asked_count, answered_count, response_rate, response_grade,
         mix_excess, mix_dimension, held_against, representation_grade, the metric's unit, and of that dimension
-        value, adjusted_value, change and change_by_who.
+        n, value, adjusted_value, change and change_by_who.
     """
     graded = frames["metric_trust"].filter(
         pl.col("period").cast(pl.String) == "rolling_28d",
@@ -35,10 +35,10 @@ def answered(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     last = graded.filter(pl.col("period_end") == pl.col("period_end").max().over("touchpoint_id", "metric"))
     told = frames["who_answered"].filter(pl.col("period").cast(pl.String) == "rolling_28d")
     told = told.select(
-        *_WINDOW, "value", "adjusted_value", "change", "change_by_who", mix_dimension=pl.col("dimension")
+        *_WINDOW, "n", "value", "adjusted_value", "change", "change_by_who", mix_dimension=pl.col("dimension")
     )
     known = units(frames["dim_metric"])
-    joined = last.join(told, on=[*_WINDOW, "mix_dimension"], how="left").with_columns(
+    joined = last.drop("n").join(told, on=[*_WINDOW, "mix_dimension"], how="left").with_columns(
         unit=pl.col("metric").replace_strict(known, default="", return_dtype=pl.String)
     )
     return joined.sort(
@@ -60,7 +60,8 @@ def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
     """Whose hands numbers go through: one row a touchpoint and the metrics in the same hands, a conflict first.
 
     Returns:
-        touchpoint_id, metrics, judged, is_conflict, and `steps`: unit_name and is_conflict of each step.
+        touchpoint_id, metrics, judged (team and person), is_conflict, and `steps`: unit_name and is_conflict of
+        each step.
     """
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     ordered = ledger.filter(pl.col("unit").is_not_null()).sort("touchpoint_id", "metric", "step_order")
@@ -73,7 +74,7 @@ def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:
             for step in STEPS
         )
         first = own.row(0, named=True)
-        judged = " / ".join(filter(None, (first["judged_team_id"], first["judged_owner_id"]))) or "nobody"
+        judged = tuple(filter(None, (first["judged_team_id"], first["judged_owner_id"])))
         held = {"touchpoint_id": touchpoint, "metrics": [], "judged": judged, "steps": steps}
         held["is_conflict"] = any(is_conflict for _, is_conflict in steps)
         rows.setdefault((touchpoint, steps), held)["metrics"].append(metric)

@@ -16,7 +16,7 @@ def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
     """Who was asked and answered: what `answered` and `drifts` returned."""
     said = [
         f"Since the week of {one['drift_since_date']}: {one['what']} at {one['touchpoint_id']} ({one['metric']}) is "
-        f"{value_text(one['value'], one['unit'])}, usually {value_text(one['usual'], one['unit'])}."
+        f"{value_text(one['value'], one['unit'])} (n {one['n']:,}), usually {value_text(one['usual'], one['unit'])}."
         for one in standing
     ]
     table = Table(title="Who was asked, who answered", title_justify="left", caption="\n".join(said) or None)
@@ -27,6 +27,7 @@ def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
         "answered",
         "rate",
         "unlike",
+        "n",
         "value",
         "weighted",
         "by who",
@@ -40,6 +41,7 @@ def answered_table(rows: pl.DataFrame, standing: list[dict[str, Any]]) -> Table:
             f"{row['answered_count']:,}",
             _shown(row["response_rate"], row["response_grade"]),
             _shown(row["mix_excess"], row["representation_grade"]),
+            "-" if row["n"] is None else f"{row['n']:,}",
             value_text(row["value"], row["unit"]),
             value_text(row["adjusted_value"], row["unit"]),
             change_text(row["change_by_who"], row["unit"]),
@@ -54,7 +56,8 @@ def hands_table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(name)
     for row in rows:
         units = [Text(unit, "bold red" if is_conflict else "") for unit, is_conflict in row["steps"]]
-        table.add_row(row["touchpoint_id"], ", ".join(row["metrics"]), row["judged"], *units)
+        judged = " / ".join(row["judged"]) or "nobody"
+        table.add_row(row["touchpoint_id"], ", ".join(row["metrics"]), judged, *units)
     return table
 
 

@@ -10,6 +10,7 @@ import pytest
 from contracts.tables import TABLES, DimMetric, Restatement
 from flows.cli import app
 from tests.conftest import Sandbox, build_sandbox
+from views.dictionary import page as dictionary_page
 from views.quality import quality_page, share_text
 from views.units import change_text, value_text
 
@@ -37,8 +38,21 @@ def test_it_says_what_waits_and_why(page: str):
     text = re.sub(r"<[^>]+>", " ", page)
     words = " ".join(text.split())
     assert "4 rows read 2 rows in quarantine (50.00%)" in words
-    assert "survey.answers channel.enum error 2 50.00% 1 of 1 broken head_of_sales" in words
+    assert "survey.answers channel.enum error 2 50.00% 1 of 1 broken Head of sales" in words
     assert "Every feed came in time." in words
+
+
+def test_on_a_phone_tables_scroll_and_what_is_said_of_them_does_not(page: str):
+    dictionary = dictionary_page(TABLES, {})
+    for text in (page, dictionary):
+        assert text.count("<table") == text.count('<div class="scroll"><table') > 0
+        assert "<caption" not in text
+
+
+def test_parts_of_the_map_are_called_by_their_names(page: str):
+    body = page.partition("How far to believe")[2]
+    assert "<td>Order</td>" in body
+    assert "<td>order</td>" not in body
 
 
 def test_a_feed_that_stopped_is_told_first(sandbox: Sandbox):
