@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contracts.alert_settings import Alerts
 from flows import channels
 from flows.workspace import LoadedWorkspace
+from views.units import plural
 
 Line = tuple[bool | None, str, str]
 
@@ -28,7 +29,11 @@ def _variables(settings: Alerts, environment: Mapping[str, str]) -> Iterator[Lin
     }
     named |= {settings.recipients_from, settings.link_secret_from}
     missing = sorted(name for name in named if name is not None and not environment.get(name))
-    shown = f"alerts: {', '.join(missing)} not set" if missing else f"{len(settings.channels)} alert channels"
+    shown = (
+        f"alerts: {', '.join(missing)} not set"
+        if missing
+        else plural(len(settings.channels), "alert channel")
+    )
     yield not missing, shown, "set it in the environment of whatever runs answerable"
 
 

@@ -173,7 +173,13 @@ def _outgoing(
 ) -> Outgoing:
     letter = posted.letter
     links = _links(settings, posted, environment)
-    rendered = render(letter.messages, links, workspace.settings.zone, is_digest=letter.kind == "digest")
+    rendered = render(
+        letter.messages,
+        links,
+        workspace.settings.zone,
+        str(workspace.root.resolve()),
+        is_digest=letter.kind == "digest",
+    )
     return Outgoing(
         id=posted.id,
         letter=letter,

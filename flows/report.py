@@ -12,6 +12,7 @@ from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
 from views.ladder import sentence
 from views.terminal import deliveries, findings, profile
+from views.units import plural
 from warehouse.inbox import Inbox
 from warehouse.ledger import Ledger, has_ledger
 from warehouse.releases import Releases
@@ -78,11 +79,11 @@ def print_summary(folder: Path, summary: Summary) -> None:
     releases = Releases(load(folder).warehouse / "published")
     release = releases.read(summary["release"])
     found = open_findings(releases.frame(release, "gap_finding"))
-    minor = found["severity"].eq("info").sum()
+    minor = int(found["severity"].eq("info").sum())
     if minor < found.height:
         out.print(findings(found))
     if minor:
-        out.print(f"{minor} findings merely worth knowing: answerable audit")
+        out.print(f"{plural(minor, 'finding')} merely worth knowing: answerable audit")
     for one in summary["alerts"]:
         owner = one["owner"] or "nobody"
         out.print(f"alert {one['alert']}: {one['about']} is {one['state']} ({one['reason']}), owner {owner}")
@@ -116,7 +117,7 @@ def planned(workspace: LoadedWorkspace) -> list[dict[str, str]]:
     for feed in workspace.feeds:
         for stream in feed.declared.streams:
             if feed.declared.kind == "push" and feed.name in waiting:
-                pushed = f"{waiting[feed.name]} deliveries"
+                pushed = plural(waiting[feed.name], "delivery", "deliveries")
                 plan.append({"what": "inbox", "stream": f"{feed.name}.{stream.name}", "file": pushed})
             for offer in load_kind(feed.declared.kind).offers(stream, workspace.root):
                 before = known.get((feed.name, stream.name, offer.name))

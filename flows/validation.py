@@ -142,8 +142,12 @@ def known(references: References) -> dict[str, pl.Series]:
 
 
 def quiet() -> None:
-    """Keep Great Expectations from telling of every context that it makes, as news."""
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    """Keep Great Expectations, once it is imported, from telling of every context that it makes, as news."""
+    for name in (
+        "great_expectations",
+        "great_expectations.data_context.types.base",
+    ):  # the latter sets its own
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def sentences(validated: Iterable[Validated]) -> list[str]:

@@ -1,5 +1,6 @@
 """A message about alerts as text, Markdown and HTML: the same lines in each."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -59,16 +60,21 @@ class Rendered:
     html: str
 
 
-def render(messages: Sequence[Message], links: Links, zone: ZoneInfo, *, is_digest: bool = False) -> Rendered:
+def render(
+    messages: Sequence[Message], links: Links, zone: ZoneInfo, folder: str = "", *, is_digest: bool = False
+) -> Rendered:
     """Every alert of one letter, the gravest first.
 
     Args:
         messages: Plain values of `AlertMessage`.
         links: One-click links; may be empty.
         zone: Time zone of every time shown.
+        folder: The workspace's folder, for commands to be typed; where they are typed when empty.
         is_digest: Whether this is the week's digest.
     """
-    blocks = [(headline(one), list(lines(one, links.get(one["alert"], {}), zone))) for one in messages]
+    blocks = [
+        (headline(one), list(lines(one, links.get(one["alert"], {}), zone, folder))) for one in messages
+    ]
     subject = blocks[0][0] if len(blocks) == 1 else _summary(messages)
     if is_digest:
         subject = f"Digest: {subject}"
@@ -124,8 +130,9 @@ def _in_the_way(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"{age}, its contract allows {facts['age_max_hours']:g} h"
 
 
-def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Line]:
+def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo, folder: str = "") -> Iterator[Line]:
     """What stands below the first line: who, evidence, customers, what changed, what to do, why you."""
+    place = f" {shlex.quote(folder)}" if folder else ""
     is_feed = one["scope_type"] == "feed"
     yield Line("Accountable", _accountable(one, zone))
     if one["kind"] == "resolved":
@@ -147,14 +154,14 @@ def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo) -> Iterator[Li
             yield from _changes(one)
         if one["history"]:
             yield Line("So far", "; ".join(one["history"]))
-        yield Line("Do one of", _to_do(one, links, is_feed=is_feed))
+        yield Line("Do one of", _to_do(one, links, place, is_feed=is_feed))
         if one["due_at"]:
             due = datetime.fromisoformat(one["due_at"]).astimezone(zone)
             yield Line(f"If nobody acknowledges by {due:%a %Y-%m-%d %H:%M}", _climbs(one))
     yield Line(
         "Why you",
         f"map@{one['map_version'][:7]} {one['scope_type']} {one['scope']}, {one['why_you']}.  "
-        f"explain: answerable alerts why {one['alert']}",
+        f"explain: answerable alerts why {one['alert']}{place}",
     )
 
 
@@ -274,12 +281,12 @@ def _changes(one: Message) -> Iterator[Line]:
     )
 
 
-def _to_do(one: Message, links: Mapping[str, str], *, is_feed: bool) -> str:
+def _to_do(one: Message, links: Mapping[str, str], place: str, *, is_feed: bool) -> str:
     name = one["alert"]
     typed = {
-        "ack": f"answerable alerts ack {name} --by {one['to']}",
-        "dispute": f'answerable alerts dispute {name} --by {one["to"]} --reason "..."',
-        "silence": f'answerable alerts silence {one["scope"]} --until DATE --reason "..."',
+        "ack": f"answerable alerts ack {name}{place} --by {one['to']}",
+        "dispute": f'answerable alerts dispute {name}{place} --by {one["to"]} --reason "..."',
+        "silence": f'answerable alerts silence {one["scope"]}{place} --until DATE --reason "..."',
     }
     offered = ("ack", "silence") if is_feed else ("ack", "dispute", "silence")
     words = {"ack": "ack", "dispute": "dispute evidence", "silence": "silence until a date, with a reason"}

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from contracts.map_change import Flip, Holder, Judged, Load, MapChange, Move, Rung
 from views.ladder import STEPS
-from views.units import value_text
+from views.units import plural, value_text
 
 SHOWN_MAX = 30
 _STYLES = {"met": "green", "missed": "bold red", "cannot_tell": "yellow"}
@@ -57,11 +57,6 @@ def headline(change: MapChange) -> str:
             f"{plural(len(change.not_asked), 'rule')} of the audit were not asked: only a whole run can."
         )
     return " ".join(said)
-
-
-def plural(count: int, noun: str) -> str:
-    """A count and its noun."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def holder_text(holder: Holder | None) -> str:

@@ -38,8 +38,10 @@ def answered(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         *_WINDOW, "n", "value", "adjusted_value", "change", "change_by_who", mix_dimension=pl.col("dimension")
     )
     known = units(frames["dim_metric"])
-    joined = last.drop("n").join(told, on=[*_WINDOW, "mix_dimension"], how="left").with_columns(
-        unit=pl.col("metric").replace_strict(known, default="", return_dtype=pl.String)
+    joined = (
+        last.drop("n")
+        .join(told, on=[*_WINDOW, "mix_dimension"], how="left")
+        .with_columns(unit=pl.col("metric").replace_strict(known, default="", return_dtype=pl.String))
     )
     return joined.sort(
         "mix_excess", "touchpoint_id", "metric", descending=[True, False, False], nulls_last=True
@@ -53,7 +55,10 @@ def drifts(sentinels: pl.DataFrame) -> list[dict[str, Any]]:
     ordered = standing.sort(
         "touchpoint_id", "metric", "apart", "segment", descending=[False, False, True, False]
     )
-    return [{**row, "what": _what(row), "unit": _UNITS.get(row["sentinel"], "share")} for row in ordered.iter_rows(named=True)]
+    return [
+        {**row, "what": _what(row), "unit": _UNITS.get(row["sentinel"], "share")}
+        for row in ordered.iter_rows(named=True)
+    ]
 
 
 def hands(ledger: pl.DataFrame) -> list[dict[str, Any]]:

@@ -1,5 +1,11 @@
 """Values and changes with their unit, as people say them."""
 
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """A count and its noun; `nouns` where several are not told by an s."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
 _FORMATS = {"share": "{:.1%}", "points": "{:+.0f}", "count": "{:,.0f}"}
 
 

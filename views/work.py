@@ -1,5 +1,7 @@
 """Who carries what, and who really does the work, as tables for the terminal."""
 
+from collections.abc import Mapping
+
 import polars as pl
 from rich.table import Table
 from rich.text import Text
@@ -22,8 +24,11 @@ def load_table(carried: pl.DataFrame) -> Table:
     return table
 
 
-def agreement_table(resolved: pl.DataFrame) -> Table:
-    """How often the team that answers for a touchpoint resolves its cases; rows of observed_accountability."""
+def agreement_table(resolved: pl.DataFrame, called: Mapping[str, str]) -> Table:
+    """How often the team that answers for a touchpoint resolves its cases; rows of observed_accountability.
+
+    `called` has the names of touchpoints and teams, by id.
+    """
     table = Table(title="Declared against observed, cases of 91 days", title_justify="left")
     numbers = ("cases", "agreement", "95 % interval")
     for name in ("touchpoint", "answers for it", *numbers):
@@ -31,8 +36,8 @@ def agreement_table(resolved: pl.DataFrame) -> Table:
     once = resolved.unique("touchpoint_id", maintain_order=True).sort("agreement_share", "touchpoint_id")
     for row in once.iter_rows(named=True):
         table.add_row(
-            row["touchpoint_id"],
-            row["declared_team_id"] or "nobody",
+            called.get(row["touchpoint_id"], row["touchpoint_id"]),
+            called.get(row["declared_team_id"], row["declared_team_id"] or "nobody"),
             f"{row['touchpoint_case_count']:,}",
             f"{row['agreement_share']:.0%}",
             f"{row['agreement_low']:.0%} to {row['agreement_high']:.0%}",
@@ -40,15 +45,15 @@ def agreement_table(resolved: pl.DataFrame) -> Table:
     return table
 
 
-def disagreement_table(resolved: pl.DataFrame, limit: int) -> Table:
-    """The largest disagreements, each with the change that it suggests."""
+def disagreement_table(resolved: pl.DataFrame, limit: int, called: Mapping[str, str]) -> Table:
+    """The largest disagreements, each with the change that it suggests; `called` as above."""
     table = Table(title="Resolved by others", title_justify="left")
     for name in ("touchpoint", "resolved by", "cases", "share", "to decide on"):
         table.add_column(name, justify="right" if name in ("cases", "share") else "left", overflow="fold")
     ranked = resolved.filter(pl.col("disagreement_rank") <= limit).sort("disagreement_rank")
     for row in ranked.iter_rows(named=True):
         table.add_row(
-            row["touchpoint_id"],
+            called.get(row["touchpoint_id"], row["touchpoint_id"]),
             row["observed_group"],
             f"{row['case_count'] - row['agreed_count']:,}",
             f"{row['case_share']:.0%}",

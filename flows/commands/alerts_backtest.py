@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flows.workspace import load
+from views.units import plural
 
 
 def alerts_backtest(folder: Path = Path(), *, fire_after: int | None = None, json_: bool = False) -> None:
@@ -50,6 +51,6 @@ def alerts_backtest(folder: Path = Path(), *, fire_after: int | None = None, jso
     years = sum(one.years for one in found)
     naive, fired = (sum(len(getattr(one, name)) for one in found) for name in ("naive", "fired"))
     sys.stdout.write(
-        f"{len(found)} goals over {years:.1f} goal-years: the naive rule would have raised {naive} alarms, "
+        f"{len(found)} goals over {years:.1f} goal-years: the naive rule would have raised {plural(naive, 'alarm')}, "
         f"evidence {fired}.\n"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from contracts.errors import GapError
+from views.units import plural
 
 
 def audit(
@@ -71,6 +72,6 @@ def audit(
     if failing:
         raise GapError.at(
             "audit",
-            f"{failing} open findings of severity {fail_on!r} or worse.",
+            f"{plural(failing, 'open finding')} of severity {fail_on!r} or worse.",
             "Close them, or waive them in the map with an approver, a reason and an end.",
         )

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from flows.workspace import load
+from views.units import plural
 
 
 def backfill(from_: date, until: date, folder: Path = Path(), *, json_: bool = False) -> None:
@@ -35,7 +36,7 @@ def backfill(from_: date, until: date, folder: Path = Path(), *, json_: bool = F
         sys.stdout.write(json.dumps(said, indent=1) + "\n")
         return
     sys.stdout.write(
-        f"Release {outcome.release.number}: {len(outcome.read)} deliveries read otherwise; "
+        f"Release {outcome.release.number}: {plural(len(outcome.read), 'delivery', 'deliveries')} read otherwise; "
         f"{len(changed)} of {len(restated)} tables restated.\n"
     )
     for one in changed:

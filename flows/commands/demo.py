@@ -88,6 +88,8 @@ def print_scorecard(card: pl.DataFrame) -> None:
         pl.col("verdict").cast(pl.String).replace_strict({"missed": 0, "cannot_tell": 1, "met": 2}, default=3)
     )
     title = f"28 days, {first} until {end}"
+    if judged.height:
+        title = f"28 days until {end}; where a feed is late, the 28 days until {judged['period_end'].max()}"
     out.print(
         scorecard(
             shown.sort(pl.col("waits").fill_null(value=False), order, "touchpoint_name", "metric"), title

@@ -22,13 +22,17 @@ def observed(folder: Path = Path(), *, limit: int = 10, json_: bool = False) -> 
     from flows.published import newest  # noqa: PLC0415
     from views.work import agreement_table, disagreement_table  # noqa: PLC0415
 
-    limit = asked_limit(limit)
-    resolved = newest(folder).table("observed_accountability")
+    limit, published = asked_limit(limit), newest(folder)
+    resolved = published.table("observed_accountability")
     if json_:
         sys.stdout.write(resolved.write_json() + "\n")
         return
     if resolved.is_empty():
         out.print("No case was resolved in the last 91 days by a group that is recorded.")
         return
-    out.print(agreement_table(resolved))
-    out.print(disagreement_table(resolved, limit))
+    parts = (("dim_touchpoint", "touchpoint"), ("dim_team", "team"))
+    called: dict[str, str] = {}
+    for table, kind in parts:
+        called |= dict(published.table(table).select(f"{kind}_id", f"{kind}_name").iter_rows())
+    out.print(agreement_table(resolved, called))
+    out.print(disagreement_table(resolved, limit, called))

@@ -64,9 +64,11 @@ def run(
         from flows.report import print_profile  # noqa: PLC0415
 
         print_profile(summary)
-    if summary["held"]:
+    if count := len(summary["held"]):
         raise FeedError.at(
-            "held", f"{len(summary['held'])} deliveries were left out.", "\n".join(summary["held"])
+            "held",
+            "1 delivery was left out." if count == 1 else f"{count:,} deliveries were left out.",
+            "\n".join(summary["held"]),
         )
 
 

@@ -22,6 +22,7 @@ from flows.alerting import surroundings
 from flows.report import Summary, release_line
 from flows.workspace import LoadedWorkspace
 from transforms.audit import open_findings
+from views.units import plural
 from warehouse.releases import Release, Releases
 
 GAPS_MAX = 50
@@ -66,7 +67,7 @@ def show_gaps(findings: pl.DataFrame) -> None:
     create_table_artifact(
         shown.to_dicts(),
         key="gap-audit",
-        description=f"{found.height} open findings, the most customers at stake first",
+        description=f"{plural(found.height, 'open finding')}, the most customers at stake first",
     )
 
 

@@ -85,6 +85,14 @@ def test_as_many_rows_wait_in_quarantine_as_the_commands_say(company: Company, t
     assert line.said == f"{rows.height:,} rows wait in quarantine, for {reasons} reasons"
 
 
+def test_the_scorecards_heading_says_both_windows_where_a_feed_is_late(company: Company, capsys):
+    from flows.commands.demo import print_scorecard
+
+    print_scorecard(company.table("scorecard_touchpoint"))
+    heading = capsys.readouterr().out.splitlines()[0].strip()
+    assert heading == "28 days until 2026-11-01; where a feed is late, the 28 days until 2026-10-26"
+
+
 def test_a_truth_that_is_not_there_is_missed(company: Company, truths: list[dict]):
     """The comparison can fail: without its rows a truth is missed."""
 

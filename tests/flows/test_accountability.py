@@ -251,10 +251,14 @@ def test_a_rate_of_which_no_touchpoint_has_both_sides_is_a_gap(sandbox: Sandbox)
         (
             "warning",
             "r",
-            "Metric 'r' tells nothing: what it counts (1 so far) and what that is counted against match different "
-            "touchpoints.",
+            (
+                "Metric 'r' tells nothing: what it counts (1 so far) and what that is counted against match different "
+                "touchpoints."
+            ),
         )
     ]
-    sandbox.replace("map/map.yaml", "exposure: {about: delivery}}", "exposure: {about: delivery}, touchpoint: order}")
+    sandbox.replace(
+        "map/map.yaml", "exposure: {about: delivery}}", "exposure: {about: delivery}, touchpoint: order}"
+    )
     sandbox.run()
     assert sandbox.table("gap_finding").filter(pl.col("rule") == "rate_apart").is_empty()

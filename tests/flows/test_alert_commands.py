@@ -106,7 +106,7 @@ def test_backtest_writes_nothing_and_counts_both_rules(run: Run, shop: Sandbox):
     before = alert(shop)
     out = run("backtest")[1]
     assert "fires 2026-03-16, 14 days after 2026-03-02, when it began" in out
-    assert "2 goals over 0.2 goal-years: the naive rule would have raised 1 alarms, evidence 1." in out
+    assert "2 goals over 0.2 goal-years: the naive rule would have raised 1 alarm, evidence 1." in out
     (delivery,) = [
         one for one in json.loads(run("backtest", "--fire-after", "2", "--json")[1]) if one["naive"]
     ]

@@ -110,7 +110,7 @@ def test_what_a_delivery_no_longer_tells_is_withdrawn(sandbox: Sandbox, monkeypa
 def test_a_backfill_by_command(ran: Sandbox, call: Call):
     said = call("backfill", "--from", "2026-02-01", "--until", "2026-03-01", "--folder", ran.root)
     assert said.code == 0, said.err
-    assert said.out.startswith("Release 2: 1 deliveries read otherwise; ")
+    assert said.out.startswith("Release 2: 1 delivery read otherwise; ")
     said = call("backfill", "--from", "2026-03-01", "--until", "2026-02-01", "--folder", ran.root)
     assert (said.code, "is no stretch of days" in said.err) == (2, True)
 

@@ -1,8 +1,8 @@
 """The command line as a user meets it: what it prints, where, and the code it ends with."""
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_a_held_delivery_ends_the_run_with_code_4_and_a_release(sandbox: Sandbox
     assert told["release"] == 2
     assert [read["state"] for read in told["read"]] == ["held"]
     assert said.err.startswith(
-        "held: 1 deliveries were left out. inbox/answers.csv: 1 of 1 rows broke the contract"
+        "held: 1 delivery was left out. inbox/answers.csv: 1 of 1 rows broke the contract"
     )
     assert "Traceback" not in said.err
     card = sandbox.table("scorecard_touchpoint").filter(period="to_date", metric="csat")

@@ -1,6 +1,7 @@
 """Whichever engine judges a delivery: the same rows go, wait and are counted, for the same reasons."""
 
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -156,3 +157,13 @@ def test_rows_and_verdict_that_disagree_end_the_run(monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(PromiseError, match="This is a defect"):
         by_gx.find(case.rows, rules)
+
+
+def test_great_expectations_tells_no_news_of_its_contexts():
+    """One of its loggers has a level of its own."""
+    from flows.validation import quiet
+
+    own = logging.getLogger("great_expectations.data_context.types.base")
+    own.setLevel(logging.INFO)
+    quiet()
+    assert not own.isEnabledFor(logging.INFO)

@@ -19,6 +19,7 @@ from contracts.tables import (
     MetricStanding,
     ObservedAccountability,
     PersonLoad,
+    PriorityMismatch,
     UnmatchedShare,
 )
 from contracts.tenures import tenures
@@ -486,3 +487,22 @@ def test_a_metric_below_the_trust_that_it_asks_for_is_found(grade: str, is_found
     asked = ("    estimator: csat\n", "    estimator: csat\n    minimum_trust: B\n")
     found = findings(asked, grades={("point", "csat"): (grade, "n")})
     assert found == ([("metric_below_its_trust", "point.csat", "info")] if is_found else [])
+
+
+DRIVERS = """cases: [{subject: ticket, attributes: {whole: max, x: max, y: max}}]
+drivers:
+  - {id: one_way, name: the rating, outcome: whole, touchpoints: {point: x, other: y}, low: 1, high: 5}
+  - {id: other_way, name: the rating anew, outcome: whole, touchpoints: {point: x, other: y}, low: 1, high: 5}
+"""
+
+
+def test_a_driver_of_one_score_is_told_once_however_many_analyses_there_are():
+    second = ("\nrules:", GOALS.join(["\n" + POINT_TWO, "\nrules:"]))
+    told = [
+        row(PriorityMismatch, analysis=name, touchpoint_id="point", mismatch="driver_without_goal", rank=1)
+        for name in ("one_way", "other_way")
+    ]
+    found = findings(second, ("reviews: [", f"{DRIVERS}reviews: ["), mismatches=pl.concat(told))
+    assert [one for one in found if one[0] == "driver_without_goal"] == [
+        ("driver_without_goal", "point.one_way", "warning")
+    ]

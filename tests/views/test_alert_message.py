@@ -72,6 +72,12 @@ def test_without_links_the_commands_stand_there():
     assert "Do one of: answerable alerts ack 8c1f00aa11 --by dana  |  answerable alerts dispute" in text
 
 
+def test_commands_name_the_workspace_that_they_are_about():
+    text = render([plain(BREACH)], {}, ZONE, "/srv/our shop").text
+    assert "Do one of: answerable alerts ack 8c1f00aa11 '/srv/our shop' --by dana  |  " in text
+    assert "explain: answerable alerts why 8c1f00aa11 '/srv/our shop'" in text
+
+
 def test_what_nobody_owns_names_the_gap():
     nobody = replace(BREACH, person=None, person_name=None, unowned="the seat is vacant")
     assert (

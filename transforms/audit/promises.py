@@ -149,9 +149,12 @@ def goal_on_no_driver(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _mismatched(evidence: Evidence, which: str) -> Iterator[Finding]:
+    """One finding for a touchpoint and a score, though several analyses explain that score."""
     living = {one.id: one for one in evidence.living}
-    whole = {one.id: one.name for one in evidence.atlas.drivers}
+    analyses = {one.id: one for one in evidence.atlas.drivers}
+    told = set[tuple[str, str]]()
     for row in evidence.mismatches.filter(pl.col("mismatch") == which).iter_rows(named=True):
-        if touchpoint := living.get(row["touchpoint_id"]):
-            analysis = row["analysis"]
-            yield about(evidence, touchpoint, analysis, rank=row["rank"], whole=whole[analysis])
+        touchpoint, analysis = living.get(row["touchpoint_id"]), analyses[row["analysis"]]
+        if touchpoint and (touchpoint.id, analysis.outcome) not in told:
+            told.add((touchpoint.id, analysis.outcome))
+            yield about(evidence, touchpoint, analysis.id, rank=row["rank"], whole=analysis.name)
