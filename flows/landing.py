@@ -53,6 +53,7 @@ class FeedLanding:
         fresh: Deliveries whose events have yet to be absorbed, in the order in which they count: those
             read anew, and those that tell of the same events as one that was or that is superseded.
         validated: What Great Expectations judged, by stream; empty where it judged nothing.
+        left: Files that stand beside what its streams offer, by their names below the workspace.
     """
 
     feed: str
@@ -61,6 +62,7 @@ class FeedLanding:
     superseded: frozenset[str] = field(default_factory=frozenset)
     fresh: tuple[Delivery, ...] = ()
     validated: tuple[Validated, ...] = ()
+    left: frozenset[str] = field(default_factory=frozenset)
 
 
 def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) -> FeedLanding:
@@ -88,6 +90,7 @@ def land_feed(setting: Setting, feed: Feed, before: Sequence[FeedLanding] = ()) 
             landed.superseded | made.superseded,
             landed.fresh + made.fresh,
             landed.validated + made.validated,
+            landed.left | made.left,
         )
     return landed
 
@@ -126,7 +129,13 @@ def _land_stream(kitchen: Kitchen, known: Sequence[Delivery], tell: Tell) -> Fee
         (kitchen.validator.validated,) if kitchen.validator and kitchen.validator.validated.deliveries else ()
     )
     return FeedLanding(
-        kitchen.feed.name, tuple(after), tuple(read), frozenset(superseded), tuple(fresh), validated
+        kitchen.feed.name,
+        tuple(after),
+        tuple(read),
+        frozenset(superseded),
+        tuple(fresh),
+        validated,
+        offers.left,
     )
 
 

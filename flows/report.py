@@ -7,6 +7,7 @@ from contracts.deliveries import Delivery
 from flows.console import out
 from flows.feeds import load as load_kind
 from flows.run import Outcome
+from flows.unread import patterns, said_of, unclaimed
 from flows.validation import sentences
 from flows.workspace import LoadedWorkspace, load
 from transforms.audit import open_findings
@@ -51,6 +52,7 @@ def summarize(outcome: Outcome) -> Summary:
         ],
         "letters": dict(outcome.letters),
         "validated": sentences(outcome.validated),
+        "unclaimed": list(outcome.unclaimed),
         "held": [delivery.reason or delivery.source for delivery in outcome.held],
         "seconds": {name: round(cost.seconds, 3) for name, cost in outcome.costs.items() if cost.seconds},
         "profile": {
@@ -71,6 +73,8 @@ def print_summary(folder: Path, summary: Summary) -> None:
         out.print(deliveries(read))
     for line in summary["validated"]:
         out.print(line)
+    if unread := said_of(summary["unclaimed"]):
+        out.print(unread)
     events = summary["events"]
     told = ", ".join(
         f"{events[name]:,} {name}" for name in ("new", "repeated", "corrected", "withdrawn") if events[name]
@@ -107,24 +111,30 @@ def release_line(summary: Summary) -> str:
     return f"Release {summary['release']}: {tables} tables, {tables - reused} of them new, {reused} byte-identical to published ones."
 
 
-def planned(workspace: LoadedWorkspace) -> list[dict[str, str]]:
-    """What a run would read: files, new, changed (its bytes or how it is read) or known, and what the inbox holds."""
+def planned(workspace: LoadedWorkspace) -> tuple[list[dict[str, str]], list[str]]:
+    """What a run would read: files, new, changed (its bytes or how it is read) or known, and what the inbox holds.
+
+    Returns:
+        That, and files in inbox folders that no stream reads.
+    """
     known = {
         (d.feed, d.stream, d.source): d for d in EventStore(workspace.warehouse / "store").head().deliveries
     }
-    plan = []
+    plan, left = [], set[str]()
     waiting = Inbox(Ledger(workspace.warehouse)).waiting() if has_ledger(workspace.warehouse) else {}
     for feed in workspace.feeds:
         for stream in feed.declared.streams:
             if feed.declared.kind == "push" and feed.name in waiting:
                 pushed = plural(waiting[feed.name], "delivery", "deliveries")
                 plan.append({"what": "inbox", "stream": f"{feed.name}.{stream.name}", "file": pushed})
-            for offer in load_kind(feed.declared.kind).offers(stream, workspace.root):
+            offers = load_kind(feed.declared.kind).offers(stream, workspace.root)
+            left |= offers.left
+            for offer in offers:
                 before = known.get((feed.name, stream.name, offer.name))
                 same = before is not None and before.sha256 == offer.sha256
                 what = "known" if same else "changed" if before else "new"
                 plan.append({"what": what, "stream": f"{feed.name}.{stream.name}", "file": offer.name})
-    return plan
+    return plan, unclaimed(patterns(workspace.feeds), left, workspace.root)
 
 
 def _shown(path: Path) -> str:

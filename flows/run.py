@@ -50,6 +50,7 @@ from flows.references import waves
 from flows.restating import restated
 from flows.signalling import of_deliveries, of_failure, of_gaps, of_release
 from flows.stages import Tables, absorb, case_attributes, customers_by_touchpoint, named_cases
+from flows.unread import patterns, unclaimed
 from flows.validation import Validated
 from flows.window import Window
 from flows.workspace import LoadedWorkspace
@@ -99,6 +100,7 @@ class Outcome:
         alerts: What became of alerts.
         letters: Attempts to send letters, by their end; those of earlier runs included.
         validated: What Great Expectations judged, by stream.
+        unclaimed: Files in inbox folders that no stream reads.
     """
 
     release: Release
@@ -108,6 +110,7 @@ class Outcome:
     alerts: Decided = field(default_factory=Decided)
     letters: Mapping[str, int] = field(default_factory=dict)
     validated: tuple[Validated, ...] = ()
+    unclaimed: tuple[str, ...] = ()
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
@@ -285,7 +288,9 @@ class Run:
         self.posted()
         self._timed("tidy", self._tidy)
         validated = tuple(one for landing in landings for one in landing.validated)
-        return Outcome(release, absorbed, read, self.costs, decided, validated=validated)
+        left = {name for landing in landings for name in landing.left}
+        free = tuple(unclaimed(patterns(self.workspace.feeds), left, self.workspace.root))
+        return Outcome(release, absorbed, read, self.costs, decided, validated=validated, unclaimed=free)
 
     def settle(self, state: State) -> None:
         """Delete files that stand in a joined one, now that a commit knows it."""

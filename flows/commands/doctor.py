@@ -9,6 +9,7 @@ from pathlib import Path
 
 from contracts.errors import AnswerableError
 from flows.alert_health import alert_lines
+from flows.unread import listed, patterns, said_of, unclaimed
 from flows.workspace import FILE, IDENTITY_VARIABLE, LoadedWorkspace, load
 
 Line = tuple[bool | None, str, str]
@@ -147,14 +148,17 @@ def _surroundings(workspace: LoadedWorkspace) -> Iterator[Line]:
     yield public or has_secret, what, f"export {IDENTITY_VARIABLE}=$(openssl rand -hex 32), once"
     free = shutil.disk_usage(workspace.root).free
     yield free > _FREE_MIN, f"{free / 1e9:,.0f} GB free", "releases and events need room"
-    missing = [
-        f"{feed.name}.{stream.name}"
-        for feed in workspace.feeds
-        for stream in feed.declared.streams
-        if not any(workspace.root.glob(stream.files))
-    ]
+    missing, left = [], set[str]()
+    for feed in workspace.feeds:
+        for stream in feed.declared.streams:
+            found, beside = listed(stream.files, workspace.root)
+            missing += [] if found else [f"{feed.name}.{stream.name}"]
+            left |= beside
     shown = f"no file for {', '.join(missing)}" if missing else "every stream has files"
     yield not missing, shown, "check 'files' in the feed's YAML, or deliver some"
+    if unread := unclaimed(patterns(workspace.feeds), left, workspace.root):
+        what, _, remedy = said_of(unread).rstrip(".").rpartition(": ")
+        yield None, what, remedy
 
 
 def _deliveries(workspace: LoadedWorkspace) -> Iterator[Line]:

@@ -74,8 +74,9 @@ def run(
 
 def _plan(workspace: LoadedWorkspace, *, json_: bool) -> None:
     from flows.report import planned  # noqa: PLC0415
+    from flows.unread import said_of  # noqa: PLC0415
 
-    plan = planned(workspace)
+    plan, unread = planned(workspace)
     if json_:
         sys.stdout.write(json.dumps(plan, indent=1) + "\n")
         return
@@ -83,6 +84,8 @@ def _plan(workspace: LoadedWorkspace, *, json_: bool) -> None:
         sys.stdout.write(f"{one['what']:<10} {one['stream']:<24} {one['file']}\n")
     fresh = sum(one["what"] != "known" for one in plan)
     sys.stdout.write(f"{fresh} of {len(plan)} files would be read; nothing was written.\n")
+    if unread:
+        sys.stdout.write(f"{said_of(unread)}\n")
 
 
 def _report(folder: Path, summary: dict, *, quiet: bool, json_: bool) -> None:

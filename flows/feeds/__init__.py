@@ -2,10 +2,11 @@
 
 A module offers two functions:
 
-    offers(stream, root) -> list[Offer]       the files there are, oldest name first
+    offers(stream, root) -> Offers            the files there are, oldest name first
     read(offer, stream, shape) -> Reading     one file's rows as texts
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -32,10 +33,22 @@ class Offer:
     sha256: str
 
 
+class Offers(list[Offer]):
+    """What a stream offers, and what stands beside it.
+
+    Attributes:
+        left: Other files of its folder, by their names below the workspace.
+    """
+
+    def __init__(self, offers: Iterable[Offer] = (), left: frozenset[str] = frozenset()) -> None:
+        super().__init__(offers)
+        self.left = left
+
+
 class FeedKind(Protocol):
     """What every module in this folder offers."""
 
-    def offers(self, stream: Stream, root: Path) -> list[Offer]:
+    def offers(self, stream: Stream, root: Path) -> Offers:
         """The files there are."""
         ...
 

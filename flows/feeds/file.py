@@ -15,10 +15,11 @@ from contracts.errors import FeedError
 from contracts.feeds import Stream
 from contracts.odcs import SchemaObject
 from contracts.readings import Reading
-from flows.feeds import Offer
+from flows.feeds import Offer, Offers
 from flows.feeds._csv import read_csv
 from flows.feeds._jsonl import read_jsonl
 from flows.feeds._lines import Lines
+from flows.unread import listed
 from warehouse.files import digest
 
 _CHUNK = 1 << 22
@@ -37,12 +38,12 @@ _NO_TEXT = {
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def offers(stream: Stream, root: Path) -> list[Offer]:
+def offers(stream: Stream, root: Path) -> Offers:
     """The files there are, in the order of their names; one that is still being written is left."""
     return settled(stream, root)
 
 
-def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambda _: False) -> list[Offer]:
+def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambda _: False) -> Offers:
     """The files there are that nobody is writing any more.
 
     Args:
@@ -50,13 +51,11 @@ def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambd
         root: The workspace.
         is_whole: Whether a file was whole as soon as it was there.
     """
-    paths = sorted((path for path in root.glob(stream.files) if path.is_file()), key=lambda path: path.parts)
+    found, left = listed(stream.files, root)
+    paths = sorted(found, key=lambda path: path.parts)
     _settle([path for path in paths if not is_whole(path)], stream.settle_seconds)
-    return [
-        Offer(str(path.relative_to(root)), path, _digest(path))
-        for path in paths
-        if is_whole(path) or not freshness(path, stream.settle_seconds)
-    ]
+    rested = [path for path in paths if is_whole(path) or not freshness(path, stream.settle_seconds)]
+    return Offers((Offer(str(path.relative_to(root)), path, _digest(path)) for path in rested), left)
 
 
 def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:

@@ -14,7 +14,7 @@ from pathlib import Path
 from contracts.feeds import Stream
 from contracts.odcs import SchemaObject
 from contracts.readings import Reading
-from flows.feeds import Offer
+from flows.feeds import Offer, Offers
 from flows.feeds import file as files
 
 POURED = re.compile(r"^(?P<last>\d{8}T\d{12})-[0-9a-f]{16}(-(?P<first>\d{8}T\d{12}))?\.jsonl$")
@@ -63,11 +63,11 @@ def span(name: str) -> tuple[str, str]:
     return (found["first"] or found["last"], found["last"]) if found else ("", "")
 
 
-def offers(stream: Stream, root: Path) -> list[Offer]:
+def offers(stream: Stream, root: Path) -> Offers:
     """The files there are, in the order of their names, which is that of their coming."""
     found = files.settled(stream, root, _is_poured)
     joined = Joined.of(offer.name for offer in found)
-    return [offer for offer in found if joined.holder(offer.name) is None]
+    return Offers((offer for offer in found if joined.holder(offer.name) is None), found.left)
 
 
 def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
