@@ -206,7 +206,7 @@ FLAWS = [
     in_map("at_least: 0.8,", "at_least: 0.8, baseline: 0.6, baseline_at: 2026-06-01, path: [{by: 2026-06-01, level: 0.7}],",
            "map/map.yaml:16: the baseline of 'csat', 2026-06-01, is no older than its first waypoint, 2026-06-01."),
     in_map("estimator: csat,", "estimator: csat, low: 0, high: 1000000000000,",
-           "map/map.yaml:27: the scale of 'csat' runs from 0.0 to 1000000000000.0 in steps of 0.001. Write a coarser 'step'"),
+           "map/map.yaml:27: the scale of 'csat' runs from 0 to 1000000000000 in steps of 0.001. Write a coarser 'step'"),
     in_map("estimator: csat,", "estimator: count,",
            "map/map.yaml:16: the goal for 'csat' is 0.8, but a count grows with its period: a week that meets it makes a "
            "quarter that does not. Set it for a metric with 'estimator: rate', counted against an 'exposure'."),
