@@ -44,7 +44,7 @@ class Delivery:
         mapping: Hash of what its rows tell of.
         state: accepted; held, when it could not be read or broke its contract too often, and none of
             it counts; repeated, when the same bytes had come before.
-        reason: Why it was held, or which file it repeats.
+        reason: Why it was held, which file it repeats, or which of the pushed deliveries in it do not count.
         rows_read: Rows in the file, unreadable lines included.
         rows_accepted: Rows that kept the contract.
         rows_quarantined: Rows that broke it.

@@ -1,7 +1,7 @@
 """What a feed's file gave when it was read: rows as texts, and what could not be read as rows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -41,7 +41,9 @@ class Reading:
     Attributes:
         rows: One text column per property of the contract, under the property's name, and `line`.
         unreadable: Lines that are no rows.
+        pushed: Of a file that was poured, the delivery that each of its lines was pushed with; else empty.
     """
 
     rows: pl.DataFrame
     unreadable: Sequence[Unreadable] = ()
+    pushed: Mapping[int, str] = field(default_factory=dict)

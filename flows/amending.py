@@ -123,7 +123,9 @@ def _amended(
 
 def _carried(kitchen: Kitchen, before: Delivery, landed: Landed, left: pl.DataFrame) -> Iterator[RuleResult]:
     """How the rules fared once rows were re-admitted or given up: what still waits still counts."""
-    waiting, volume = counted(left), {rule.id for rule in kitchen.recipe.shape.volume}
+    waiting = counted(left)
+    is_poured = kitchen.is_poured(before.source)
+    volume = set() if is_poured else {rule.id for rule in kitchen.recipe.shape.volume}
     known = {rule.name: rule for rule in (*landed.results, *before.results) if rule.name not in volume}
     for rule in known.values():
         failed = waiting.get(rule.name, 0)

@@ -1,9 +1,9 @@
 """Joining: many small files that were poured become one, and nothing that was told changes by it.
 
 A lane that is pushed to all day makes a file every few seconds. Once a few hundred are known their contents are put
-one after the other under one name, in their place in the order of coming. It counts only if, read as one delivery, it
-gives what they gave: the same events, rows, rejects and counts. Rules that look at a whole delivery may see to it that
-it does not (a key that occurs in two of them is a repeated one in one); then they stay as they are.
+one after the other under one name, in their place in the order of coming. It counts only if, read as one file, it
+gives what they gave: the same events, rows, rejects and counts. Deliveries in it still stand or fall each by itself;
+were anything told otherwise all the same, they would stay as they are.
 
 A kill between any two steps harms nothing. The joined file is made at once; from then on it stands for those that it
 holds, which are no longer offered. They go once a commit knows it. One that no commit knows is unmade again, as long

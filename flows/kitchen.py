@@ -11,7 +11,9 @@ import polars as pl
 
 from contracts.deliveries import Delivery, RuleResult
 from contracts.feeds import Feed, Stream
+from contracts.odcs import SchemaObject
 from flows.decisions import Decision
+from flows.feeds.push import span
 from flows.progress import Tell, silent
 from flows.references import references_of
 from flows.validation import GreatExpectations, Validated
@@ -22,10 +24,15 @@ from transforms.land import (
     Landed,
     Recipe,
 )
+from transforms.pushed import LeftOut
 from warehouse.store import EventStore, State
 
 _READING, _MAPPING = "reading 3", "mapping 2"
 """Changed when the code reads or tells otherwise: everything is then read or told anew."""
+_PUSHED = "pushed 1"
+"""The same, of feeds that are pushed to."""
+_TOLD_MAX = 3
+"""So many pushed deliveries that do not count are named of one file."""
 _READ_FIELDS = {
     "format",
     "separator",
@@ -76,6 +83,10 @@ class Kitchen:
     validator: GreatExpectations | None = None
     window: Window | None = None
 
+    def is_poured(self, source: str) -> bool:
+        """Whether a file was poured: it holds deliveries that stand or fall each by itself."""
+        return self.feed.declared.kind == "push" and bool(span(source)[0])
+
     @property
     def where(self) -> str:
         """The stream, as `feed.stream`."""
@@ -108,6 +119,7 @@ def kitchen_of(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[De
         shape.model_dump(mode="json"),
         settings.timezone,
         hasher.fingerprint(),
+        *([_PUSHED] if feed.declared.kind == "push" else []),
     ]
     told = [
         _MAPPING,
@@ -138,9 +150,15 @@ def kitchen_of(setting: Setting, feed: Feed, stream: Stream, landed: Sequence[De
     )
 
 
-def judged_delivery(kitchen: Kitchen, draft: Delivery, landed: Landed) -> Delivery:
-    """The delivery once its rows are judged: accepted, or held whole for their number or their faults."""
-    shape, volume = kitchen.recipe.shape, _volume(kitchen, landed)
+def judged_delivery(
+    kitchen: Kitchen, draft: Delivery, landed: Landed, left_out: Sequence[LeftOut] = ()
+) -> Delivery:
+    """The delivery once its rows are judged: accepted, or held whole for their number or their faults.
+
+    A file that was poured is never held: deliveries in it are left out, each by itself.
+    """
+    shape = kitchen.recipe.shape
+    volume = [] if kitchen.is_poured(draft.source) else _volume(kitchen, landed)
     wrong = next((r for r in volume if r.severity == "error" and r.state != "passed"), None)
     judged = replace(
         draft,
@@ -159,20 +177,39 @@ def judged_delivery(kitchen: Kitchen, draft: Delivery, landed: Landed) -> Delive
         )
         remedy = "Deliver it again whole, or mend the contract's rule."
         return _held(kitchen, judged, landed, f"{said} {remedy}")
-    if landed.quarantine_share > shape.quarantine_rate_max:
-        worst = ", ".join(f"{reason} {count:,}" for reason, count in landed.reasons.items())
-        said = (
-            f"{landed.rejects.height:,} of {landed.rows_read:,} rows broke the contract ({worst}), more than "
-            f"{shape.quarantine_rate_max:.0%}. None of it counts. Mend the delivery, or the contract's "
-            "maxQuarantineRate."
-        )
+    if not kitchen.is_poured(draft.source) and landed.quarantine_share > shape.quarantine_rate_max:
+        said = _broken(shape, landed.rejects.height, landed.rows_read, landed.reasons)
+        said += " None of it counts. Mend the delivery, or the contract's maxQuarantineRate."
         return _held(kitchen, judged, landed, said)
     return replace(
         judged,
+        reason=kitchen.hasher.redact(_said(draft.source, shape, left_out)) if left_out else None,
         event_count=landed.events.height,
         newest_event_at=newest_event(landed.events),
         parts={**draft.parts, **keep_parts(kitchen, landed)},
     )
+
+
+def _broken(shape: SchemaObject, broken: int, rows: int, reasons: Mapping[str, int]) -> str:
+    worst = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
+    limit = f"{shape.quarantine_rate_max:.0%}"
+    return f"{broken:,} of {rows:,} rows broke the contract ({worst}), more than {limit}."
+
+
+def _said(source: str, shape: SchemaObject, left_out: Sequence[LeftOut]) -> str:
+    """Which pushed deliveries do not count, and why."""
+    told = []
+    for one in left_out[:_TOLD_MAX]:
+        limits = {rule.id: rule.said_limit for rule in shape.volume}
+        said = f"has {one.rows:,} rows, and rule {one.rule!r} says {limits[one.rule]}." if one.rule else ""
+        told.append(f"delivery {one.name}: {said or _broken(shape, one.broken, one.rows, one.reasons)}")
+    if len(left_out) > _TOLD_MAX:
+        told.append(f"{len(left_out) - _TOLD_MAX:,} deliveries more.")
+    remedy = (
+        "None of it counts; its rows are in quarantine. Have it sent anew, mend the contract, or re-admit what is "
+        "sound: answerable quarantine replay."
+    )
+    return f"{source}: {' '.join(told)} {remedy}"
 
 
 def _volume(kitchen: Kitchen, landed: Landed) -> list[RuleResult]:

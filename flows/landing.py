@@ -39,6 +39,7 @@ from transforms.land import (
     retell,
 )
 from transforms.normalize import AMBIGUOUS_KEY, event_violations
+from transforms.pushed import land_pushed
 
 
 @dataclass(frozen=True)
@@ -264,13 +265,14 @@ def read_delivery(kitchen: Kitchen, offer: Offer, before: Delivery | None = None
     amended = Amendments(**{part: kitchen.store.landed(path) for part, path in parts.items()})
     try:
         reading = load(kitchen.feed.declared.kind).read(offer, kitchen.stream, kitchen.recipe.shape)
-        landed = land(reading, kitchen.recipe, kitchen.hasher, draft.id, amended)
+        given = (reading, kitchen.recipe, kitchen.hasher, draft.id, amended)
+        landed, left_out = land_pushed(*given) if reading.pushed else (land(*given), [])
     except FeedError as error:
         # What a message shows of the file, a header that is a row of data, may tell of a person.
         return replace(draft, state="held", reason=kitchen.hasher.redact(str(error)))
     except pl.exceptions.PolarsError as error:
         return replace(draft, state="held", reason=_untellable(kitchen, draft, error))
-    return judged_delivery(kitchen, draft, landed)
+    return judged_delivery(kitchen, draft, landed, left_out)
 
 
 def _untellable(kitchen: Kitchen, draft: Delivery, error: pl.exceptions.PolarsError) -> str:

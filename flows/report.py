@@ -53,7 +53,7 @@ def summarize(outcome: Outcome) -> Summary:
         "letters": dict(outcome.letters),
         "validated": sentences(outcome.validated),
         "unclaimed": list(outcome.unclaimed),
-        "held": [delivery.reason or delivery.source for delivery in outcome.held],
+        "held": outcome.left_out,
         "seconds": {name: round(cost.seconds, 3) for name, cost in outcome.costs.items() if cost.seconds},
         "profile": {
             name: {

@@ -123,6 +123,12 @@ class Outcome:
         return [delivery for delivery in self.deliveries if delivery.state == "held"]
 
     @property
+    def left_out(self) -> list[str]:
+        """Why deliveries do not count: those that are held, and of what this run read those that were pushed."""
+        pushed = [one for one in self.read if one.state == "accepted" and one.reason]
+        return [one.reason or one.source for one in (*self.held, *pushed)]
+
+    @property
     def is_unchanged(self) -> bool:
         """Whether every table has the bytes of a release before."""
         return all(table.is_reused for table in self.release.tables)

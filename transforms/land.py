@@ -115,14 +115,14 @@ def land(
         amended: What was decided by hand about some of its rows.
     """
     shape = recipe.shape
-    numbered = placed(reading.rows.with_row_index("row"))
+    rows = numbered(reading.rows)
     unreadable = list(reading.unreadable)
     if (places := amended.places) is not None:
-        numbered = numbered.join(places, on=PLACE, how="anti", maintain_order="left")
+        rows = rows.join(places, on=PLACE, how="anti", maintain_order="left")
         gone = set(places.filter(pl.col("item").is_null())["line"])
         unreadable = [one for one in unreadable if one.line not in gone]
-        numbered = numbered.filter(~pl.col("line").is_in(list(gone)))
-    told = numbered.with_columns(_tokens(numbered, recipe, hasher))
+        rows = rows.filter(~pl.col("line").is_in(list(gone)))
+    told = rows.with_columns(_tokens(rows, recipe, hasher))
     distinct = _without_copies(told, shape)
     if amended.mended is not None:
         again = _from_landing(amended.mended, shape).with_columns(pl.lit("").alias(FORMER))
@@ -136,6 +136,11 @@ def land(
         rows_duplicate=copies,
         rows_dropped=dropped,
     )
+
+
+def numbered(rows: pl.DataFrame) -> pl.DataFrame:
+    """A file's rows with `row`, their number in it, and `item`; some of them that were numbered with the others keep theirs."""
+    return rows if "item" in rows.columns else placed(rows.with_row_index("row"))
 
 
 def placed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -286,13 +291,14 @@ def _landed(
     events, bad = _events(judged.filter(pl.col("reasons").is_null()), recipe, delivery)
     judged = _with_event_reasons(judged, bad)
     accepted = judged.filter(pl.col("reasons").is_null())
-    rejected = _rejects(judged.filter(pl.col("reasons").is_not_null()), recipe.shape, hasher)
+    broken = judged.filter(pl.col("reasons").is_not_null())
+    rejected = rejects_of(_texts(broken, recipe.shape).with_columns(broken["reasons"]), hasher)
     rejects = pl.concat([_unreadable(unreadable, hasher), rejected]).sort("line", maintain_order=True)
     return Landed(
         rows=_texts(accepted, recipe.shape),
         rejects=rejects,
         events=events,
-        links=_links(accepted),
+        links=links_of(accepted),
         rows_read=accepted.height + rejects.height,
         rows_duplicate=0,
         reasons=counted(rejects),
@@ -342,7 +348,8 @@ def _tokens(rows: pl.DataFrame, recipe: Recipe, hasher: Hasher) -> list[pl.Serie
     return [*told, *found.values()]
 
 
-def _links(accepted: pl.DataFrame) -> pl.DataFrame:
+def links_of(accepted: pl.DataFrame) -> pl.DataFrame:
+    """Distinct combinations of `TOKENS` in accepted rows."""
     named = accepted.select(TOKENS).filter(pl.any_horizontal(pl.col(*TOKENS).is_not_null()))
     return named.unique().sort(TOKENS)
 
@@ -384,8 +391,9 @@ def _texts(rows: pl.DataFrame, shape: SchemaObject) -> pl.DataFrame:
     return rows.select("line", "item", "row", *kept, *dropped, *TOKENS)
 
 
-def _rejects(rejected: pl.DataFrame, shape: SchemaObject, hasher: Hasher) -> pl.DataFrame:
-    texts = _texts(rejected, shape).drop("line", "item", "row", *TOKENS)
+def rejects_of(rejected: pl.DataFrame, hasher: Hasher) -> pl.DataFrame:
+    """`REJECTS` of rows as `Landed.rows`, with `reasons`."""
+    texts = rejected.drop("line", "item", "row", "reasons", *TOKENS)
     raw = texts.select(pl.struct(pl.all()).struct.json_encode().alias("raw"))["raw"]
     # A row whose columns slipped has an e-mail where nobody looks for one.
     hidden = pl.Series("raw", [hasher.redact(text) for text in raw], dtype=pl.String)

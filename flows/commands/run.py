@@ -25,8 +25,8 @@ def run(
     """Read what the feeds delivered and publish a release.
 
     Only what is new is read; a run that was killed is simply run again. With PREFECT_API_URL set the
-    stages run as a Prefect flow, else in this process. Ends with exit code 4 when a delivery was held:
-    the release is published all the same, with the feed's last good data.
+    stages run as a Prefect flow, else in this process. Ends with exit code 4 when a delivery is held, or one that was
+    pushed was left out of what it read: the release is published all the same, with the feed's last good data.
 
     Args:
         folder: The workspace.

@@ -64,11 +64,20 @@ def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
     Raises:
         FeedError: The file is empty, its packing is damaged, or its header is not the contract's.
     """
+    reader = read_csv if stream.format == "csv" else read_jsonl
+    return reader(lines_of(offer, stream), stream, shape, offer.name)
+
+
+def lines_of(offer: Offer, stream: Stream) -> Lines:
+    """One file's lines.
+
+    Raises:
+        FeedError: The file is empty, or its packing is damaged.
+    """
     lines = Lines.of(_chunks(offer, stream), stream, offer.name)
     if not lines.unreadable and not len(lines.without_blank()):
         raise FeedError.at(offer.name, "is empty.", "Deliver it again, or remove it.")
-    reader = read_csv if stream.format == "csv" else read_jsonl
-    return reader(lines, stream, shape, offer.name)
+    return lines
 
 
 def _settle(paths: list[Path], seconds: float) -> None:

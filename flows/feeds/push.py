@@ -7,15 +7,19 @@ stands for them, whether they are still there or not.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import orjson
 
 from contracts.feeds import Stream
 from contracts.odcs import SchemaObject
 from contracts.readings import Reading
 from flows.feeds import Offer, Offers
 from flows.feeds import file as files
+from flows.feeds._jsonl import read_jsonl
+from flows.feeds._lines import Lines
 
 POURED = re.compile(r"^(?P<last>\d{8}T\d{12})-[0-9a-f]{16}(-(?P<first>\d{8}T\d{12}))?\.jsonl$")
 """The name of a file that was poured: when, and the hash of its content; of one that was joined, since when too."""
@@ -76,7 +80,21 @@ def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
     Raises:
         FeedError: The file is empty, or no text.
     """
-    return files.read(offer, stream, shape)
+    if not span(offer.name)[0]:
+        return files.read(offer, stream, shape)
+    lines = files.lines_of(offer, stream)
+    return replace(read_jsonl(lines, stream, shape, offer.name), pushed=dict(_pushed(lines)))
+
+
+def _pushed(lines: Lines) -> Iterator[tuple[int, str]]:
+    """The delivery that each line was pushed with; one that cannot be read is by itself."""
+    for index, number in enumerate(map(int, lines.numbers)):
+        try:
+            known = orjson.loads(lines.text(index))["answerable"]
+            yield number, f"{known['delivery_id']!r}, received at {known['received_at']}"
+        except (ValueError, LookupError, TypeError):
+            yield number, f"on line {number}"
+    yield from ((one.line, f"on line {one.line}") for one in lines.unreadable)
 
 
 def _is_poured(path: Path) -> bool:

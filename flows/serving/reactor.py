@@ -263,8 +263,8 @@ class Reactor:
             "release %d in %.2f s: %d deliveries read, %d events new or corrected, %d alerts moved, %d letters",
             number, seconds, len(outcome.read), new, len(outcome.alerts.changes), outcome.alerts.posted,
         )  # fmt: skip
-        for held in outcome.held:
-            _log.warning("held: %s", held.reason)
+        for reason in outcome.left_out:
+            _log.warning("held: %s", reason)
 
 
 def at_instant(workspace: LoadedWorkspace, real: datetime) -> LoadedWorkspace:

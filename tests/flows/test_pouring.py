@@ -117,6 +117,96 @@ def test_a_body_that_later_code_cannot_read_is_set_aside_and_never_lost(hooked: 
     assert (delivery.rows_read, delivery.rows_accepted, delivery.reasons) == (3, 2, {"line.not_an_object": 1})
 
 
+ANSWERS = {name: answer(name) for name in ("a", "b", "c", "d")}
+TOGETHER: dict[str, tuple[bytes, ...]] = {
+    "sound": (ANSWERS["a"], ANSWERS["b"]),
+    "broken and sound": (ANSWERS["c"], answer("bad", 99), answer("own", 4)),
+    "broken": (answer("worse", 99),),
+    "what another one told": (ANSWERS["c"], ANSWERS["d"]),
+    "a correction": (answer("a", 1),),
+    "one key twice": (answer("e"), answer("e", 2), *(answer(f"e{number}") for number in range(30))),
+    "no object": (b'{"answer_id":{}}', ANSWERS["a"]),
+}
+"""Deliveries by their id; at most every tenth row may be broken."""
+MORE_RULES = """
+  - name: answers
+    quality:
+      - {id: few_low, type: sql, query: "SELECT COUNT(*) FROM ${object} WHERE satisfaction < 3", mustBeLessThan: 1, unit: rows}
+      - {id: small, type: library, metric: rowCount, mustBeBetween: [1, 30]}
+"""
+
+
+def judged(root: Path, at_once: int, *more: tuple[str, str]) -> Sandbox:
+    """A workspace with `TOGETHER`, so many of them poured into each file."""
+    hooked = build_hooked(root)
+    hooked.replace("contracts/chat.odcs.yaml", "value: 0.5", "value: 0.1")
+    for old, new in more:
+        hooked.replace("contracts/chat.odcs.yaml", old, new)
+    inbox = Inbox(Ledger(hooked.root / "warehouse"))
+    bodies = {ident: b"[" + b",".join(rows) + b"]" for ident, rows in TOGETHER.items()}
+    every = [pushed(ident, body) for ident, body in bodies.items()]
+    for first in range(0, len(every), at_once):
+        inbox.put(every[first : first + at_once])
+        pour(inbox, feed_of(hooked), hooked.root, NOW + timedelta(minutes=first))
+    return hooked
+
+
+def counting(sandbox: Sandbox) -> tuple[dict[str, float], Counter[str]]:
+    """Scores by event, and what waits in quarantine by reason."""
+    state = EventStore(sandbox.root / "warehouse/store").head()
+    events = state.scan(["event_id", "score"]).collect()
+    return dict(events.iter_rows()), Counter(sandbox.table("quarantine")["_reasons"])
+
+
+@pytest.mark.parametrize(
+    "more", [(), (("\n  - name: answers\n", MORE_RULES),)], ids=["", "with rules over all rows"]
+)
+def test_whichever_deliveries_are_poured_together_the_same_ones_count(
+    more: tuple[tuple[str, str], ...], tmp_path: Path
+):
+    found = []
+    for at_once in (1, 2, len(TOGETHER)):
+        hooked = judged(tmp_path / str(at_once), at_once, *more)
+        hooked.run()
+        found.append(counting(hooked))
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_pushed_delivery_stands_or_falls_by_itself(tmp_path: Path):
+    hooked = judged(tmp_path, len(TOGETHER))
+    outcome = hooked.run()
+    (delivery,) = outcome.deliveries
+    assert delivery.state == "accepted"
+    scores, reasons = counting(hooked)
+    # Of those that fell, what is sound waits beside what is broken; what others tell of as well counts.
+    assert sorted(scores.values()) == sorted([1.0, *[5.0] * 34])
+    assert reasons == {
+        "satisfaction.maximum": 2,
+        "answer_id.type": 1,
+        "delivery.quarantine_rate": 3,
+        "primary_key.unique": 1,
+    }
+    (said,) = outcome.left_out
+    assert (
+        f"{delivery.source}: delivery 'broken and sound', received at 2026-03-02T05:00:00.000000+00:00: 1 of 3 rows "
+        "broke the contract (satisfaction.maximum 1), more than 10%. delivery 'broken'" in said
+    )
+    assert "answerable quarantine replay" in said
+
+
+def test_what_fell_with_its_delivery_can_be_admitted_or_given_up(tmp_path: Path, call: Call):
+    hooked = judged(tmp_path, len(TOGETHER))
+    hooked.run()
+    assert "1 rows re-admitted" in call("quarantine", "replay", "chat", hooked.root).out
+    scores, reasons = counting(hooked)
+    assert 4.0 in scores.values()
+    assert reasons["delivery.quarantine_rate"] == 2, "what others in the file tell of as well"
+    # Read anew under another contract, what was decided stands.
+    hooked.replace("contracts/chat.odcs.yaml", "maximum: 5", "maximum: 6")
+    assert hooked.run().read
+    assert counting(hooked) == (scores, reasons)
+
+
 class Killed(BaseException):
     """The run is gone."""
 
