@@ -2,8 +2,11 @@
 
 import smtplib
 import ssl
+import threading
+from concurrent.futures import Future
 from email.message import EmailMessage
 from email.utils import format_datetime
+from typing import Literal
 
 from contracts.alert_settings import Channel
 from flows.channels import Environment, Outcome, Outgoing, secret
@@ -15,31 +18,72 @@ _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 def send(outgoing: Outgoing, channel: Channel, environment: Environment) -> Outcome:
-    """Hand it to the mail server. A retry helps against 4xx and lost connections, not against 5xx."""
+    """Hand it to the mail server, within the channel's time. A retry helps against 4xx and lost connections, not against 5xx."""
     if outgoing.address is None:
         return Outcome("refused", f"no address is known for {outgoing.letter.person!r}")
-    step = "connecting"
-    mail = message(outgoing, channel, outgoing.address)
-    try:
-        with _server(channel) as server:
-            if channel.user_from is not None:
-                server.login(
-                    secret(channel.user_from, environment), secret(channel.password_from, environment)
-                )
-            step = "handing over"
-            server.send_message(mail)
-            step = "done"
-    except smtplib.SMTPRecipientsRefused as error:
-        code = max((code for code, _ in error.recipients.values()), default=550)
-        return _answered(code, "the recipient is refused")
-    except smtplib.SMTPResponseException as error:
-        return _answered(error.smtp_code, type(error).__name__)
-    except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
-        return Outcome("refused", f"{type(error).__name__}: mend the channel's settings")
-    except (smtplib.SMTPException, OSError) as error:
-        if step != "done":  # a goodbye that fails does not take the mail back
-            return Outcome("again", f"no answer ({type(error).__name__})", is_unsure=step == "handing over")
-    return Outcome("sent", mail["Message-ID"])
+    user = None
+    if channel.user_from is not None:
+        user = secret(channel.user_from, environment), secret(channel.password_from, environment)
+    return _Attempt(message(outgoing, channel, outgoing.address), channel, user).within(
+        channel.timeout_seconds
+    )
+
+
+class _Attempt:
+    """One conversation with the mail server, in a thread of its own: a server that drips never meets a timeout."""
+
+    def __init__(self, mail: EmailMessage, channel: Channel, user: tuple[str, str] | None) -> None:
+        self._mail, self._channel, self._user = mail, channel, user
+        self._step: Literal["connecting", "handing over", "done", "given up"] = "connecting"
+        self._lock = threading.Lock()
+
+    def within(self, seconds: float) -> Outcome:
+        """How it ended; what had not begun to hand the mail over when the time was up never will."""
+        ended: Future[Outcome] = Future()
+
+        def work() -> None:
+            try:
+                ended.set_result(self._made())
+            except BaseException as error:  # noqa: BLE001 - told to whoever waits
+                ended.set_exception(error)
+
+        threading.Thread(target=work, name="mail", daemon=True).start()
+        try:
+            return ended.result(seconds)
+        except TimeoutError as error:
+            with self._lock:
+                step, self._step = self._step, "given up"
+            return self._unanswered(error, step)
+
+    def _made(self) -> Outcome:
+        try:
+            with _server(self._channel) as server:
+                if self._user is not None:
+                    server.login(*self._user)
+                self._go_on("handing over")
+                server.send_message(self._mail)
+                self._go_on("done")
+        except smtplib.SMTPRecipientsRefused as error:
+            code = max((code for code, _ in error.recipients.values()), default=550)
+            return _answered(code, "the recipient is refused")
+        except smtplib.SMTPResponseException as error:
+            return _answered(error.smtp_code, type(error).__name__)
+        except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
+            return Outcome("refused", f"{type(error).__name__}: mend the channel's settings")
+        except (smtplib.SMTPException, OSError) as error:
+            return self._unanswered(error, self._step)
+        return Outcome("sent", self._mail["Message-ID"])
+
+    def _go_on(self, step: Literal["handing over", "done"]) -> None:
+        with self._lock:
+            if self._step == "given up":
+                raise TimeoutError
+            self._step = step
+
+    def _unanswered(self, error: Exception, step: str) -> Outcome:
+        if step == "done":  # a goodbye that fails does not take the mail back
+            return Outcome("sent", self._mail["Message-ID"])
+        return Outcome("again", f"no answer ({type(error).__name__})", is_unsure=step == "handing over")
 
 
 def message(outgoing: Outgoing, channel: Channel, address: str) -> EmailMessage:

@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import json
 import shutil
+import socket
 import subprocess
 import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -258,6 +260,43 @@ def test_mail_needs_an_address_and_a_server(tmp_path: Path):
     assert mail(1, tmp_path, None) == Outcome("refused", "no address is known for 'dana'")
     outcome = mail(free_port(), tmp_path)
     assert (outcome.state, outcome.is_unsure) == ("again", False)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_unsure"),
+    [("", False), ("220 OK|250 OK|250 OK|250 OK|354 OK|", True)],
+    ids=["at once", "later"],
+)
+def test_a_mail_server_that_drips_is_given_up_in_time(said: str, is_unsure: bool, tmp_path: Path):
+    with dripping_mailbox(said) as port:
+        started = time.monotonic()
+        outcome = mail(port, tmp_path)
+        assert time.monotonic() - started < 5
+    assert outcome == Outcome("again", "no answer (TimeoutError)", is_unsure=is_unsure)
+
+
+@contextmanager
+def dripping_mailbox(said: str) -> Iterator[int]:
+    """A mail server that gives some answers and then one without end; it goes silent after 10 seconds."""
+    ends = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                for answer in said.split("|")[:-1]:
+                    connection.sendall(answer.encode() + b"\r\n")
+                    connection.recv(65_536)
+                for _ in range(100):
+                    connection.sendall(b"2")
+                    if ends.wait(0.1):
+                        return
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        ends.set()
+        thread.join(5)
 
 
 # Alertmanager
