@@ -5,6 +5,8 @@ by line; a file is only refused whole when its header or its packing is wrong.
 """
 
 import gzip
+import hashlib
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -55,15 +57,17 @@ def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambd
     paths = sorted(found, key=lambda path: path.parts)
     _settle([path for path in paths if not is_whole(path)], stream.settle_seconds)
     rested = [path for path in paths if is_whole(path) or not freshness(path, stream.settle_seconds)]
-    return Offers((Offer(str(path.relative_to(root)), path, _digest(path)) for path in rested), left)
+    return Offers((_offer(path, root) for path in rested), left)
 
 
 def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
     """One file's rows as texts.
 
     Raises:
-        FeedError: The file is empty, its packing is damaged, or its header is not the contract's.
+        FeedError: The file is empty, its packing is damaged, its header is not the contract's, or its name no text.
     """
+    if not _is_text(Path(*offer.path.parts[-len(Path(offer.name).parts) :])):
+        raise FeedError.at(offer.name, "has a name that is no UTF-8.", "Rename it.")
     reader = read_csv if stream.format == "csv" else read_jsonl
     return reader(lines_of(offer, stream), stream, shape, offer.name)
 
@@ -78,6 +82,23 @@ def lines_of(offer: Offer, stream: Stream) -> Lines:
     if not lines.unreadable and not len(lines.without_blank()):
         raise FeedError.at(offer.name, "is empty.", "Deliver it again, or remove it.")
     return lines
+
+
+def _offer(path: Path, root: Path) -> Offer:
+    below = path.relative_to(root)
+    if _is_text(below):
+        return Offer(str(below), path, _digest(path))
+    # What is wrong with it is its name, shown escaped: once it is renamed it is another delivery.
+    name = os.fsencode(below)
+    return Offer(name.decode("utf-8", "backslashreplace"), path, hashlib.sha256(name).hexdigest())
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _settle(paths: list[Path], seconds: float) -> None:

@@ -153,6 +153,21 @@ def test_a_mended_delivery_may_come_under_another_name(sandbox: Sandbox):
     assert outcome.held == []
 
 
+def test_a_file_whose_name_is_no_text_is_held_alone_until_it_is_renamed(sandbox: Sandbox):
+    path = sandbox.answers(row("1", 5), name="answers_a.csv")
+    odd = path.with_name(os.fsdecode(b"answers_m\xfcller.csv"))
+    odd.write_text(path.read_text().replace("1,", "2,", 1))
+    outcome = sandbox.run()
+    (held,) = outcome.held
+    assert held.source == r"inbox/answers_m\xfcller.csv"
+    assert held.reason == rf"{held.source}: has a name that is no UTF-8. Rename it."
+    assert scores(outcome) == {"1": 5.0}
+    odd.rename(path.with_name("answers_mueller.csv"))
+    outcome = sandbox.run()
+    assert outcome.held == []
+    assert len(scores(outcome)) == 2
+
+
 def test_a_held_file_stays_held_until_it_or_its_contract_changes(sandbox: Sandbox):
     sandbox.answers(row("1", 9), row("2", 9), row("3", 5))
     assert len(take(sandbox).held) == 1
