@@ -21,6 +21,15 @@ def send(outgoing: Outgoing, channel: Channel, environment: Environment) -> Outc
     """Hand it to the mail server, within the channel's time. A retry helps against 4xx and lost connections, not against 5xx."""
     if outgoing.address is None:
         return Outcome("refused", f"no address is known for {outgoing.letter.person!r}")
+    lines = {
+        "the channel's 'sender'": channel.sender,
+        f"the address of {outgoing.letter.person!r}": outgoing.address,
+    }
+    for what, line in lines.items():
+        if not (line or "").isprintable():
+            return Outcome(
+                "refused", f"{what} has a line break or another sign that cannot be shown: mend it"
+            )
     user = None
     if channel.user_from is not None:
         user = secret(channel.user_from, environment), secret(channel.password_from, environment)
@@ -70,6 +79,10 @@ class _Attempt:
             return _answered(error.smtp_code, type(error).__name__)
         except (smtplib.SMTPNotSupportedError, ssl.SSLCertVerificationError) as error:
             return Outcome("refused", f"{type(error).__name__}: mend the channel's settings")
+        except UnicodeError:
+            return Outcome(
+                "refused", f"{self._channel.host!r} is no name of a server: mend the channel's 'host'"
+            )
         except (smtplib.SMTPException, OSError) as error:
             return self._unanswered(error, self._step)
         return Outcome("sent", self._mail["Message-ID"])

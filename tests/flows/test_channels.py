@@ -222,10 +222,9 @@ def mailbox(request: pytest.FixtureRequest) -> Iterator[tuple[Mailbox, int]]:
         controller.stop()
 
 
-def mail(port: int, root: Path, address: str | None = "dana@example.test") -> Outcome:
-    settings = channel(
-        "smtp", host="127.0.0.1", port=port, security="none", sender="Answerable <no-reply@larkspur.test>"
-    )
+def mail(port: int, root: Path, address: str | None = "dana@example.test", **more: object) -> Outcome:
+    usual = {"host": "127.0.0.1", "security": "none", "sender": "Answerable <no-reply@larkspur.test>"}
+    settings = channel("smtp", port=port, **usual | more)
     return load("smtp").send(outgoing(root, BREACH, LATE, address=address), settings, {})
 
 
