@@ -3,6 +3,7 @@
 import ssl
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -86,9 +87,10 @@ def _judged(response: httpx.Response, said: str, now: datetime) -> Outcome:
 def _beginning(response: httpx.Response) -> str:
     """The first signs of an answer, in one line; what comes after them is not read."""
     content = b""
-    for part in response.iter_bytes():
-        content += part
-        if len(content) >= _ANSWER_MAX:
-            break
+    with suppress(httpx.DecodingError):  # its status says what became of the letter
+        for part in response.iter_bytes():
+            content += part
+            if len(content) >= _ANSWER_MAX:
+                break
     text = content[:_ANSWER_MAX].decode("utf-8", "replace")
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:200]

@@ -69,6 +69,8 @@ def test_every_kind_of_channel_says_what_it_needs_whether_it_dedupes_and_sends()
         ((503, {"retry-after": "soon"}, b""), Outcome("again", "HTTP 503")),
         ((404, {}, b"no_service"), Outcome("refused", "HTTP 404: no_service")),
         ((302, {"location": "http://127.0.0.1:1/"}, b""), Outcome("refused", "HTTP 302")),
+        ((200, {"content-encoding": "gzip"}, b"not packed"), Outcome("sent", "")),
+        ((404, {"content-encoding": "gzip"}, b"not packed"), Outcome("refused", "HTTP 404")),
     ],
 )
 def test_what_an_answer_means(kind: str, answer: tuple, expected: Outcome, tmp_path: Path):
