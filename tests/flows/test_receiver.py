@@ -141,6 +141,13 @@ def test_the_body_says_which_delivery_it_is(opened: Opened):
     assert {one.delivery_id for one in door.inbox.accepted("chat", 9, 10**9)} == {"e1", "e2"}
 
 
+def test_ids_that_are_long_numbers_are_told_apart(opened: Opened):
+    door = opened(delivery_id={"body": "id"})
+    ids = ("123456789012345678901234567890", "123456789012345678901234567891", "7", "1.50")
+    assert [door.push(f'{{"id":{id_}}}'.encode()).status_code for id_ in ids] == [202] * 4
+    assert {one.delivery_id for one in door.inbox.accepted("chat", 9, 10**9)} == set(ids)
+
+
 @pytest.mark.parametrize("id_", ["x" * 500, "a\\u0000b", "a\\nb", "sha256:ff"])
 def test_an_id_that_is_no_plain_text_is_hashed(id_: str, opened: Opened):
     door = opened(delivery_id={"body": "id"})
