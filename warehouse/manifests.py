@@ -1,10 +1,12 @@
 """Numbered manifests: the truth about which files belong together.
 
 A manifest is created only if its number is free, so of two writers that started from the same parent
-one wins and the other learns of it; nobody ever sees half a state. Where the truth is in an object store, it is
+one wins and the other learns of it; nobody ever sees half a state. Its last line is the hash of all before it: one that has
+changed since is not believed, though it be sound JSON. Where the truth is in an object store, it is
 there that a manifest is created, and the folder's own are copies.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -20,6 +22,8 @@ from warehouse.mirror import Mirror, mirror_of
 _NAME = re.compile(r"(\d{8,})\.json")
 _TWO = "Move the folder away, or name another place under 'objects' in answerable.yaml."
 _REMEDY = "Restore it from a backup, or delete it: the one before then counts again."
+_SEAL = re.compile(rb',\n"(.{6})": "(.{64})"\n}\Z')
+"""How a manifest ends that has a hash; those written before have none, and are read as they are."""
 
 
 class Manifests:
@@ -78,11 +82,11 @@ class Manifests:
     def _content(self, path: Path) -> Any:  # noqa: ANN401 - whatever stands there
         with accessing(path):
             try:
-                return json.loads(path.read_bytes())
+                return _believed(path.read_bytes())
             except ValueError:
                 if not fetched(path):
                     raise
-                return json.loads(path.read_bytes())
+                return _believed(path.read_bytes())
 
     def damaged(self, number: int, what: str) -> StoreError:
         """The error of a manifest that can be read but not understood."""
@@ -97,13 +101,11 @@ class Manifests:
         number = parent + 1
         # A line for each part: to indent all of it takes ten times as long, and there are hundreds of files to name.
         told = {"number": number, "parent": parent, **content}
-        body = (
-            "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(part)}" for key, part in told.items()) + "\n}"
-        )
+        body = "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(part)}" for key, part in told.items())
         # The number after a parent that is not the newest may be free again: old ones are swept.
         self.guard()
         with accessing(self.folder):
-            is_first = self.head() == parent and self._create(parent, body.encode())
+            is_first = self.head() == parent and self._create(parent, _sealed(body.encode()))
         if not is_first:
             raise self._overtaken(number)
         return number
@@ -141,7 +143,7 @@ class Manifests:
         if not path.exists() or mirror.bucket.read(mirror.name(path)) == path.read_bytes():
             return
         try:
-            json.loads(path.read_bytes())
+            _believed(path.read_bytes())
         except ValueError:  # a copy that was damaged
             mirror.fetch(path)
             return
@@ -198,3 +200,23 @@ class Manifests:
         for number in set(self._here()) - set(there):
             if number < max(there, default=0):
                 self.path(number).unlink(missing_ok=True)
+
+
+def _sealed(body: bytes) -> bytes:
+    """A manifest with the hash of what stands before it."""
+    return body + b',\n"sha256": "' + hashlib.sha256(body).hexdigest().encode() + b'"\n}'
+
+
+def _believed(content: bytes) -> Any:  # noqa: ANN401 - whatever stands there
+    """A manifest without its hash.
+
+    Raises:
+        ValueError: It is no JSON, or not what its hash says.
+    """
+    told = json.loads(content)
+    if seal := _SEAL.search(content):
+        if content != _sealed(content[: seal.start()]):
+            message = "its content is not what its hash says"
+            raise ValueError(message)
+        del told["sha256"]
+    return told

@@ -122,6 +122,18 @@ DAMAGES: dict[str, tuple[Callable[[Sandbox], Path], Callable[[Path], None], str,
         "is damaged: Expecting value",
         "Restore it from a backup, or delete it",
     ),
+    "a commit of the store that says another number of rows": (
+        lambda sandbox: sandbox.root / "warehouse/store/commits/00000001.json",
+        lambda path: path.write_text(path.read_text().replace('"rows": 20', '"rows": 21', 1)),
+        "is damaged: its content is not what its hash says",
+        "Restore it from a backup, or delete it",
+    ),
+    "a manifest of a release that names another file": (
+        lambda sandbox: sandbox.root / "warehouse/published/releases/00000001.json",
+        lambda path: path.write_text(path.read_text().replace("a", "b", 1)),
+        "is damaged: its content is not what its hash says",
+        "Restore it from a backup, or delete it",
+    ),
     "a ledger that is no database": (
         lambda sandbox: sandbox.root / "warehouse/ledger.db",
         _spoil,

@@ -33,6 +33,24 @@ def test_a_manifest_tells_its_number_and_its_parent(tmp_path: Path):
     assert Manifests(tmp_path / "none").head() == 0
 
 
+def test_a_manifest_with_one_bit_that_turned_is_not_believed(tmp_path: Path):
+    manifests = committed(tmp_path, 1)
+    path, damaged = manifests.path(1), f"{manifests.path(1)}: is damaged: .* Restore it from a backup"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(StoreError, match=damaged):
+            manifests.read(1)
+    path.write_bytes(whole)
+    assert manifests.read(1)["what"] == "number 1"
+
+
+def test_a_manifest_that_was_written_without_a_hash_is_read_as_it_is(tmp_path: Path):
+    manifests = committed(tmp_path, 1)
+    manifests.path(1).write_text('{\n"number": 1,\n"parent": 0,\n"what": "old"\n}')
+    assert manifests.read(1) == {"number": 1, "parent": 0, "what": "old"}
+
+
 def test_of_many_writers_with_one_parent_one_wins_and_the_others_learn_of_it(tmp_path: Path):
     manifests = committed(tmp_path, 1)
 
