@@ -7,6 +7,7 @@ from contracts.alerts import Decision, Episode, Silence
 from contracts.errors import QuestionError, StoreError, did_you_mean
 from flows.alerting import Grounds, grounds, judge, surroundings
 from flows.beliefs import actor
+from flows.lost_ledger import tell_of_loss
 from flows.signalling import of_acknowledgement
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import acknowledge
@@ -22,6 +23,7 @@ def desk(workspace: LoadedWorkspace) -> AlertLedger:
     Raises:
         QuestionError: It has none yet, because it never ran.
     """
+    tell_of_loss(workspace)
     if not has_ledger(workspace.warehouse):
         raise QuestionError.at(str(workspace.root), "has no alerts yet.", "Run 'answerable run' first.")
     return AlertLedger(Ledger(workspace.warehouse))

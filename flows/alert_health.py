@@ -13,6 +13,10 @@ Line = tuple[bool | None, str, str]
 
 def alert_lines(workspace: LoadedWorkspace, environment: Mapping[str, str]) -> Iterator[Line]:
     """Each thing that was looked at: whether it is well, what it is, what to do."""
+    from flows.lost_ledger import tell_of_loss  # noqa: PLC0415 - loads SQLAlchemy
+
+    if tell_of_loss(workspace):
+        yield False, "the ledger is empty or gone", "restore it from a backup; the next run begins a new one"
     settings = workspace.settings.alerts
     if settings is None:
         yield None, "alerts are decided and listed, not sent", "add 'alerts:' to answerable.yaml"

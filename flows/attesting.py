@@ -13,8 +13,10 @@ from flows.workspace import LoadedWorkspace
 
 def standing(workspace: LoadedWorkspace) -> list[Attested]:
     """Where every touchpoint that exists now stands: confirmed, declined or pending."""
-    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415 - loads SQLAlchemy
+    from flows.lost_ledger import tell_of_loss  # noqa: PLC0415 - loads SQLAlchemy
+    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415
 
+    tell_of_loss(workspace)
     words = Ledger(workspace.warehouse).attestations() if has_ledger(workspace.warehouse) else []
     return attested(
         in_force(workspace.tenures, workspace.now),

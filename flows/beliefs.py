@@ -41,8 +41,10 @@ def actor() -> str | None:
 
 def records(workspace: LoadedWorkspace) -> list[MapRecord]:
     """Every record of the map, the oldest first; none before the first run."""
-    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415 - loads SQLAlchemy
+    from flows.lost_ledger import tell_of_loss  # noqa: PLC0415 - loads SQLAlchemy
+    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415
 
+    tell_of_loss(workspace)
     return Ledger(workspace.warehouse).map_records() if has_ledger(workspace.warehouse) else []
 
 

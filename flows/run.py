@@ -40,6 +40,7 @@ from flows.goals import scored
 from flows.interpreter import give_back
 from flows.joining import join, settle_joined
 from flows.landing import FeedLanding, Setting, land_feed
+from flows.lost_ledger import tell_of_loss
 from flows.map_history import map_history
 from flows.mapped import mapped
 from flows.passes import Measured, measure
@@ -356,6 +357,7 @@ class Run:
     def _begin(self) -> None:
         self.releases.repair(beside(self.releases))
         self._follows = self.releases.manifests.head()
+        tell_of_loss(self.workspace, self.ledger)
         self._note_releases()
         atlas = self.workspace.atlas
         self.ledger.note_map(

@@ -73,7 +73,7 @@ _VERSION = sa.Table(
 
 def has_ledger(folder: Path) -> bool:
     """Whether a warehouse has a ledger yet, without making one."""
-    return bool(os.environ.get(URL_VARIABLE)) or (folder / FILE).is_file()
+    return bool(os.environ.get(URL_VARIABLE)) or (folder / FILE).exists()
 
 
 class Ledger:
@@ -96,6 +96,11 @@ class Ledger:
             make_folder(folder)
         with self._reached():
             self._migrate()
+
+    @property
+    def where(self) -> str:
+        """Which database it is, without what may be secret."""
+        return _shown(self.url)
 
     @contextmanager
     def writing(self) -> Generator[Session]:
@@ -262,6 +267,11 @@ class Ledger:
         with self.reading() as session:
             rows = session.scalars(sa.select(RunRow).order_by(RunRow.started_at.desc()).limit(limit))
             return [{c.key: getattr(row, c.key) for c in RunRow.__table__.columns} for row in rows]
+
+    def knows_run(self, run: str) -> bool:
+        """Whether a run was noted here."""
+        with self.reading() as session:
+            return session.get(RunRow, run) is not None
 
     def has_completed_since(self, at: datetime) -> bool:
         """Whether a run that began after an instant has ended well."""

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from contracts.errors import StoreError
-from flows import cli
+from flows import cli, lost_ledger
+from flows.lost_ledger import tell_of_loss
 from tests.conftest import Sandbox, build_sandbox
 from warehouse.ledger import URL_VARIABLE, Ledger
 from warehouse.releases import Releases
@@ -165,6 +166,34 @@ def test_a_damaged_file_ends_the_run_with_its_name_and_a_remedy_and_the_release_
     path.write_bytes(whole)  # restored
     assert command("run", str(ran.root), "--quiet") == (0, "")
     assert ran.table("data_trust")["rows_accepted"].sum() == 41
+
+
+@pytest.mark.parametrize("way", ["emptied", "gone"])
+def test_a_ledger_that_is_lost_is_told_of_until_a_run_has_begun_a_new_one(
+    ran: Sandbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, way: str
+):
+    monkeypatch.setattr(lost_ledger, "_told", set())
+    assert not caplog.messages, "a first run has nothing to lose"
+    path = ran.root / "warehouse/ledger.db"
+    for one in path.parent.glob("ledger.db*"):
+        one.unlink()
+    if way == "emptied":
+        path.touch()
+    assert tell_of_loss(ran.load())
+    ran.run()
+    (said,) = caplog.messages
+    assert said.endswith("Restore it from a backup before the next run: from that on a new one counts.")
+    assert f"{path}: is empty or gone, and there are 1 releases. Lost with it are acknowledgements" in said
+    assert not tell_of_loss(ran.load())
+
+
+def test_a_ledger_that_is_a_folder_is_none(ran: Sandbox, command: Command):
+    path = ran.root / "warehouse/ledger.db"
+    path.rename(path.with_name("elsewhere"))
+    path.mkdir()
+    code, said = command("alerts", "list", str(ran.root))
+    assert code == 6
+    assert f"{path}: cannot be used: unable to open database file." in said
 
 
 def test_a_damaged_month_that_no_run_has_to_read_is_found_by_verifying(ran: Sandbox, command: Command):
