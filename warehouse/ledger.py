@@ -5,7 +5,9 @@ any database that SQLAlchemy speaks to when ANSWERABLE_LEDGER_URL names one: one
 since releases are known by their numbers.
 """
 
+import json
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -61,6 +63,10 @@ _REMEDY = (
     "a new one, which knows every release that is kept but not who ran what before."
 )
 _REMEDIES = {"disk is full": ROOM, "disk I/O error": DISK}
+_UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError)
+"""What a driver meets in bytes that have turned, its own messages included."""
+_QUOTED = re.compile(r" with text '.*", re.DOTALL)
+"""What SQLite shows of a text that it cannot decode."""
 _READS = "answerable_reads"
 _VERSION = sa.Table(
     "alembic_version",
@@ -128,8 +134,10 @@ class Ledger:
         """Tell of a database that fails as an error of ours, without its password."""
         try:
             yield
-        except SQLAlchemyError as error:
-            said = str(getattr(error, "orig", None) or error).splitlines()[0]
+        except (SQLAlchemyError, sqlite3.Error, *_UNREADABLE) as error:
+            said = "it is damaged"
+            if not isinstance(error, _UNREADABLE):
+                said = _QUOTED.sub("", str(getattr(error, "orig", None) or error)).splitlines()[0]
             remedy = next((help_ for what, help_ in _REMEDIES.items() if what in said), _REMEDY)
             raise StoreError.at(_shown(self.url), f"cannot be used: {said}.", remedy) from None
 

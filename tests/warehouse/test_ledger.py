@@ -119,6 +119,26 @@ def test_maps_that_an_older_version_kept_are_believed_in_the_order_they_were_see
 # Runs, releases, maps
 
 
+@pytest.mark.parametrize("is_in", ["its head", "a document"])
+def test_a_ledger_with_bytes_that_turned_is_told_to_be_damaged_and_nothing_of_it_is_shown(
+    is_in: str, tmp_path: Path
+):
+    ledger = Ledger(tmp_path)
+    ledger.note_map("v1", NOW, {"map.yaml": "a secret " * 600})
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = tmp_path / "ledger.db"
+    content = bytearray(path.read_bytes())
+    first = content.index(b"CREATE TABLE") if is_in == "its head" else content.index(b"a secret") + 90
+    content[first] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(
+        StoreError, match=r"ledger\.db: cannot be used: .*\. Run again\. .*restore it"
+    ) as said:
+        Ledger(tmp_path).map_texts("v1")
+    assert "secret" not in str(said.value)
+
+
 def test_a_run_that_was_killed_is_shown_as_killed_once_the_next_one_begins(ledger: Ledger):
     ledger.start_run("r1", NOW, "1.0", "m")
     assert [(run["id"], run["state"]) for run in ledger.runs()] == [("r1", "running")]
