@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from contracts.errors import FeedError
+from contracts.errors import ExecutorError, FeedError
 from flows.workspace import LoadedWorkspace, load
 
 VARIABLE = "ANSWERABLE_MEMORY"
@@ -13,7 +13,7 @@ VARIABLE = "ANSWERABLE_MEMORY"
 URL = "PREFECT_API_URL"
 
 
-def run(
+def run(  # noqa: PLR0913 - each is an option of the command
     folder: Path = Path(),
     *,
     dry_run: bool = False,
@@ -21,6 +21,7 @@ def run(
     json_: bool = False,
     profile: bool = False,
     memory: str | None = None,
+    inline: bool = False,
 ) -> None:
     """Read what the feeds delivered and publish a release.
 
@@ -36,6 +37,7 @@ def run(
         profile: Print what every stage cost: wall time, CPU time, rows.
         memory: How much memory the run may take, like 2GB; it keeps within it, or says before it begins what
             it needs. Otherwise what ANSWERABLE_MEMORY or `memory:` in answerable.yaml says.
+        inline: Run in this process although PREFECT_API_URL is set.
     """
     workspace = load(folder)
     if memory is not None:
@@ -50,7 +52,8 @@ def run(
     from flows.console import progress  # noqa: PLC0415
 
     with progress(quiet=quiet or json_) as tell:
-        if os.environ.get(URL):
+        if os.environ.get(URL) and not inline:
+            _must_answer(os.environ[URL])
             from flows.pipeline import run_workspace  # noqa: PLC0415
 
             summary = run_workspace(str(folder.resolve()))
@@ -70,6 +73,24 @@ def run(
             "1 delivery was left out." if count == 1 else f"{count:,} deliveries were left out.",
             "\n".join(summary["held"]),
         )
+
+
+def _must_answer(url: str) -> None:
+    """See whether a Prefect server is there before a flow is begun, which would only end in its client's traceback.
+
+    Raises:
+        ExecutorError: It does not answer, or is something else.
+    """
+    import httpx  # noqa: PLC0415 - slow, and only needed here
+
+    remedy = "Start it, mend the variable, or run in this process with --inline."
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=10, follow_redirects=True).json()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ExecutorError.at(URL, f"names {url!r}, which does not answer: {error}.", remedy) from None
+    except ValueError:
+        what = f"names {url!r}, which is no Prefect API. It mostly ends in '/api'."
+        raise ExecutorError.at(URL, what, remedy) from None
 
 
 def _plan(workspace: LoadedWorkspace, *, json_: bool) -> None:

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from flows.workspace import IDENTITY_VARIABLE
-from tests.conftest import ROOT, Said, Sandbox, build_sandbox
+from tests.conftest import ROOT, Call, Said, Sandbox, build_sandbox
 from tests.flows.reading import take, words_below
+from tests.flows.sinks import free_port, http_sink
 
 GOOD = "1,planted@secret.example,2026-02-10 09:00:00,web,order,5"
 SECRET = "a secret of 32 characters, or more"  # noqa: S105 - the tests' own
@@ -48,6 +49,21 @@ def test_a_wrong_workspace_ends_with_code_3_and_every_problem_and_no_traceback(s
         assert said.out == ""
         assert "Traceback" not in said.err
         assert [line.partition(": ")[0] for line in said.err.splitlines()] == places
+
+
+@pytest.mark.parametrize("what", ["nobody", "somebody else", "no address"])
+def test_a_prefect_server_that_is_not_there_is_told_of_by_the_variable_that_names_it(
+    what: str, sandbox: Sandbox, call: Call, monkeypatch: pytest.MonkeyPatch
+):
+    sandbox.answers(GOOD)
+    with http_sink() as sink:
+        urls = {"nobody": f"http://127.0.0.1:{free_port()}/api", "somebody else": f"{sink.url}/api"}
+        monkeypatch.setenv("PREFECT_API_URL", urls.get(what, what))
+        said = call("run", sandbox.root)
+        assert (said.code, said.err.count("\n")) == (10, 1)
+        assert said.err.startswith(f"PREFECT_API_URL: names {urls.get(what, what)!r}, which ")
+        assert "run in this process with --inline" in said.err
+        assert call("run", sandbox.root, "--inline", "--quiet").code == 0
 
 
 def test_check_lists_every_problem_as_json(sandbox: Sandbox, call):
