@@ -13,21 +13,21 @@ SHOWN_MAX = 5
 
 
 def listed(pattern: str, root: Path) -> tuple[list[Path], frozenset[str]]:
-    """Files that a pattern names, in no order, and other files of its folder, by their names below the workspace.
+    """Whatever a pattern names, in no order, and other files of its folder, by their names below the workspace.
 
     Hidden files are nobody's business, nor is what stands beside `answerable.yaml`. A pattern with more than one
     folder leaves nothing that could be told.
     """
     place = _place(pattern)
     if place is None:
-        return [path for path in root.glob(pattern) if path.is_file()], frozenset()
+        return list(root.glob(pattern)), frozenset()
     folder, name = place
     found, left = [], set[str]()
-    for file in _files(root / folder):
-        if fnmatchcase(file, name):
-            found.append(root / folder / file)
-        elif not file.startswith("."):
-            left.add(f"{folder}/{file}")
+    for entry in _entries(root / folder):
+        if fnmatchcase(entry.name, name):
+            found.append(root / folder / entry.name)
+        elif entry.is_file() and not entry.name.startswith("."):
+            left.add(f"{folder}/{entry.name}")
     return found, frozenset(left)
 
 
@@ -53,8 +53,13 @@ def lying(feeds: Iterable[Feed], root: Path) -> list[str]:
     """Files in inbox folders that no stream reads, sorted; every folder is looked at once."""
     every = patterns(feeds)
     folders = sorted({place[0] for one in every if (place := _place(one))})
-    left = (f"{folder}/{file}" for folder in folders for file in _files(root / folder))
-    return unclaimed(every, (one for one in left if not one.rpartition("/")[2].startswith(".")), root)
+    left = (
+        f"{folder}/{entry.name}"
+        for folder in folders
+        for entry in _entries(root / folder)
+        if entry.is_file() and not entry.name.startswith(".")
+    )
+    return unclaimed(every, left, root)
 
 
 def said_of(files: Sequence[str]) -> str:
@@ -78,9 +83,9 @@ def _place(pattern: str) -> tuple[str, str] | None:
     return (folder, path.name) if is_plain and not _WILD & set(folder) and path.name != "**" else None
 
 
-def _files(folder: Path) -> list[str]:
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.is_file()]
+            return list(entries)
     except OSError:  # there is none, or it is not ours to read: `glob` finds nothing either
         return []

@@ -300,6 +300,11 @@ def _document(root: Path, name: str, problems: list[Problem]) -> Document | None
 
 
 def _text(path: Path, name: str, problems: list[Problem]) -> str | None:
+    if path.is_fifo():  # reading it would wait for somebody who writes
+        problems.append(
+            Problem(f"{name}:1", "is no file but a pipe.", "Put the file itself there, or remove it.")
+        )
+        return None
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -41,7 +41,10 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def offers(stream: Stream, root: Path) -> Offers:
-    """The files there are, in the order of their names; one that is still being written is left."""
+    """The files there are, in the order of their names; one that is still being written is left.
+
+    What has a file's name and is none is offered too: `read` says so.
+    """
     return settled(stream, root)
 
 
@@ -53,11 +56,14 @@ def settled(stream: Stream, root: Path, is_whole: Callable[[Path], bool] = lambd
         root: The workspace.
         is_whole: Whether a file was whole as soon as it was there.
     """
-    found, left = listed(stream.files, root)
-    paths = sorted(found, key=lambda path: path.parts)
+    every, left = listed(stream.files, root)
+    found = sorted(every, key=lambda path: path.parts)
+    paths = [path for path in found if path.is_file()]
     _settle([path for path in paths if not is_whole(path)], stream.settle_seconds)
-    rested = [path for path in paths if is_whole(path) or not freshness(path, stream.settle_seconds)]
-    return Offers((_offer(path, root) for path in rested), left)
+    ready = {path for path in paths if is_whole(path) or not freshness(path, stream.settle_seconds)}
+    has_suffix = bool(Path(stream.files).suffix)  # else folders may be meant to lie there
+    taken = [path for path in found if path in ready or _is_odd(path, is_folder_odd=has_suffix)]
+    return Offers((_offer(path, root) for path in taken), left)
 
 
 def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
@@ -68,6 +74,10 @@ def read(offer: Offer, stream: Stream, shape: SchemaObject) -> Reading:
     """
     if not _is_text(Path(*offer.path.parts[-len(Path(offer.name).parts) :])):
         raise FeedError.at(offer.name, "has a name that is no UTF-8.", "Rename it.")
+    if not offer.path.is_file():
+        raise FeedError.at(
+            offer.name, f"is no file but {_kind(offer.path)}.", "Put the file itself there, or remove it."
+        )
     reader = read_csv if stream.format == "csv" else read_jsonl
     return reader(lines_of(offer, stream), stream, shape, offer.name)
 
@@ -84,13 +94,26 @@ def lines_of(offer: Offer, stream: Stream) -> Lines:
     return lines
 
 
+def _is_odd(path: Path, *, is_folder_odd: bool) -> bool:
+    """Whether what lies there is no file, though it has a file's name: a pipe, a link to nothing, a folder."""
+    if path.is_dir():
+        return is_folder_odd
+    return (path.is_symlink() or path.exists()) and not path.is_file()
+
+
 def _offer(path: Path, root: Path) -> Offer:
     below = path.relative_to(root)
-    if _is_text(below):
+    if _is_text(below) and path.is_file():
         return Offer(str(below), path, _digest(path))
-    # What is wrong with it is its name, shown escaped: once it is renamed it is another delivery.
+    # What is wrong is its name, shown escaped, or its kind: with another one it is another delivery.
     name = os.fsencode(below)
     return Offer(name.decode("utf-8", "backslashreplace"), path, hashlib.sha256(name).hexdigest())
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    return "something else, like a pipe" if path.exists() else "a link to nothing"
 
 
 def _is_text(path: Path) -> bool:

@@ -168,6 +168,27 @@ def test_a_file_whose_name_is_no_text_is_held_alone_until_it_is_renamed(sandbox:
     assert len(scores(outcome)) == 2
 
 
+def test_what_lies_in_the_inbox_and_is_no_file_is_held_until_it_is_one(sandbox: Sandbox):
+    path = sandbox.answers(row("1", 5), name="answers_1.csv")
+    os.mkfifo(path.with_name("answers_2.csv"))
+    path.with_name("answers_3.csv").symlink_to("nowhere")
+    path.with_name("answers_4.csv").mkdir()
+    outcome = sandbox.run()
+    said = [one.reason.partition(": ")[2].partition(". ")[0] for one in outcome.held if one.reason]
+    assert said == [
+        "is no file but something else, like a pipe",
+        "is no file but a link to nothing",
+        "is no file but a folder",
+    ]
+    assert scores(outcome) == {"1": 5.0}
+    path.with_name("nowhere").write_text(path.read_text().replace("1,", "3,", 1))
+    path.with_name("answers_2.csv").unlink()
+    path.with_name("answers_4.csv").rmdir()
+    outcome = sandbox.run()
+    assert outcome.held == []
+    assert len(scores(outcome)) == 2
+
+
 def test_a_held_file_stays_held_until_it_or_its_contract_changes(sandbox: Sandbox):
     sandbox.answers(row("1", 9), row("2", 9), row("3", 5))
     assert len(take(sandbox).held) == 1
@@ -324,13 +345,6 @@ def test_a_file_that_is_still_being_written_is_left_to_the_next_run(
 def _touch(path: os.PathLike[str], seconds: float) -> None:
     moment = time.time() + seconds  # noqa: TID251 - the file's clock is the machine's
     os.utime(path, (moment, moment))
-
-
-def test_a_link_that_leads_nowhere_is_no_file(sandbox: Sandbox):
-    sandbox.answers(row("1"))
-    (sandbox.root / "inbox/answers_2.csv").symlink_to("gone.csv")
-    (sandbox.root / "inbox/answers_3.csv").mkdir()
-    assert states(take(sandbox)) == [("", "accepted", 1)]
 
 
 # --- people

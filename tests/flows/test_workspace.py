@@ -1,5 +1,6 @@
 """Workspaces with something wrong: one error that lists everything, each with its file, line and remedy."""
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -471,6 +472,14 @@ def _error(sandbox: Sandbox) -> WorkspaceError:
 def test_a_file_that_lies_too_deep_is_not_overlooked(sandbox: Sandbox):
     sandbox.write("map/emea/more.yaml", "teams: [{id: more, name: More}]")
     assert "map/emea/more.yaml:1: is not read: it lies too deep. Move it to map/." in problems_of(sandbox)
+
+
+def test_a_pipe_with_a_files_name_is_told_and_not_waited_for(sandbox: Sandbox):
+    os.mkfifo(sandbox.root / "map/more.yaml")
+    with pytest.raises(
+        WorkspaceError, match=r"^map/more\.yaml:1: is no file but a pipe\. Put the file itself"
+    ):
+        sandbox.load()
 
 
 def test_a_folder_with_a_files_name_is_told(sandbox: Sandbox):
