@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import TextIO, cast
 
 from cyclopts import App, Group
 
@@ -108,13 +109,19 @@ for _group, (_title, _about, _commands) in _GROUPS.items():
 def main() -> None:
     """Run the command line; errors we raise on purpose end it with a message and their exit code."""
     from contracts.errors import AnswerableError  # noqa: PLC0415 - keeps the module itself quick
+    from views.signs import shown  # noqa: PLC0415
 
     prepare()
+    if sys.stdout.isatty():
+        from flows.console import Shown, out  # noqa: PLC0415 - loads rich, which somebody who watches waits for anyway
+
+        app.console = out
+        sys.stdout = cast("TextIO", Shown(sys.stdout))
     try:
         app()
     except AnswerableError as error:
         for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
+            sys.stderr.write(f"{shown(str(problem))}\n")
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read it, like `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

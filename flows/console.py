@@ -1,10 +1,11 @@
 """Where a run is, on the terminal: bars while somebody watches, plain lines in a log."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import IO, Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,17 +15,57 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.segment import Segment
 
 from flows.progress import Tell, silent
+from views.signs import shown
 
-out = Console(width=None if sys.stdout.isatty() else 132, markup=False, emoji=False)
+
+class Shown:
+    """A stream that shows what is written to it; all else is the stream's own.
+
+    Attributes:
+        stream: The stream, for whoever writes control characters of our own, such as colours.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return self.stream.write(shown(text))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        return getattr(self.stream, name)
+
+
+class _Console(Console):
+    """A console whose colours are its own: control characters in what it is given are shown."""
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes, past whatever shows control characters of others."""
+        there = super().file
+        return there.stream if isinstance(there, Shown) else there
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """What is to be written, piece by piece."""
+        for one in super().render(renderable, options):
+            yield one if one.control else one._replace(text=shown(one.text))
+
+
+out = _Console(width=None if sys.stdout.isatty() else 132, markup=False, emoji=False)
 """Standard output. Names of the map and of feeds are printed as they are: `[bold]` and `:tada:` are no markup."""
 
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Generator[Tell]:
     """A teller for one run: bars on a terminal, nothing when quiet or when nobody watches."""
-    console = Console(stderr=True)
+    console = _Console(stderr=True)
     if quiet or not console.is_terminal:
         yield silent
         return

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.deliveries import Delivery
+from views.signs import shown
 from views.units import value_text
 
 _STYLES = {
@@ -112,7 +113,7 @@ def findings(found: pl.DataFrame, title: str = "What nobody owns, measures or ai
     worst = found.filter(pl.col("severity") != "info").sort("severity", "place")
     for row in worst.iter_rows(named=True):
         counts = [f"{row[name]:,}" if row[name] else "" for name in ("event_count", "customer_count")]
-        table.add_row(_styled(row["severity"]), Text(row["sentence"]), *counts)
+        table.add_row(_styled(row["severity"]), Text(shown(row["sentence"])), *counts)
     return table
 
 
@@ -266,4 +267,4 @@ def _cell(value: object) -> str:
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, int):
         return f"{value:,}"
-    return "" if value is None else str(value)
+    return "" if value is None else shown(str(value))

@@ -152,7 +152,7 @@ def _surroundings(workspace: LoadedWorkspace) -> Iterator[Line]:
     for feed in workspace.feeds:
         for stream in feed.declared.streams:
             found, beside = listed(stream.files, workspace.root)
-            missing += [] if found else [f"{feed.name}.{stream.name}"]
+            missing += [] if any(one.is_file() for one in found) else [f"{feed.name}.{stream.name}"]
             left |= beside
     shown = f"no file for {', '.join(missing)}" if missing else "every stream has files"
     yield not missing, shown, "check 'files' in the feed's YAML, or deliver some"
