@@ -113,9 +113,9 @@ def main() -> None:
 
     prepare()
     if sys.stdout.isatty():
-        from flows.console import Shown, out  # noqa: PLC0415 - loads rich, which somebody who watches waits for anyway
+        from flows.console import Screen, Shown  # noqa: PLC0415 - loads rich, which somebody who watches waits for anyway
 
-        app.console = out
+        app.console = Screen()
         sys.stdout = cast("TextIO", Shown(sys.stdout))
     try:
         app()

@@ -39,7 +39,7 @@ class Shown:
         return getattr(self.stream, name)
 
 
-class _Console(Console):
+class Screen(Console):
     """A console whose colours are its own: control characters in what it is given are shown."""
 
     @property
@@ -58,14 +58,14 @@ class _Console(Console):
             yield one if one.control else one._replace(text=shown(one.text))
 
 
-out = _Console(width=None if sys.stdout.isatty() else 132, markup=False, emoji=False)
+out = Screen(width=None if sys.stdout.isatty() else 132, markup=False, emoji=False)
 """Standard output. Names of the map and of feeds are printed as they are: `[bold]` and `:tada:` are no markup."""
 
 
 @contextmanager
 def progress(*, quiet: bool = False) -> Generator[Tell]:
     """A teller for one run: bars on a terminal, nothing when quiet or when nobody watches."""
-    console = _Console(stderr=True)
+    console = Screen(stderr=True)
     if quiet or not console.is_terminal:
         yield silent
         return

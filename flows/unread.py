@@ -41,7 +41,7 @@ def unclaimed(patterns: Iterable[str], left: Iterable[str], root: Path) -> list[
     free = {one for one in left if not any(_is_named(one, *place) for place in places)}
     for pattern in others if free else ():
         free -= {path.relative_to(root).as_posix() for path in root.glob(pattern)}
-    return sorted(free)
+    return sorted(os.fsencode(one).decode("utf-8", "backslashreplace") for one in free)
 
 
 def patterns(feeds: Iterable[Feed]) -> list[str]:

@@ -197,7 +197,7 @@ def test_a_pushed_delivery_stands_or_falls_by_itself(tmp_path: Path):
 def test_what_fell_with_its_delivery_can_be_admitted_or_given_up(tmp_path: Path, call: Call):
     hooked = judged(tmp_path, len(TOGETHER))
     hooked.run()
-    assert "1 rows re-admitted" in call("quarantine", "replay", "chat", hooked.root).out
+    assert "1 row re-admitted" in call("quarantine", "replay", "chat", hooked.root).out
     scores, reasons = counting(hooked)
     assert 4.0 in scores.values()
     assert reasons["delivery.quarantine_rate"] == 2, "what others in the file tell of as well"
