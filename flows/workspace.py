@@ -97,7 +97,6 @@ def _no_collection() -> Generator[None]:
             gc.enable()
 
 
-@_no_collection()
 def folder_of(named: str) -> Path:
     """The folder of a workspace that a deployment names.
 
@@ -113,6 +112,7 @@ def folder_of(named: str) -> Path:
     return Path(named)
 
 
+@_no_collection()
 def load(root: Path, now: datetime | None = None) -> LoadedWorkspace:
     """Read and check a workspace.
 
