@@ -7,13 +7,12 @@ from contracts.alerts import Decision, Episode, Silence
 from contracts.errors import QuestionError, StoreError, did_you_mean
 from flows.alerting import Grounds, grounds, judge, surroundings
 from flows.beliefs import actor
-from flows.lost_ledger import tell_of_loss
+from flows.lost_ledger import reached
 from flows.signalling import of_acknowledgement
 from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import acknowledge
 from transforms.alert_evidence import Numbers
 from warehouse.alert_ledger import AlertLedger, Book
-from warehouse.ledger import Ledger, has_ledger
 from warehouse.signal_ledger import add_signals
 
 
@@ -23,10 +22,10 @@ def desk(workspace: LoadedWorkspace) -> AlertLedger:
     Raises:
         QuestionError: It has none yet, because it never ran.
     """
-    tell_of_loss(workspace)
-    if not has_ledger(workspace.warehouse):
+    ledger = reached(workspace)
+    if ledger is None:
         raise QuestionError.at(str(workspace.root), "has no alerts yet.", "Run 'answerable run' first.")
-    return AlertLedger(Ledger(workspace.warehouse))
+    return AlertLedger(ledger)
 
 
 def answer(

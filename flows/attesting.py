@@ -1,6 +1,7 @@
 """Attestation: the people accountable now say whether they are, and the ledger keeps their word."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from contracts.answers import Answer
 from contracts.attestations import Attestation, Attested, Word, attested
@@ -10,14 +11,22 @@ from contracts.tenures import in_force
 from flows.beliefs import actor
 from flows.workspace import LoadedWorkspace
 
+if TYPE_CHECKING:
+    from warehouse.ledger import Ledger
 
-def standing(workspace: LoadedWorkspace) -> list[Attested]:
-    """Where every touchpoint that exists now stands: confirmed, declined or pending."""
-    from flows.lost_ledger import tell_of_loss  # noqa: PLC0415 - loads SQLAlchemy
-    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415
 
-    tell_of_loss(workspace)
-    words = Ledger(workspace.warehouse).attestations() if has_ledger(workspace.warehouse) else []
+def standing(workspace: LoadedWorkspace, ledger: "Ledger | None" = None) -> list[Attested]:
+    """Where every touchpoint that exists now stands: confirmed, declined or pending.
+
+    Args:
+        workspace: The workspace.
+        ledger: Its ledger, if it was reached already; else it is looked whether it was lost.
+    """
+    if ledger is None:
+        from flows.lost_ledger import reached  # noqa: PLC0415 - loads SQLAlchemy
+
+        ledger = reached(workspace)
+    words = [] if ledger is None else ledger.attestations()
     return attested(
         in_force(workspace.tenures, workspace.now),
         words,

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from contracts.accountability import AccountabilityMap
@@ -14,6 +15,9 @@ from contracts.map_checks import assemble
 from contracts.records import MapRecord, known_at
 from contracts.tenures import instant
 from flows.workspace import LoadedWorkspace
+
+if TYPE_CHECKING:
+    from warehouse.ledger import Ledger
 
 ACTOR_VARIABLE = "ANSWERABLE_ACTOR"
 
@@ -39,13 +43,18 @@ def actor() -> str | None:
         return None
 
 
-def records(workspace: LoadedWorkspace) -> list[MapRecord]:
-    """Every record of the map, the oldest first; none before the first run."""
-    from flows.lost_ledger import tell_of_loss  # noqa: PLC0415 - loads SQLAlchemy
-    from warehouse.ledger import Ledger, has_ledger  # noqa: PLC0415
+def records(workspace: LoadedWorkspace, ledger: "Ledger | None" = None) -> list[MapRecord]:
+    """Every record of the map, the oldest first; none before the first run.
 
-    tell_of_loss(workspace)
-    return Ledger(workspace.warehouse).map_records() if has_ledger(workspace.warehouse) else []
+    Args:
+        workspace: The workspace.
+        ledger: Its ledger, if it was reached already; else it is looked whether it was lost.
+    """
+    if ledger is None:
+        from flows.lost_ledger import reached  # noqa: PLC0415 - loads SQLAlchemy
+
+        ledger = reached(workspace)
+    return [] if ledger is None else ledger.map_records()
 
 
 def belief(workspace: LoadedWorkspace, as_known: datetime | None = None) -> Belief:

@@ -26,7 +26,7 @@ def tell_of_loss(workspace: LoadedWorkspace, ledger: Ledger | None = None) -> bo
 
     Args:
         workspace: The workspace.
-        ledger: Its ledger, if it was reached already.
+        ledger: Its ledger; looked for when absent.
 
     Returns:
         Whether it is.
@@ -45,3 +45,10 @@ def tell_of_loss(workspace: LoadedWorkspace, ledger: Ledger | None = None) -> bo
             _log.warning("%s: is empty or gone, and there are %s releases. %s", where, f"{count:,}", _LOST)
         return True
     return False
+
+
+def reached(workspace: LoadedWorkspace) -> Ledger | None:
+    """A workspace's ledger, once it was said if it is lost; none before the first run."""
+    ledger = Ledger(workspace.warehouse) if has_ledger(workspace.warehouse) else None
+    tell_of_loss(workspace, ledger)
+    return ledger

@@ -11,21 +11,26 @@ from contracts.records import MapRecord
 from flows.beliefs import records
 from flows.workspace import LoadedWorkspace
 from warehouse.files import create
+from warehouse.ledger import Ledger
 
 FOLDER = "maps"
 _FORMAT = 1
 """Rises when what is kept of a map changes; kept texts of another format are read anew."""
 
 
-def map_history(workspace: LoadedWorkspace) -> list[Recorded]:
+def map_history(workspace: LoadedWorkspace, ledger: Ledger | None = None) -> list[Recorded]:
     """Every record of the map with what it promised, the oldest first.
 
     The ledger keeps a version's texts; reading a big map takes half a second, so what is asked of it is kept in the
     warehouse, which may be deleted. A version whose texts cannot be read any more is passed over.
+
+    Args:
+        workspace: The workspace.
+        ledger: Its ledger, if it was reached already.
     """
     found = []
     known: dict[tuple[str, str | None], MapContent | None] = {}
-    for record in records(workspace):
+    for record in records(workspace, ledger):
         said = record.version, record.timezone
         if said not in known:  # a map that was taken back is recorded again
             known[said] = _content(workspace, record)

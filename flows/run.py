@@ -175,7 +175,7 @@ class Run:
     @cached_property
     def recorded(self) -> Sequence[Recorded]:
         """Every version of the map that was believed, this run's included once it is under way."""
-        return map_history(self.workspace)
+        return map_history(self.workspace, self.ledger)
 
     @cached_property
     def allowance(self) -> Allowance:
@@ -260,7 +260,7 @@ class Run:
         """Hold the map against the events, and tell it as tables."""
 
         def audit() -> Tables:
-            said = standing(self.workspace)
+            said = standing(self.workspace, self.ledger)
             found = audited(self.workspace, measured, state, scored, self.recorded, said)
             return {**found, **mapped(self.workspace, said)}
 
