@@ -17,6 +17,7 @@ from contracts.tables import MetricTrust
 from contracts.tables.findings import COMPONENTS
 from contracts.tenures import EARLIEST, LATEST, instant
 from transforms.business_days import monday
+from transforms.verdict import below_goal
 
 Pair = tuple[str, str]
 """Touchpoint and metric."""
@@ -199,9 +200,9 @@ def _weeks(numbers: Numbers, aimed: Collection[Pair]) -> dict[Pair, dict[date, W
     pools = whole.filter(pl.col("period") == "rolling_28d", pl.col("period_end").dt.weekday() == 1)
     names = {"n": "pool_n", "value": "pool_value", "value_low": "pool_low", "value_high": "pool_high"}
     weekly = whole.filter(pl.col("period") == "week", pl.col("metric") != "events")
-    rows = weekly.select(
-        *on, "n", "value", "goal", "direction", "is_below_goal", "is_breach", "breach_bound"
-    ).join(pools.select(*on, *names).rename(names), on=on, how="left")
+    rows = weekly.select(*on, "n", "value", "goal", "is_below_goal", "is_breach", "breach_bound").join(
+        pools.select(*on, *names, below_goal().alias("is_pool_below")).rename(names), on=on, how="left"
+    )
     windows = numbers.graded.filter(pl.col("period") == "rolling_28d").select(
         *on, trust=pl.col("grade").cast(pl.String), doubts=_doubts()
     )
@@ -236,7 +237,7 @@ def _week(row: Mapping[str, Any]) -> Week:
         goal=row["goal"],
         is_below=bool(row["is_below_goal"]),
         is_breach=bool(row["is_breach"]),
-        is_pool_below=_is_pool_below(row),
+        is_pool_below=row["is_pool_below"],
         pool_n=row["pool_n"] or 0,
         pool_value=row["pool_value"],
         pool_low=row["pool_low"],
@@ -245,17 +246,6 @@ def _week(row: Mapping[str, Any]) -> Week:
         trust=row["trust"],
         doubts=tuple(row["doubts"] or ()),
     )
-
-
-def _is_pool_below(row: Mapping[str, Any]) -> bool | None:
-    """Whether four weeks miss the goal, as `verdict.below_goal` says it of a row."""
-    value, low, goal = (row[name] for name in ("pool_value", "pool_low", "goal"))
-    is_higher = row["direction"] == "higher"
-    if goal is None:
-        return None
-    if value is not None:
-        return value < goal if is_higher else value > goal
-    return True if low is not None and low > goal and not is_higher else None
 
 
 def _filled(weeks: Mapping[date, Week], judged: date) -> tuple[Week, ...]:

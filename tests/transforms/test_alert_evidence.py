@@ -9,7 +9,7 @@ import pytest
 from contracts.tables import DataTrust, MetricTrust, ScorecardTouchpoint
 from flows.workspace import LoadedWorkspace, load
 from tests.conftest import Company, Sandbox
-from transforms.alert_evidence import Numbers, _is_pool_below, evidence, feed_evidence, suppliers
+from transforms.alert_evidence import Numbers, evidence, feed_evidence, suppliers
 
 NOW = datetime(2026, 3, 2, 5, tzinfo=UTC)
 
@@ -176,9 +176,21 @@ def test_a_rule_for_another_feed_supplies_nothing(sandbox: Sandbox, tmp_path: Pa
     assert tmp_path.exists()
 
 
-def test_four_weeks_beyond_the_longest_wait_are_below_their_goal_where_their_lower_end_misses_it():
+def test_four_weeks_beyond_the_longest_wait_are_below_their_goal_where_their_lower_end_misses_it(
+    workspace: LoadedWorkspace,
+):
     """A goal of at most 24 hours, and no value since too many are open; or none of which anything is known."""
-    row = {"goal": 24.0, "direction": "lower", "pool_value": None}
-    told = [_is_pool_below({**row, "pool_low": low}) for low in (168.0, 24.0, None)]
-    assert told == [True, None, None]
-    assert _is_pool_below({**row, "pool_low": 168.0, "direction": "higher"}) is None
+
+    def told(low: float | None, direction: str = "lower") -> bool | None:
+        weeks = card((date(2026, 3, 2), 9, 0.5, 0.7)).with_columns(
+            goal=pl.lit(24.0),
+            direction=pl.lit(direction).cast(ScorecardTouchpoint.published_schema()["direction"]),
+            value=pl.when(pl.col("period").cast(pl.String) == "week").then("value"),
+            value_low=pl.lit(low, pl.Float64),
+        )
+        every = evidence(Numbers(weeks, trust(NOW, is_late=False)), workspace.atlas, workspace.feeds, NOW)
+        (one,) = (one for one in every if one.key.scope == "delivery")
+        return one.last.is_pool_below
+
+    assert [told(low) for low in (168.0, 24.0, None)] == [True, None, None]
+    assert told(168.0, "higher") is None
