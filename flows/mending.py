@@ -15,6 +15,7 @@ from flows.kitchen import Setting, kitchen_of
 from flows.run import run_inline
 from flows.workspace import LoadedWorkspace
 from transforms.quality import quarantine
+from views.units import plural
 from warehouse.store import EventStore, State
 
 FATES = ("read", "accepted", "quarantined", "duplicate", "dropped")
@@ -103,9 +104,8 @@ def decide(folder: Path, workspace: LoadedWorkspace, decision: Decision, *, json
             else (changed["dropped"], "given up")
         )
         said = ", ".join(f"{count:,} {name}" for name, count in after.items())
-        rows = "1 row" if done == 1 else f"{done:,} rows"
         release = f"Release {outcome.release.number} in {folder.resolve()}."
-        sys.stdout.write(f"{rows} {word}; now {said}. {release}\n")
+        sys.stdout.write(f"{plural(done, 'row')} {word}; now {said}. {release}\n")
 
 
 def _has_effect(workspace: LoadedWorkspace, decision: Decision) -> bool:

@@ -26,7 +26,7 @@ def listed(pattern: str, root: Path) -> tuple[list[Path], frozenset[str]]:
     for entry in _entries(root / folder):
         if fnmatchcase(entry.name, name):
             found.append(root / folder / entry.name)
-        elif entry.is_file() and not entry.name.startswith("."):
+        elif _counts(entry):
             left.add(f"{folder}/{entry.name}")
     return found, frozenset(left)
 
@@ -54,10 +54,7 @@ def lying(feeds: Iterable[Feed], root: Path) -> list[str]:
     every = patterns(feeds)
     folders = sorted({place[0] for one in every if (place := _place(one))})
     left = (
-        f"{folder}/{entry.name}"
-        for folder in folders
-        for entry in _entries(root / folder)
-        if entry.is_file() and not entry.name.startswith(".")
+        f"{folder}/{entry.name}" for folder in folders for entry in _entries(root / folder) if _counts(entry)
     )
     return unclaimed(every, left, root)
 
@@ -81,6 +78,11 @@ def _place(pattern: str) -> tuple[str, str] | None:
     folder = path.parent.as_posix()
     is_plain = folder != "." and not path.is_absolute() and ".." not in path.parts
     return (folder, path.name) if is_plain and not _WILD & set(folder) and path.name != "**" else None
+
+
+def _counts(entry: os.DirEntry[str]) -> bool:
+    """Whether somebody would miss what lies there: a file that is not hidden."""
+    return entry.is_file() and not entry.name.startswith(".")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

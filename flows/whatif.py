@@ -255,7 +255,8 @@ def _audited(
     workspace: LoadedWorkspace, name: str, comparison: Comparison, cube: Cube, state: State
 ) -> pl.DataFrame:
     """The gap audit of one map, as a run with it would make it."""
-    rules: Sequence[AuditRule] = [rule for rule in RULES if rule.name not in _silent(state)]
+    silent = _silent(state)
+    rules: Sequence[AuditRule] = [rule for rule in RULES if rule.name not in silent]
     return open_findings(audit(_evidence(workspace, name, comparison, cube, state), rules))
 
 

@@ -27,8 +27,8 @@ LEAST_WEEKS = 12
 """With fewer nothing is signalled: such limits are guesses."""
 SHARES = tuple(name for name, how in ESTIMATES.items() if how.method == "wilson")
 """Estimators whose observations are good or bad: csat, ces, share, followed, repeat, fcr."""
-ADDED_UP = ("count", "sum")
-"""Estimators of which a week with nothing to count is a week of zero."""
+ADDED_UP = tuple(name for name, how in ESTIMATES.items() if not how.has_denominator)
+"""Estimators of which a week with nothing to count is a week of zero: sum, count."""
 _SERIES = ["touchpoint_id", "metric"]
 _WEEK = [*_SERIES, "period_start", "period_end", "unit", "n", "numerator", "value", "direction"]
 _STRETCH = [*_SERIES, "baseline_start_date"]

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import escape
 
+from views.units import plural
+
 Message = Mapping[str, Any]
 Links = Mapping[str, Mapping[str, str]]
 """Address by action, by the alert's id."""
@@ -124,7 +126,7 @@ def headline(one: Message) -> str:
 def _in_the_way(facts: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with a feed; alerts of earlier runs know of its age alone."""
     if held := facts.get("held_files"):
-        yield f"{held} deliver{'y' if held == 1 else 'ies'} could not be taken in"
+        yield f"{plural(held, 'delivery', 'deliveries')} could not be taken in"
     if facts.get("is_late", True):
         age = "never delivered" if facts["age_hours"] is None else f"late: {facts['age_hours']:,.0f} h old"
         yield f"{age}, its contract allows {facts['age_max_hours']:g} h"
