@@ -5,12 +5,13 @@ all of their moves; but what some of them come to can be taken off and added (`t
 are kept, and a batch looks at the moves of those it tells of, as they were and as they are.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from contracts.accountability import CustomerGroup
 from flows.parts import MOVED, Frames, PackKeys, Pass, hash_of, part_of, widened
 from flows.side_by_side import side_by_side
 from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, order_of, together
@@ -43,6 +44,10 @@ class _Identity:
         told = aliases.select("customer").unique().sort("customer")
         ends = told.select(merged_code(aliases)).to_series()
         return cls(told["customer"].to_numpy(), ends.to_numpy())
+
+    def is_like(self, other: "_Identity") -> bool:
+        """Whether everybody is known under the same codes."""
+        return np.array_equal(self.codes, other.codes) and np.array_equal(self.ends, other.ends)
 
     def now(self, customers: np.ndarray) -> np.ndarray:
         """The codes under which customers are known."""
@@ -164,15 +169,40 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None
         touched = more
     if touched.size > ANEW * int(made["lasts"]["n"].sum()):
         return None
-    groups, sides = asked.atlas.customers, []
+    groups = asked.atlas.customers
     every_pack = {**old, **new}
     theirs = dict(zip(every_pack, _of_some(every_pack.values(), touched, len(groups)), strict=True))
-    for of, identity in ((old, then), (new, today)):
-        moves = [identity.applied(theirs[key]) for key in of]
-        if asked.in_one_turn is not None and sum(some.height for some in moves) > asked.in_one_turn:
-            return None  # bucket by bucket they take less memory
-        sides.append(counted(order_of(groups).together(moves), groups))
+    at_most = asked.in_one_turn
+    if at_most is not None and max(sum(theirs[key].height for key in of) for of in (old, new)) > at_most:
+        return None  # bucket by bucket they take less memory
+    of_whom = [(today, [old, new])] if then.is_like(today) else [(then, [old]), (today, [new])]
+    sides = [one for identity, of in of_whom for one in _counted_of(theirs, of, identity, groups)]
     return together([{name: made[name] for name in SCHEMAS}, *sides], [1, -1, 1])
+
+
+def _counted_of(
+    moves: Mapping[str, pl.DataFrame],
+    some: Sequence[Collection[str]],
+    identity: _Identity,
+    groups: Sequence[CustomerGroup],
+) -> list[Counts]:
+    """Counts of the moves of some packs, and of some others: all of them are put in order once.
+
+    Args:
+        moves: Moves by pack.
+        some: Which packs, up to eight times.
+        identity: Who customers are.
+        groups: The map's groups.
+    """
+    bits = {key: sum((key in of) << place for place, of in enumerate(some)) for key in moves}
+    told = [
+        identity.applied(moves[key]).with_columns(__of=pl.lit(bit, pl.UInt8))
+        for key, bit in bits.items()
+        if bit
+    ]
+    ordered = order_of(groups).together(told)
+    is_of = [pl.col("__of") & (1 << place) != 0 for place in range(len(some))]
+    return [counted(ordered.filter(one).drop("__of"), groups) for one in is_of]
 
 
 def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> Iterator[pl.DataFrame]:

@@ -80,6 +80,11 @@ class Renewed:
         return pl.concat([some, self.came.filter(condition).select(wanted)], rechunk=True)
 
     @cached_property
+    def left(self) -> pl.DataFrame:
+        """The old rows that are no more."""
+        return self.old[self.gone]
+
+    @cached_property
     def _stays(self) -> np.ndarray:
         """Whether every old row is still there."""
         found = np.ones(self.old.height, dtype=bool)
@@ -98,8 +103,25 @@ class Renewed:
             As `count` returns it, unsorted; keys whose sums are all zero are left out.
         """
         before = self.remember(name, lambda: count(self.old))
-        sums = pl.exclude(by)
-        if self.gone.size or self.came.height:
-            signed = [before, count(self.came), count(self.old[self.gone]).with_columns(sums * -1)]
-            before = pl.concat(signed).group_by(by).agg(sums.sum())
-        return before.filter(pl.any_horizontal(sums != 0)) if before.height else before
+        is_new = self.gone.size or self.came.height
+        came, left = (count(rows) if is_new else before.clear() for rows in (self.came, self.left))
+        return moved(before, came, left, by)
+
+
+def moved(before: pl.DataFrame, came: pl.DataFrame, left: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Sums over rows, once some have come and others are gone.
+
+    Args:
+        before: Sums over those that there were.
+        came: Sums over those that came.
+        left: Sums over those that are no more.
+        by: Their keys; all other columns are sums.
+
+    Returns:
+        As they are, unsorted; keys whose sums are all zero are left out.
+    """
+    sums = pl.exclude(by)
+    if came.height or left.height:
+        signed = [before, came, left.with_columns(sums * -1)]
+        before = pl.concat(signed).group_by(by).agg(sums.sum())
+    return before.filter(pl.any_horizontal(sums != 0)) if before.height else before

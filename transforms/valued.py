@@ -14,7 +14,7 @@ import polars as pl
 from transforms.groups import numbered, order_of
 from transforms.measure import CELL, SUMS
 from transforms.ranked import marked
-from transforms.renewed import Renewed
+from transforms.renewed import Renewed, moved
 
 _ORDER = ("touchpoint", "metric", "dimension", "segment", "slot")
 """What is asked for together stands together: a touchpoint's periods are stretches of it."""
@@ -96,17 +96,13 @@ class Values:
             made_by: A hash of all that `observe` hangs on but the instant it is, which says how long open cases wait.
             waits: Whether open cases have values at all.
         """
-
-        def count(rows: pl.DataFrame) -> pl.DataFrame:
-            return counted_values(observe(rows))
-
-        counting = f"cells-{made_by}"
-        before = cases.remember(counting, lambda: count(cases.old))
+        before = cases.remember(f"cells-{made_by}", lambda: counted_values(observe(cases.old)))
         column = cases.remember(f"values-{made_by}", lambda: events_of(observe(cases.old)).select("value"))
-        old = _Stretches.of(before, column)
-        came, gone = (events_of(observe(rows)) for rows in (cases.came, cases.old[cases.gone]))
+        came, left = observe(cases.came), observe(cases.left)
+        now = moved(before, counted_values(came), counted_values(left), CELL)
         waiting = observe(cases.where(pl.col("closed_at").is_null()) if waits else cases.old.clear())
-        return _put_together(old.with_others(cases.summed(counting, count, CELL), came, gone), waiting)
+        old = _Stretches.of(before, column)
+        return _put_together(old.with_others(now, events_of(came), events_of(left)), waiting)
 
 
 @dataclass(frozen=True)
