@@ -13,6 +13,7 @@ from flows.workspace import LoadedWorkspace
 from transforms.alert_decision import acknowledge
 from transforms.alert_evidence import Numbers
 from warehouse.alert_ledger import AlertLedger, Book
+from warehouse.claim import must_be_ours
 from warehouse.signal_ledger import add_signals
 
 
@@ -21,10 +22,12 @@ def desk(workspace: LoadedWorkspace) -> AlertLedger:
 
     Raises:
         QuestionError: It has none yet, because it never ran.
+        WorkspaceError: The warehouse is another workspace's.
     """
     ledger = reached(workspace)
     if ledger is None:
         raise QuestionError.at(str(workspace.root), "has no alerts yet.", "Run 'answerable run' first.")
+    must_be_ours(workspace.warehouse, workspace.root)
     return AlertLedger(ledger)
 
 

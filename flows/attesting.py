@@ -51,7 +51,9 @@ def give_word(
     Raises:
         QuestionError: They are not the one who is accountable now.
         StoreError: The ledger cannot be written.
+        WorkspaceError: The warehouse is another workspace's.
     """
+    from warehouse.claim import must_be_ours  # noqa: PLC0415 - loads polars
     from warehouse.ledger import Ledger  # noqa: PLC0415 - loads SQLAlchemy
 
     known = [one.id for one in workspace.atlas.people]
@@ -76,6 +78,7 @@ def give_word(
         recorded_at=now,
         recorded_by=actor(),
     )
+    must_be_ours(workspace.warehouse, workspace.root)
     ledger = Ledger(workspace.warehouse)
     # Their word is on this version: it has to be known whichever run comes first.
     ledger.note_map(atlas.version, now, workspace.map_texts, by=actor(), timezone=workspace.settings.timezone)

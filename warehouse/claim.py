@@ -23,15 +23,32 @@ def claim(folder: Path, root: Path) -> None:
     Raises:
         WorkspaceError: Another workspace keeps there what it makes; its events would be withdrawn.
     """
-    place, mark = Path(os.path.realpath(folder)), folder / MARK
-    own = os.fsencode(os.path.relpath(os.path.realpath(root), place))
-    with accessing(mark):
-        said = mark.read_bytes() if mark.exists() else b""
+    with accessing(folder / MARK):
+        said, own = _told(folder), os.fsencode(os.path.relpath(os.path.realpath(root), os.path.realpath(folder)))
         if said == own:
             return
-        other = Path(os.path.normpath(place / os.fsdecode(said)))
-        if said and (other / FILE).is_file() and not other.samefile(root):
-            what = f"'warehouse' is {str(folder)!r}, where the workspace {str(other)!r} keeps what it makes."
-            raise WorkspaceError.at(FILE, what, "Name a folder of its own.")
-        mark.unlink(missing_ok=True)
-        create(mark, own)
+        _must_be_free(folder, root, said)
+        (folder / MARK).unlink(missing_ok=True)
+        create(folder / MARK, own)
+
+
+def must_be_ours(folder: Path, root: Path) -> None:
+    """See whether a warehouse may be written to by a workspace; what nobody has marked yet may.
+
+    Raises:
+        WorkspaceError: It is another's.
+    """
+    with accessing(folder / MARK):
+        _must_be_free(folder, root, _told(folder))
+
+
+def _told(folder: Path) -> bytes:
+    mark = folder / MARK
+    return mark.read_bytes() if mark.exists() else b""
+
+
+def _must_be_free(folder: Path, root: Path, said: bytes) -> None:
+    other = Path(os.path.normpath(Path(os.path.realpath(folder)) / os.fsdecode(said)))
+    if said and (other / FILE).is_file() and not other.samefile(root):
+        what = f"'warehouse' is {str(folder)!r}, where the workspace {str(other)!r} keeps what it makes."
+        raise WorkspaceError.at(FILE, what, "Name a folder of its own.")

@@ -22,6 +22,7 @@ from flows.serving.standing import Standing
 from flows.serving.watching import Watcher
 from flows.workspace import load
 from warehouse.alert_ledger import AlertLedger
+from warehouse.claim import must_be_ours
 from warehouse.inbox import Inbox, Pushed
 from warehouse.ledger import Ledger
 
@@ -64,6 +65,7 @@ class HotLane:
         """
         self.options = options
         self.standing = Standing(load(root))
+        must_be_ours(self.standing.workspace.warehouse, root)
         ledger = Ledger(self.standing.workspace.warehouse, is_resident=True)
         inbox = Inbox(ledger)
         self.postman = Postman(self.standing, AlertLedger(ledger), options.environment)

@@ -8,7 +8,7 @@ import pytest
 from contracts.errors import PromiseError, WorkspaceError
 from contracts.tables import TABLES, ScorecardTouchpoint
 from flows.run import Run
-from tests.conftest import Sandbox, build_sandbox
+from tests.conftest import Call, Sandbox, build_sandbox
 
 
 def test_a_delivery_becomes_a_scorecard(sandbox: Sandbox):
@@ -60,7 +60,7 @@ def test_a_table_that_breaks_its_promise_leaves_the_last_release_untouched(
     assert sandbox.table("scorecard_company").height
 
 
-def test_two_workspaces_do_not_share_a_warehouse(sandbox: Sandbox, tmp_path: Path):
+def test_two_workspaces_do_not_share_a_warehouse(sandbox: Sandbox, call: Call, tmp_path: Path):
     """Else each would withdraw the other's events: their deliveries are not in its inbox."""
     other = build_sandbox(tmp_path / "other")
     for one in (sandbox, other):
@@ -69,4 +69,12 @@ def test_two_workspaces_do_not_share_a_warehouse(sandbox: Sandbox, tmp_path: Pat
     assert sandbox.run().absorbed.new == 1
     with pytest.raises(WorkspaceError, match=r"where the workspace '.*/workspace' keeps what it makes"):
         other.run()
+    for asked in (
+        ["attest", "order", other.root, "--by", "ada"],
+        ["alerts", "ack", "0", other.root, "--by", "ada"],
+        ["serve", other.root, "--port", "0"],
+    ):
+        refused = call(*asked)
+        assert "/workspace' keeps what it makes" in refused.err, asked
+        assert refused.code == WorkspaceError.exit_code
     assert sandbox.run().absorbed.state.rows == 1

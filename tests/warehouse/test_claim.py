@@ -7,7 +7,7 @@ import pytest
 
 from contracts.errors import WorkspaceError
 from contracts.workspace import FILE
-from warehouse.claim import MARK, claim
+from warehouse.claim import MARK, claim, must_be_ours
 
 
 def workspace(root: Path) -> Path:
@@ -57,3 +57,13 @@ def test_a_mark_that_names_no_workspace_is_written_anew(tmp_path: Path, said: by
     (ours / "warehouse" / MARK).write_bytes(said)
     claim(ours / "warehouse", ours)
     assert (ours / "warehouse" / MARK).read_text() == ".."
+
+
+def test_whoever_only_asks_leaves_no_mark_and_is_told_the_same(tmp_path: Path):
+    ours, other, made = workspace(tmp_path / "ours"), workspace(tmp_path / "other"), tmp_path / "made"
+    must_be_ours(made, other)
+    assert not made.exists()
+    claim(made, ours)
+    must_be_ours(made, ours)
+    with pytest.raises(WorkspaceError, match=r"where the workspace '.*/ours'"):
+        must_be_ours(made, other)
