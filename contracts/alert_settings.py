@@ -1,13 +1,13 @@
 """The `alerts:` section of `answerable.yaml`: when an alert fires, who is told, and through what."""
 
-from datetime import date, time
+from datetime import time
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from contracts.accountability import Id, Names
 from contracts.alerts import Role
-from contracts.documents import Declaration, Moment
+from contracts.documents import Day, Declaration, Moment
 
 Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=80)]
 """Name of an environment variable. What is secret stands there, never in a file."""
@@ -138,7 +138,7 @@ class Alerts(Declaration):
     escalate_after_business_days: int = Field(default=2, ge=1, le=30)
     interrupts_per_week: int = Field(default=3, ge=0, le=1000)
     business_days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
-    holidays: tuple[date, ...] = ()
+    holidays: tuple[Day, ...] = ()
     workday_begins: Hour = time(9)
     quiet_hours: Quiet | None = None
     planned_changes: tuple[PlannedChange, ...] = ()

@@ -404,3 +404,24 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{_DATE}([Tt ]{_TIME})?$"}),
 ]
 """An instant as people write it: a date means its first moment; without an offset it is local."""
+
+
+def read_day(value: object) -> date:
+    """A day as people write it.
+
+    Raises:
+        ValueError: It is none; a number is none either, which would be taken for seconds since 1970.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    message = "Write a date like 2026-12-25."
+    raise ValueError(message)
+
+
+Day = Annotated[date, BeforeValidator(read_day), WithJsonSchema({"type": "string", "pattern": f"^{_DATE}$"})]
+"""A day as people write it, local to the workspace."""

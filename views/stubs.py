@@ -46,7 +46,7 @@ def stubs_yaml(stubs: Iterable[Stub], stage: str, stages: Iterable[str]) -> str:
         choice = ", ".join(stages)
         for name in new:
             lines += [
-                f"  - id: {name}",
+                f"  - id: {_name(name)}",
                 f"    name: {_quoted(name.replace('_', ' ').capitalize())}",
                 f"    stage: {stage} # one of {choice}",
                 "    accountable: nobody # name a seat",
@@ -59,11 +59,11 @@ def stubs_yaml(stubs: Iterable[Stub], stage: str, stages: Iterable[str]) -> str:
 
 def _rule(stub: Stub) -> Mapping[str, object]:
     return {
-        "id": stub.rule,
-        "touchpoint": stub.touchpoint,
-        "feed": stub.feed,
+        "id": _name(stub.rule),
+        "touchpoint": _name(stub.touchpoint),
+        "feed": _name(stub.feed),
         "kind": _quoted(stub.kind),
-        "examples": f"[{{event: {{feed: {stub.feed}, kind: {_quoted(stub.kind)}}}}}]",
+        "examples": f"[{{event: {{feed: {_name(stub.feed)}, kind: {_quoted(stub.kind)}}}}}]",
     }
 
 
@@ -74,6 +74,11 @@ def _flow(values: Mapping[str, object]) -> str:
 def _quoted(text: str) -> str:
     """A text as YAML, in double quotes, so that no text can be taken for anything else."""
     return yaml.safe_dump(text, default_style='"', width=float("inf")).strip()
+
+
+def _name(text: str) -> str:
+    """A name as YAML: in quotes where it would be taken for something else, like `no`."""
+    return text if yaml.safe_load(text) == text else _quoted(text)
 
 
 def _printable(text: str) -> str:

@@ -24,7 +24,10 @@ def claim(folder: Path, root: Path) -> None:
         WorkspaceError: Another workspace keeps there what it makes; its events would be withdrawn.
     """
     with accessing(folder / MARK):
-        said, own = _told(folder), os.fsencode(os.path.relpath(os.path.realpath(root), os.path.realpath(folder)))
+        said, own = (
+            _told(folder),
+            os.fsencode(os.path.relpath(os.path.realpath(root), os.path.realpath(folder))),
+        )
         if said == own:
             return
         _must_be_free(folder, root, said)

@@ -29,7 +29,15 @@ from contracts.records import MapRecord
 from warehouse.alert_rows import AlertEventRow, AlertRow, OutboxRow, SilenceRow
 from warehouse.files import DISK, ROOM, accessing, make_folder
 from warehouse.inbox_rows import InboxRow
-from warehouse.ledger_rows import AttestationRow, Base, MapRecordRow, MapVersionRow, ReleaseRow, RunRow
+from warehouse.ledger_rows import (
+    AttestationRow,
+    Base,
+    MapRecordRow,
+    MapVersionRow,
+    ReleaseRow,
+    RunRow,
+    UnreadableInstantError,
+)
 from warehouse.signal_rows import LeaseRow, SignalRow
 
 __all__ = [
@@ -63,7 +71,7 @@ _REMEDY = (
     "a new one, which knows every release that is kept but not who ran what before."
 )
 _REMEDIES = {"disk is full": ROOM, "disk I/O error": DISK}
-_UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError)
+_UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError, UnreadableInstantError)
 """What a driver meets in bytes that have turned, its own messages included."""
 _QUOTED = re.compile(r" with text '.*", re.DOTALL)
 """What SQLite shows of a text that it cannot decode."""

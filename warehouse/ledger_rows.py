@@ -1,9 +1,13 @@
 """What the ledger keeps: one class a table. A change needs a migration; a test holds the two equal."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.type_api import _ResultProcessorType
 
 _NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -19,6 +23,10 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=_NAMING)
 
 
+class UnreadableInstantError(ValueError):
+    """What stands where an instant was is none."""
+
+
 class Instant(sa.TypeDecorator[datetime]):
     """An instant. Databases without time zones, like SQLite, hold it in UTC."""
 
@@ -28,6 +36,24 @@ class Instant(sa.TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """The instant in UTC."""
         return value.astimezone(UTC) if value else None
+
+    def result_processor(
+        self, dialect: sa.Dialect, coltype: object
+    ) -> "_ResultProcessorType[datetime] | None":
+        """As `process_result_value`; what was an instant once and cannot be read as one is told apart.
+
+        Raises:
+            UnreadableInstantError: It is none.
+        """
+        read = super().result_processor(dialect, coltype)
+
+        def reading(value: object) -> datetime | None:
+            try:
+                return read(value) if read is not None else None
+            except ValueError as error:
+                raise UnreadableInstantError(str(error)) from None
+
+        return reading
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
         """The instant in UTC, and saying so."""

@@ -40,8 +40,7 @@ def serve(  # noqa: PLR0913 - a command's options
         grace_seconds: How long a run that is under way may take when SIGTERM comes.
         once: Look once, run when there is something to do, send what is due, and end; nothing is received.
     """
-    if port not in _PORTS:
-        raise QuestionError.at("--port", f"{port} is no port.", "Write a number from 0 to 65535.")
+    must_be_port("--port", port)
     from flows.serving.reactor import Rhythm  # noqa: PLC0415 - everything that runs need
     from flows.serving.server import HotLane, Options  # noqa: PLC0415
     from flows.serving.server import serve as serve_until_told  # noqa: PLC0415
@@ -58,3 +57,13 @@ def serve(  # noqa: PLR0913 - a command's options
         sys.stderr.write(f"{what}: {why}\n")
     sys.stdout.write(f"release {told.release}\n" if told.release else "nothing to do\n")
     sys.exit(0 if is_well else 1)
+
+
+def must_be_port(option: str, number: int) -> None:
+    """Refuse what is no port.
+
+    Raises:
+        QuestionError: It is none.
+    """
+    if number not in _PORTS:
+        raise QuestionError.at(option, f"{number} is no port.", "Write a number from 0 to 65535.")

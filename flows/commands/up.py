@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+from flows.commands.serve import must_be_port
 from flows.workspace import load
 
 DATABASE = "ANSWERABLE_PREFECT_DATABASE_URL"
@@ -36,6 +37,8 @@ def up(
         port: The server's port; 0 for any that is free.
         serve_port: The serve lane's port; 0 for any that is free.
     """
+    for option, number in (("--port", port), ("--serve-port", serve_port)):
+        must_be_port(option, number)
     from flows.hosting import bring_up, place, write_status  # noqa: PLC0415
     from flows.supervision import Supervisor  # noqa: PLC0415
 

@@ -310,6 +310,8 @@ def test_a_goal_that_begins_anew_while_it_fires_takes_the_alert_over(breached: S
             r"answerable.yaml:\d+: 'from' is 1320. Write a local time like \"09:00\", in quotes.",
         ),
         ("quiet_hours: {from: '20:00', until: '25:00'}", "'until' is '25:00'. Write a local time"),
+        ("holidays: [5]", "'holidays' is 5. Write a date like 2026-12-25"),
+        ("holidays: [2026-12-25T10:00]", "Write a date like 2026-12-25"),
         ("workday_begins: 9", "'workday_begins' is 9. Write a local time"),
         ("workday_begins: '09:00+02:00'", r"'workday_begins' is '09:00\+02:00'. Write a local time"),
         ("business_days: []", "at least one business day"),

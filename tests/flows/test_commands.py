@@ -275,6 +275,8 @@ def test_init_says_where_it_cannot_make_a_workspace(tmp_path: Path, call, place:
     [
         (["serve", "--port", "99999"], "--port: 99999 is no port. Write a number from 0 to 65535."),
         (["serve", "--port=-1"], "--port: -1 is no port."),
+        (["up", "--port", "65536"], "--port: 65536 is no port. Write a number from 0 to 65535."),
+        (["up", "--serve-port=-1"], "--serve-port: -1 is no port."),
         (["map", "schema", "--out", "nowhere/below/x"], "nowhere/below/x: cannot be written: No such file or directory. Make its"),
         (["map", "schema", "--out", "."], ".: cannot be written: Is a directory."),
         (["contracts", "export", "--to", "pyproject.toml"], "pyproject.toml/tables/published.odcs.yaml: cannot be written: "),

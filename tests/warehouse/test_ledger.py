@@ -139,6 +139,15 @@ def test_a_ledger_with_bytes_that_turned_is_told_to_be_damaged_and_nothing_of_it
     assert "secret" not in str(said.value)
 
 
+@pytest.mark.parametrize("turned", ["2026-05-01 1\x10:00:00.000000", "soon", ""])
+def test_an_instant_that_can_no_longer_be_read_is_damage_too(tmp_path: Path, turned: str):
+    Ledger(tmp_path).start_run("r1", NOW, "1.0", "m")
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("UPDATE run SET started_at = ?", (turned,))
+    with pytest.raises(StoreError, match=r"ledger\.db: cannot be used: it is damaged\. Run again\."):
+        Ledger(tmp_path).runs()
+
+
 def test_a_run_that_was_killed_is_shown_as_killed_once_the_next_one_begins(ledger: Ledger):
     ledger.start_run("r1", NOW, "1.0", "m")
     assert [(run["id"], run["state"]) for run in ledger.runs()] == [("r1", "running")]
