@@ -628,7 +628,8 @@ class DriverAnalysis(Declaration):
         touchpoints: The number kept on the case that is the score of a touchpoint, by touchpoint.
         low: Least score; a number below it is no answer.
         high: Highest score; a number above it is no answer.
-        weight: Number kept on the case that says for how many people the answer stands; for one when absent.
+        weight: Number kept on the case that says for how many people the answer stands; for one when absent. An
+            answer of which it is missing or below 0 is left out.
         days: How many days back cases are looked at, by when they were opened.
         method: `lmg` (Shapley's value of R-squared) up to ten touchpoints, `johnson` (relative weights) for more.
     """

@@ -137,6 +137,18 @@ def test_what_cannot_be_weighed_says_why(cases: pl.DataFrame, refused: str):
     assert priority_mismatches(found.lazy(), standing()).collect().is_empty()
 
 
+@pytest.mark.parametrize("impossible", [-1.0, -0.001, float("inf"), float("nan")])
+def test_an_answer_that_stands_for_fewer_than_none_or_for_all_is_left_out(impossible: float):
+    by_size = standing(more=", weight: size")
+    some = answers()[1:]
+    found = weighed(answers(size=[impossible] + [1] * 399), by_size)
+    assert found["excluded_count"].to_list() == [1] * 3
+    assert found["n"].to_list() == [399] * 3
+    whole = weighed(some, by_size)
+    counts = ("excluded_count", "n_touchpoint")
+    assert_frame_equal(found.drop(counts), whole.drop(counts))
+
+
 def test_a_score_that_never_differs_explains_nothing():
     found = weighed(answers(shops=[4] * 400)).filter(touchpoint_id="shops")
     assert found.select("weight", "is_clear", "rank").row(0) == (0.0, False, 3)
