@@ -392,8 +392,8 @@ class Metric(Declaration):
         within_days: For followed, repeat and fcr: how much later at the latest. What is younger than that is
             not known yet and counts as excluded.
         step: For mean and sum: the smallest difference kept (sums are exact in whole steps).
-        unit: Unit of the value: points, share, hours, minutes, count or a currency code; of a `rate` without one
-            what it is per, e.g. `per 1,000`.
+        unit: Unit of the value: points, share, hours, minutes, count or a currency code. Without one a
+            mean and a sum are a plain `value`, a `rate` is what it is per, e.g. `per 1,000`.
         direction: Which way is better.
         by: Dimensions to publish this metric by: `channel` or an attribute.
         version: Goes up by one whenever what makes the number changes (`FORMULA`).
@@ -534,6 +534,8 @@ _DEFAULTS: dict[str, dict[str, object]] = {
     "ces": {**_SCORE, "low": 1, "high": 7, "top": 5},
     "ces_1": {**_SCORE, "low": 1, "high": 5, "step": 1, "unit": "points", "direction": "lower"},
     "count": {"unit": "count"},
+    "mean": {"unit": "value"},
+    "sum": {"unit": "value"},
     "rate": {"direction": "lower", "unit": "per 1,000"},
     "repeat": {"direction": "lower", "within_days": 7},
     "fcr": {"at": "resolved", "within_days": 7},

@@ -11,6 +11,7 @@ import pytest
 
 from contracts.tables import ScorecardCompany, ScorecardOwner, ScorecardSegment, ScorecardTouchpoint
 from tests.spec.pipeline import Scored, a_map, score
+from views.units import value_text
 
 
 def whole(scored: Scored, metric: str) -> dict:
@@ -118,6 +119,15 @@ def test_a_mean_has_students_interval():
     assert row["value"] == 4
     assert row["value_low"] == pytest.approx(4 - 4.302652729749464 * 2 / 3**0.5)
     assert row["value_high"] == pytest.approx(4 + 4.302652729749464 * 2 / 3**0.5)
+
+
+@pytest.mark.parametrize("estimator", ["mean", "sum"])
+def test_without_a_unit_an_amount_is_a_plain_value_and_no_share(estimator: str):
+    told = "occurred_at | amount\n2026-03-02 09:00 | 54.2\n2026-03-02 10:00 | 54.2"
+    scored = score(told, a_map(f"{{id: m, name: M, estimator: {estimator}, value: amount, step: 0.1}}"))
+    row = whole(scored, "m")
+    said = {"mean": "54.20", "sum": "108.40"}[estimator]
+    assert (row["unit"], value_text(row["value"], row["unit"])) == ("value", said)
 
 
 def of_amounts(amounts: Sequence[float], step: float) -> dict:
