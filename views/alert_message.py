@@ -167,6 +167,10 @@ def lines(one: Message, links: Mapping[str, str], zone: ZoneInfo, folder: str = 
     )
 
 
+_PLAIN = ("count", "value")
+"""Units that say nothing of what is counted or measured: a number stands alone."""
+
+
 def value_text(value: float | None, unit: str, *, bare: bool = False) -> str:
     """A value in its unit, as people read it; `bare` leaves the unit out."""
     if value is None:
@@ -174,7 +178,7 @@ def value_text(value: float | None, unit: str, *, bare: bool = False) -> str:
     if unit == "share":
         return f"{value * 100:.0f}" + ("" if bare else " %")
     number = f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:,.1f}"
-    return number if bare or unit == "count" else f"{number} {unit}"
+    return number if bare or unit in _PLAIN else f"{number} {unit}"
 
 
 def _four_weeks(facts: Mapping[str, Any]) -> str:
@@ -275,11 +279,11 @@ def _changes(one: Message) -> Iterator[Line]:
     if before is None or now is None:
         return
     moved = (now - before) * (100 if unit == "share" else 1)
-    points = "points" if unit in ("share", "points") else unit
+    by = "" if unit in _PLAIN else " points" if unit in ("share", "points") else f" {unit}"
     yield Line(
         f"What changed since {_day(facts['before_end'])}",
         f"{value_text(before, unit)} (n={facts['before_n']:,}) in the 4 weeks before it, "
-        f"{value_text(now, unit)} in the last 4: {moved:+.1f} {points}",
+        f"{value_text(now, unit)} in the last 4: {moved:+.1f}{by}",
     )
 
 

@@ -135,6 +135,7 @@ def test_opening_and_gained_and_back_less_lost_is_closing():
         (3, 0, 0, 0, 0, 3),
     ]
     assert table["closing_value"].to_list() == [300, 300, 100, 100, 190, 190]
+    assert table["retained_count"].to_list() == [0, 2, 1, 1, 1, 3]
     assert table["churn_share"].to_list() == [None, 0, 0.5, 0, 0, 0], (
         "who came within the month is not in the base"
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from contracts.alerts import AlertMessage, plain
 from tests.flows.letters import BREACH, LATE, RESOLVED, ZONE
 from views.alert_message import Rendered, render
@@ -97,6 +99,14 @@ def test_lower_is_better_turns_every_sign():
     assert "lower bound 27 hours > 24 hours over 4 weeks" in text
     assert "20 hours (n=290) in the 4 weeks before it, 30 hours in the last 4: +10.0 hours" in text
     assert "Customers: 1,940 in the last 28 days\n" in text
+
+
+@pytest.mark.parametrize("unit", ["count", "value"])
+def test_a_plain_number_stands_without_a_unit(unit: str):
+    facts = {**BREACH.facts, "unit": unit, "value": 30.0, "goal": 34.5, "before_value": 42.0}
+    text = shown(replace(BREACH, facts=facts)).text
+    assert "goal >= 34.5 by" in text
+    assert "42 (n=290) in the 4 weeks before it, 30 in the last 4: -12.0\n" in text
 
 
 def test_while_too_many_cases_are_open_a_breach_says_what_the_value_is_beyond():
