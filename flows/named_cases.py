@@ -128,7 +128,7 @@ class NamedCases:
         codes = [*_CREDITED, *(name for name in columns if name in _GROUPS)]
         if not self.made.height:
             return FactCase.empty().select(columns).with_columns(n=pl.lit(0, pl.Int64))
-        alike = self.made.lazy().filter(places).group_by(codes).agg(n=pl.len().cast(pl.Int64))
+        alike = self.made.where(places, codes).lazy().group_by(codes).agg(n=pl.len().cast(pl.Int64))
         named = fact_case(alike, self.credit, self.codebook, lambda: self.keys, [*columns, "n"])
         return named.group_by(columns).agg(pl.col("n").sum()).collect()
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -375,6 +375,7 @@ def pass_columns(atlas: AccountabilityMap, matcher: Matcher, codebook: Codebook)
     return sorted(wanted)
 
 
+@cache
 def code_hash() -> str:
     """A hash of the code that parts are made by: whoever changes it has everything computed anew."""
     here = Path(__file__).parent

@@ -162,7 +162,7 @@ def compile_rules(rules: Sequence[Rule], codebook: Codebook) -> Decision:
 
 
 class Compiler:
-    """Compiles rules, and gives what it gave last as long as the rules and the words that they test are the same."""
+    """Compiles rules, and gives what it gave last as long as the rules, which may be read anew, and the words that they test say the same."""
 
     def __init__(self) -> None:
         self._last: tuple[Decision, Codebook] | None = None
@@ -171,7 +171,7 @@ class Compiler:
         """As `compile_rules`."""
         if self._last is not None:
             made, then = self._last
-            if made.rules is rules and _says_the_same(codebook, then, made.columns):
+            if list(made.rules) == list(rules) and _says_the_same(codebook, then, made.columns):
                 return made
         made = compile_rules(rules, codebook)
         self._last = made, codebook

@@ -131,6 +131,8 @@ def test_rules_are_compiled_again_once_the_words_that_they_test_are_others():
     again = compiler.decision(rules, more)
     events = pl.DataFrame({"kind": [0, 1, 4, 5]}, schema={"kind": pl.UInt16})
     assert events.select(again.rule).to_series().to_list() == [0, 1, 0, 1]
-    assert compiler.decision(list(rules), more) is not again, "another list may be of another map"
+    assert compiler.decision([one.model_copy() for one in rules], more) is again, "the same map, read anew"
+    other = [one.model_copy(update={"id": "s"}) for one in rules]
+    assert compiler.decision(other, more).rules[0].id == "s"
     large = pl.Series(words["kind"])
     assert compiler.decision(rules, Codebook({**words, "kind": large}, CODEBOOK.attributes)) is not again
