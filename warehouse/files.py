@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from blake3 import blake3
@@ -109,6 +109,51 @@ def digest_of_sums(path: Path) -> str:
     return found.hexdigest()
 
 
+class Summed:
+    """A new file that is written from front to back, and summed up while what is written is in the processor's cache."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Of no byte yet.
+
+        Args:
+            file: Where it is written.
+        """
+        self._file = file
+        self._size = 0
+        self._sums: list[tuple[int, np.ndarray]] = []
+
+    def skip_to_multiple(self, of: int) -> int:
+        """Leave bytes out, which are 0 then, until so many bytes lie before; returns how many do."""
+        self._size = -(-self._size // of) * of
+        self._file.seek(self._size)
+        return self._size
+
+    def write(self, piece: np.ndarray) -> None:
+        """Write numbers as they lie."""
+        content, ahead = piece.view(np.uint8), self._size % 8
+        self._file.write(content.data)
+        behind = -(ahead + content.size) % 8
+        if ahead or behind:  # what is missing of a word is 0, so that sums of both of its parts add up
+            content = np.concatenate([np.zeros(ahead, np.uint8), content, np.zeros(behind, np.uint8)])
+        words, (block, before) = content.view(np.uint64), divmod(self._size // 8, _BLOCK_WORDS)
+        if words.size:
+            begins = np.maximum(np.arange(-before, words.size, _BLOCK_WORDS), 0)
+            self._sums.append((block, np.add.reduceat(words, begins)))
+        self._size += piece.nbytes
+
+    def digest(self, path: Path) -> str:
+        """What `digest_of_sums` says of the file, whose last bytes are read; it is closed by now."""
+        blocks = self._size // (_BLOCKS * _BLOCK_WORDS * 8) * _BLOCKS
+        sums = np.zeros(-(-self._size // (_BLOCK_WORDS * 8)), np.uint64)
+        for block, some in self._sums:
+            sums[block : block + some.size] += some
+        found = hashlib.sha256(sums[:blocks].tobytes())
+        with path.open("rb") as file:
+            file.seek(blocks * _BLOCK_WORDS * 8)
+            found.update(file.read())
+        return found.hexdigest()
+
+
 def _named_by(path: Path, suffix: str, length: int = _HASH_LENGTH) -> str:
     """What a file is named by, as far as it stands in the name, whose hash has so many digits."""
     if suffix in BY_SUMS:
@@ -178,7 +223,7 @@ class Written(NamedTuple):
 
 
 def keep(
-    folder: Path, prefix: str, suffix: str, write: Callable[[Path], None], *, durable: bool = True
+    folder: Path, prefix: str, suffix: str, write: Callable[[Path], str | None], *, durable: bool = True
 ) -> Written:
     """Write a file under the name of its content: `<prefix>-<hash><suffix>`.
 
@@ -186,7 +231,7 @@ def keep(
         folder: Where.
         prefix: First part of the name.
         suffix: Last part of the name.
-        write: Writes the file at the path it is given.
+        write: Writes the file at the path it is given; may return what `digest_of_sums` says of it, if it is named so.
         durable: Whether it has to be on the disk before anybody is told; not for what can be made again.
 
     Raises:
@@ -196,8 +241,9 @@ def keep(
         make_folder(folder)
         part = part_of(folder / prefix)
         try:
-            write(part)
-            path = folder / f"{prefix}-{_named_by(part, suffix)}{suffix}"
+            said = write(part)
+            named = said[:_SHA_LENGTH] if said and suffix in BY_SUMS else _named_by(part, suffix)
+            path = folder / f"{prefix}-{named}{suffix}"
             if path.exists():
                 # Somebody is about to refer to it: it counts as young, so that no sweep takes it.
                 use(intact(path, "Delete it and run again: it is written anew."))

@@ -18,10 +18,11 @@ import polars as pl
 import pyarrow as pa
 
 from contracts.errors import StoreError
+from warehouse.files import Summed
 
 MAGIC = b"tables01"
-WRITTEN_ROWS = 1 << 17
-"""So many numbers are written at once: what is made for it stays in the processor's cache."""
+WRITTEN_BYTES = 1 << 20
+"""So much is written at once: what is made for it stays in the processor's cache."""
 _ALIGNED = 64
 _KINDS: tuple[pl.DataType, ...] = (
     *(kind() for kind in (pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Int8, pl.Int16, pl.Int32, pl.Int64)),
@@ -37,23 +38,24 @@ def is_mappable(tables: Mapping[str, pl.DataFrame]) -> bool:
     return all(str(kind) in _BY_NAME for frame in tables.values() for kind in frame.dtypes)
 
 
-def write(path: Path, tables: Mapping[str, pl.DataFrame]) -> None:
-    """Write tables, all of them mappable."""
+def write(path: Path, tables: Mapping[str, pl.DataFrame]) -> str:
+    """Write tables, all of them mappable; returns what `digest_of_sums` says of the file."""
     told: dict[str, Any] = {}
-    with path.open("wb") as file:
+    with path.open("wb") as opened:
+        file = Summed(opened)
         for name, frame in tables.items():
             columns = []
             for column in frame.get_columns():
                 kind, at = str(column.dtype), []
                 for some in _numbers_and_bits(column):
-                    file.seek(-(-file.tell() // _ALIGNED) * _ALIGNED)
-                    at.append(file.tell())
+                    at.append(file.skip_to_multiple(_ALIGNED))
                     for piece in some:
-                        file.write(piece.data.cast("B") if piece.size else b"")
+                        file.write(piece)
                 columns.append([column.name, kind, *at])
             told[name] = {"rows": frame.height, "columns": columns}
         said = json.dumps(told).encode()
-        file.write(said + len(said).to_bytes(8, "little") + MAGIC)
+        file.write(np.frombuffer(said + len(said).to_bytes(8, "little") + MAGIC, np.uint8))
+    return file.digest(path)
 
 
 def read(path: Path, names: Collection[str] | None = None) -> dict[str, pl.DataFrame]:
@@ -93,26 +95,37 @@ def _array(pages: mmap.mmap | bytes, kind: str, rows: int, at: int, bits_at: int
 def _numbers_and_bits(column: pl.Series) -> Iterator[Iterable[np.ndarray]]:
     """A column's numbers, then its bits if any value is missing: pieces that follow each other."""
     if column.dtype == pl.Boolean:
-        yield [np.packbits(_numbers(column), bitorder="little")]
+        yield [_as_bits(column.fill_null(False) if column.null_count() else column)]
     else:
-        yield map(_numbers, _pieces(column))
+        yield _numbers(column)
     if column.null_count():
-        yield [np.packbits(column.is_not_null().to_numpy(), bitorder="little")]
+        yield [_as_bits(column.is_not_null())]
 
 
-def _pieces(column: pl.Series) -> Iterator[pl.Series]:
-    """A column piece by piece, none of which is copied."""
+def _numbers(column: pl.Series) -> Iterator[np.ndarray]:
+    """A column's numbers piece by piece, as they lie: whole ones of as many bytes, 0 where there is no value."""
     for chunk in column.get_chunks():
-        for begin in range(0, chunk.len(), WRITTEN_ROWS):
-            yield chunk[begin : begin + WRITTEN_ROWS]
+        held = chunk.to_arrow()
+        bits, numbers = held.buffers()
+        size = held.type.bit_width // 8
+        rows = np.frombuffer(numbers, f"u{size}", held.offset + len(held))[held.offset :]
+        for begin in range(0, len(held), WRITTEN_BYTES // size):
+            piece = rows[begin : begin + WRITTEN_BYTES // size]
+            if held.null_count:
+                piece = piece * _unpacked(bits, held.offset + begin, piece.size)
+            yield piece
 
 
-def _numbers(column: pl.Series) -> np.ndarray:
-    """A column's numbers, 0 or false where there is no value."""
-    whole = column.to_physical()
-    if whole.null_count():
-        whole = whole.fill_null(False if whole.dtype == pl.Boolean else 0)
-    return np.ascontiguousarray(whole.to_numpy())
+def _as_bits(column: pl.Series) -> np.ndarray:
+    """What is yes or no and never missing, as bits; 0 behind the last one."""
+    held = column.rechunk().to_arrow()
+    return np.packbits(_unpacked(held.buffers()[1], held.offset, len(held)), bitorder="little")
+
+
+def _unpacked(bits: pa.Buffer, first: int, size: int) -> np.ndarray:
+    """Some bits, from the first one on, as 0 and 1."""
+    byte, ahead = divmod(first, 8)
+    return np.unpackbits(np.frombuffer(bits, np.uint8)[byte:], count=ahead + size, bitorder="little")[ahead:]
 
 
 def _size(kind: str, rows: int) -> int:

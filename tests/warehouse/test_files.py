@@ -7,20 +7,35 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import polars as pl
 import pytest
 from blake3 import blake3
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import StoreError
 from tests.warehouse.dying import every_death
-from warehouse.files import create, digest_of_sums, hash_of_promise, intact, keep, promised, sweep
+from warehouse.files import Summed, create, digest_of_sums, hash_of_promise, intact, keep, promised, sweep
 
 REMEDY = "Fetch it."
 
 
 def writes(content: bytes) -> Callable[[Path], None]:
     return lambda path: path.write_bytes(content) and None
+
+
+def summed(path: Path, pieces: list[np.ndarray], of: int) -> str:
+    """Write pieces, each from a multiple of so many bytes on."""
+    with path.open("wb") as opened:
+        file = Summed(opened)
+        for piece in pieces:
+            at = file.skip_to_multiple(of)
+            assert at == opened.tell()
+            file.write(piece)
+    return file.digest(path)
 
 
 def files(folder: Path) -> set[str]:
@@ -134,7 +149,7 @@ def test_a_file_that_was_cut_or_changed_is_found_out_before_it_is_read(tmp_path:
 @pytest.mark.parametrize(
     "write",
     [
-        lambda path: path.write_bytes(bytes(1_000_000)),
+        writes(bytes(1_000_000)),
         lambda path: pl.DataFrame({"x": range(100_000)}).write_parquet(path, compression="uncompressed"),
         lambda path: pl.LazyFrame({"x": range(100_000)}).sink_parquet(path, compression="uncompressed"),
     ],
@@ -198,8 +213,31 @@ def test_sums_over_bytes_tell_of_any_byte_that_is_another_one_and_of_blocks_out_
         assert (digest_of_sums(path) == found) == (other == content)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(0, 400_000), max_size=9), st.sampled_from([1, 2, 8, 64]), st.randoms())
+def test_what_is_summed_up_while_it_is_written_is_what_its_sums_say(
+    sizes: list[int], of: int, drawn: random.Random
+):
+    content = [np.frombuffer(drawn.randbytes(size), np.uint8) for size in sizes]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "some.tables"
+        found = summed(path, content, of)
+        assert found == digest_of_sums(path)
+        whole = b"".join(one.tobytes().ljust(-(-one.size // of) * of, b"\0") for one in content)
+        assert whole.rstrip(b"\0") == path.read_bytes().rstrip(b"\0")
+
+
+def test_what_says_its_name_while_it_is_written_is_held_to_it(tmp_path: Path):
+    numbers = np.arange(300_000)
+    path = keep(tmp_path, "t", ".tables", lambda to: summed(to, [numbers], 64)).path
+    assert path == keep(tmp_path, "t", ".tables", writes(numbers.tobytes())).path
+    path.write_bytes(numbers.tobytes()[:-1])
+    with pytest.raises(StoreError, match="is damaged"):
+        intact(path, "Delete it.")
+
+
 def test_what_is_named_by_sums_is_found_out_when_it_is_damaged(tmp_path: Path):
-    path = keep(tmp_path, "t", ".tables", lambda to: to.write_bytes(b"x" * 100_000)).path
+    path = keep(tmp_path, "t", ".tables", writes(b"x" * 100_000)).path
     assert intact(path, "") == path
     path.write_bytes(b"x" * 50_000 + b"y" + b"x" * 49_999)
     with pytest.raises(StoreError, match="is damaged"):

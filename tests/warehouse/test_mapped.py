@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from contracts.errors import StoreError
 from warehouse import mapped
+from warehouse.files import digest_of_sums
 from warehouse.mapped import is_mappable, read, write
 
 KINDS = {
@@ -57,17 +59,34 @@ def test_what_is_read_is_what_was_written(rows: list[tuple]):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(row, max_size=12), min_size=1, max_size=4), st.integers(1, 9))
-def test_a_table_in_pieces_is_written_as_one(parts: list[list[tuple]], written: int):
-    pieces = pl.concat([frame_of(some) for some in parts], rechunk=False)
+@given(
+    st.lists(st.tuples(st.lists(row, max_size=20), st.integers(0, 9)), min_size=1, max_size=4),
+    st.integers(8, 72),
+)
+def test_a_table_in_pieces_is_written_as_one(parts: list[tuple[list[tuple], int]], written: int):
+    pieces = pl.concat([frame_of(some)[first:] for some, first in parts], rechunk=False)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path, whole = Path(folder) / "pieces.tables", Path(folder) / "whole.tables"
-        patch.setattr(mapped, "WRITTEN_ROWS", written)
-        write(path, {"one": pieces})
+        patch.setattr(mapped, "WRITTEN_BYTES", written)
+        said = write(path, {"one": pieces})
         patch.undo()
-        write(whole, {"one": pieces.rechunk()})
+        assert said == write(whole, {"one": pieces.rechunk()}) == digest_of_sums(path)
         assert_frame_equal(read(path)["one"], pieces)
         assert path.read_bytes() == whole.read_bytes()
+
+
+def test_what_stands_where_a_value_misses_is_0(path: Path):
+    there, ones = pa.py_buffer(b"\5"), pa.py_buffer(b"\xff" * 24)  # of three, the second misses
+    kinds = {"hours": pa.float64(), "count": pa.int64(), "code": pa.int8(), "is_done": pa.bool_()}
+    held = {name: pa.Array.from_buffers(kind, 3, [there, ones]) for name, kind in kinds.items()}
+    write(path, {"one": pl.DataFrame({name: pl.Series(one) for name, one in held.items()})})
+    written = path.read_bytes()
+    for number, size in enumerate((8, 8, 1)):
+        one = b"\xff" * size
+        # Numbers and bits lie by turns, each from a multiple of 64 bytes on.
+        assert written[number * 128 :].startswith(one + b"\0" * size + one)
+        assert written[number * 128 + 64] == 5
+    assert written[3 * 128] == written[3 * 128 + 64] == 5
 
 
 def test_tables_are_read_by_name(path: Path):
