@@ -89,6 +89,12 @@ def test_what_stands_where_a_value_misses_is_0(path: Path):
     assert written[3 * 128] == written[3 * 128 + 64] == 5
 
 
+def test_an_empty_table_is_lent_to_nobody(path: Path):
+    write(path, {"none": frame_of([])})
+    read(path)["none"].insert_column(0, pl.Series("more", [], pl.Int8))
+    assert_frame_equal(read(path)["none"], frame_of([]))
+
+
 def test_tables_are_read_by_name(path: Path):
     frame = frame_of([(1, 2, -0.0, None, START)] * 1000)
     write(path, {"one": frame, "none": frame.clear(), "two": frame[:3]})
