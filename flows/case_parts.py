@@ -7,17 +7,17 @@ cases made before, not put into them, until it is more than a small part of them
 looked up where they lie, so a few subjects cost what they are, not what all are.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import polars as pl
 
 from flows.parts import PARTITION_ROWS, TOLD, TYPES, Frames, PackKeys, Pass, hash_of, part_of, widened
-from transforms.case_arrays import cases_and_handoffs
 from transforms.case_tables import with_slots
 from transforms.cases import BY_SUBJECT, SUBJECT
 from transforms.renewed import Remember, Renewed
+from warehouse.mapped import Tables
 
 CASES, HANDOFFS, BUCKET, PLACED, COUNTED = "cases", "handoffs", "bucket", "placed", "counted"
 MADE_OF, TOUCHED, OLD, UNTIL, BEEN = "made_of", "touched", "old", "until", "been"
@@ -84,14 +84,14 @@ class _Cases:
 
 
 def cases_of(
-    asked: Pass, keys: Sequence[PackKeys], make: Callable[[pl.DataFrame], object] | None = None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[["Cut"], object] | None = None
 ) -> tuple[Renewed, Renewed]:
     """Cases with slots and handoffs with their slot, customers as they are known today.
 
     Args:
         asked: The pass; its map has cases.
         keys: Keys of every pack, whose parts are kept.
-        make: Has buckets of cases with such bounds made and kept, by others; here when absent.
+        make: Has the cases of buckets that are cut so made and kept, by others; here when absent.
     """
     made = _find(asked, hash_of([one.facts for one in keys]))
     if made is None:
@@ -211,14 +211,13 @@ def _placed(asked: Pass, made: _Cases) -> tuple[str, Frames]:
 
 
 def _made(
-    asked: Pass, keys: Sequence[PackKeys], make: Callable[[pl.DataFrame], object] | None
+    asked: Pass, keys: Sequence[PackKeys], make: Callable[["Cut"], object] | None
 ) -> dict[str, pl.DataFrame]:
     """All cases, from all that is told, in order of subject."""
-    buckets = case_buckets(asked, keys)
-    bounds = bucket_bounds(asked, keys, buckets)
-    if make is not None and buckets > 1:
-        make(bounds)
-    parts = [_bucket_of_cases(asked, keys, bucket, bounds) for bucket in range(buckets)]
+    cut = Cut.of(asked, keys, case_buckets(asked, keys))
+    if make is not None and cut.buckets > 1:
+        make(cut)
+    parts = [_bucket_of_cases(asked, cut, bucket) for bucket in range(cut.buckets)]
     return {name: pl.concat(part[name] for part in parts) for name in (CASES, HANDOFFS)}
 
 
@@ -233,24 +232,77 @@ def bucket_key(keys: Sequence[PackKeys], bucket: int, buckets: int) -> str:
     return hash_of([*(one.facts for one in keys), f"{bucket}/{buckets}"])
 
 
-def _bucket_of_cases(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> Frames:
+@dataclass(frozen=True)
+class Cut:
+    """All that is told, cut where buckets of subjects begin: of the same packs at the same ones, wherever.
+
+    Attributes:
+        keys: Keys of the packs.
+        packs: What is told of each.
+        edges: Of each the row with which every bucket begins, and how many it has.
+    """
+
+    keys: Sequence[PackKeys]
+    packs: Sequence[Frames]
+    edges: Sequence[Sequence[int]]
+
+    @classmethod
+    def of(cls, asked: Pass, keys: Sequence[PackKeys], buckets: int) -> "Cut":
+        """What is told of some packs, whose parts are kept, in so many buckets."""
+        packs = [part_of(asked, one, TOLD) for one in keys]
+        drawn, edges = [], []
+        for one in packs:
+            drawn.append(one[TOLD].select(SUBJECT).gather_every(_DRAWN))
+            _let_go(one)
+        bounds = BY_SUBJECT.bounds_of(pl.concat(drawn), buckets)
+        for one in packs:
+            inner = BY_SUBJECT.edges_of(one[TOLD], bounds, "left")
+            edges.append([0, *inner.tolist(), one[TOLD].height])
+            _let_go(one)
+        return cls(keys, packs, edges)
+
+    @property
+    def buckets(self) -> int:
+        """How many there are."""
+        return len(self.edges[0]) - 1
+
+    def bucket(self, number: int) -> pl.DataFrame:
+        """All that is told of one bucket's subjects, each of them whole, pack by pack."""
+        ends = [one[number : number + 2] for one in self.edges]
+        theirs = [
+            one[TOLD].slice(first, end - first)
+            for one, (first, end) in zip(self.packs, ends, strict=True)
+            if end > first
+        ]
+        told = pl.concat(theirs or [self.packs[0][TOLD].clear()], how="vertical_relaxed", rechunk=True)
+        for one in self.packs:
+            _let_go(one)
+        return told
+
+
+def _let_go(tables: Frames) -> None:
+    """Keep no memory of what was looked at where it lies: bucket by bucket that would be all of it."""
+    if isinstance(tables, Tables):
+        tables.let_go()
+
+
+def _bucket_of_cases(asked: Pass, cut: Cut, bucket: int) -> Frames:
     """The cases of one bucket of subjects: those that somebody made and kept, else made here."""
-    buckets = bounds.height + 1
-    found = asked.kept.find(BUCKET, bucket_key(keys, bucket, buckets)) if buckets > 1 else None
-    return found or _summed_up(asked, _in_bucket(asked, keys, bucket, bounds))
+    key = bucket_key(cut.keys, bucket, cut.buckets)
+    found = asked.kept.find(BUCKET, key) if cut.buckets > 1 else None
+    return found or _summed_up(asked, cut.bucket(bucket), cut.packs[0][TYPES])
 
 
-def make_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> None:
+def make_bucket(asked: Pass, cut: Cut, bucket: int) -> None:
     """Make one bucket's cases, and keep them.
 
     Args:
         asked: The pass.
-        keys: Keys of every pack, whose parts are kept.
+        cut: What is told.
         bucket: Which of them, from 0.
-        bounds: As `bucket_bounds` has them.
     """
-    made = _summed_up(asked, _in_bucket(asked, keys, bucket, bounds))
-    asked.kept.put(BUCKET, bucket_key(keys, bucket, bounds.height + 1), made)
+    made = _summed_up(asked, cut.bucket(bucket), cut.packs[0][TYPES])
+    asked.kept.put(BUCKET, bucket_key(cut.keys, bucket, cut.buckets), made)
 
 
 def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None:
@@ -268,8 +320,9 @@ def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> _Cases | None
     touched = BY_SUBJECT.differing([widened(tables, TOLD) for tables in gone if tables], came)
     if touched.height > ANEW * made.old[CASES].height:
         return None
-    told = [_of_subjects(part_of(asked, one, TOLD), touched) for one in keys]
-    anew = _summed_up(asked, told)
+    parts = [part_of(asked, one, TOLD) for one in keys]
+    told = [one[TOLD][BY_SUBJECT.rows_of(one[TOLD], touched)] for one in parts]
+    anew = _summed_up(asked, pl.concat(told, how="vertical_relaxed"), parts[0][TYPES])
     # Those of this change last: of a subject that was touched before, the later change counts.
     now_touched = touched.with_columns(change=pl.lit(made.changes + 1, dtype=pl.UInt32))
     return replace(
@@ -294,34 +347,15 @@ def _subject() -> pl.Expr:
     return pl.col("feed").cast(pl.UInt64) * 2**32 + pl.col("subject_id")
 
 
-def _summed_up(asked: Pass, told: Iterable[Frames]) -> dict[str, pl.DataFrame]:
-    """Cases and handoffs of all that is told of some subjects, in order of subject."""
-    parts = list(told)
-    rows = BY_SUBJECT.together(one[TOLD] for one in parts).cast(dict(parts[0][TYPES].schema))
-    made = [cases_and_handoffs(rows, spec, asked.codebook) for spec in asked.atlas.cases]
+def _summed_up(asked: Pass, told: pl.DataFrame, types: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Cases and handoffs of all that is told of some subjects, in order of subject.
+
+    Args:
+        asked: The pass.
+        told: The events, the oldest packs' first.
+        types: What its columns are as a whole.
+    """
+    placed = BY_SUBJECT.placed(told)
+    made = [maker.made(placed, types.schema) for maker in asked.wanted.case_makers]
     found, handed = (pl.concat(some, how="diagonal") for some in zip(*made, strict=True))
     return {CASES: BY_SUBJECT.beside(found), HANDOFFS: BY_SUBJECT.beside(handed)}
-
-
-def _of_subjects(tables: Frames, subjects: pl.DataFrame) -> Frames:
-    """What is told of some subjects."""
-    return {**tables, TOLD: tables[TOLD][BY_SUBJECT.rows_of(tables[TOLD], subjects)]}
-
-
-def bucket_bounds(asked: Pass, keys: Sequence[PackKeys], buckets: int) -> pl.DataFrame:
-    """Subjects with which all buckets but the first begin: of the same packs the same ones, wherever."""
-    if buckets == 1:
-        return _NO_SUBJECT
-    drawn = [part_of(asked, one, TOLD)[TOLD].select(SUBJECT).gather_every(_DRAWN) for one in keys]
-    return BY_SUBJECT.bounds_of(pl.concat(drawn), buckets)
-
-
-def _in_bucket(asked: Pass, keys: Sequence[PackKeys], bucket: int, bounds: pl.DataFrame) -> Iterator[Frames]:
-    """All that is told of one bucket's subjects, each of them whole."""
-    return (_bucket_of(part_of(asked, one, TOLD), bucket, bounds) for one in keys)
-
-
-def _bucket_of(tables: Frames, bucket: int, bounds: pl.DataFrame) -> Frames:
-    told = tables[TOLD]
-    edges = [0, *BY_SUBJECT.edges_of(told, bounds, "left"), told.height]
-    return {**tables, TOLD: told[edges[bucket] : edges[bucket + 1]]}

@@ -14,7 +14,7 @@ import polars as pl
 
 from contracts.events import INSTANT, Codebook
 from flows.briefs import brief_of
-from flows.case_parts import BUCKET, CASES, cases_of, make_bucket
+from flows.case_parts import BUCKET, CASES, Cut, cases_of, make_bucket
 from flows.customer_parts import customers_of
 from flows.interpreter import give_back
 from flows.lately import Lately, lately_of
@@ -151,7 +151,7 @@ def measure(
     summed = put_together(asked, parts_of(asked, keys, tell))
     give_back()
     told_of_cases = workspace.atlas.cases and keys
-    make = team.make_cases if executor else partial(_make_cases, asked, keys)
+    make = team.make_cases if executor else partial(_make_cases, asked)
     found, handed = cases_of(asked, keys, make) if told_of_cases else (_no_cases(), _NO_HANDOFFS)
     customers = customers_of(asked, keys)
     give_back()
@@ -202,12 +202,10 @@ class _Lending(Kept):
             self._kept.put(kind, key, tables, as_in_memory=as_in_memory)
 
 
-def _make_cases(asked: Pass, keys: Sequence[PackKeys], bounds: pl.DataFrame) -> None:
-    """Make all buckets of cases that have such bounds, as many at the same time as packs are read."""
-    lending, buckets = replace(asked, kept=_Lending(asked.kept)), range(bounds.height + 1)
-    made = side_by_side(
-        lambda bucket: make_bucket(lending, keys, bucket, bounds), buckets, asked.packs_at_once
-    )
+def _make_cases(asked: Pass, cut: Cut) -> None:
+    """Make all buckets of cases, as many at the same time as packs are read."""
+    lending = replace(asked, kept=_Lending(asked.kept))
+    made = side_by_side(partial(make_bucket, lending, cut), range(cut.buckets), asked.packs_at_once)
     deque(made, maxlen=0)
 
 

@@ -16,12 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from contracts import errors
 from contracts.errors import AnswerableError, ExecutorError, Problem
 from flows.briefs import Brief
-from flows.case_parts import BUCKET, bucket_bounds, bucket_key, make_bucket
+from flows.case_parts import BUCKET, Cut, bucket_key, make_bucket
 from flows.parts import (
     BY_STAKES,
     FACTS,
@@ -102,7 +100,7 @@ def _done(task: Task) -> int:
         raise ExecutorError.at("worker", "makes parts of other things: its program is another one.", _OTHER)
     if task.bucket is not None:
         if not asked.kept.has(BUCKET, bucket_key(theirs, task.bucket, task.buckets)):
-            make_bucket(asked, theirs, task.bucket, bucket_bounds(asked, theirs, task.buckets))
+            make_bucket(asked, Cut.of(asked, theirs, task.buckets), task.bucket)
     else:
         for lack in lacking(asked, theirs):
             make_part(asked, lack)
@@ -176,15 +174,15 @@ class Team:
         self._have_done([self._task(one.keys) for one in _largest_first(waiting)])
         self._must_see(len(lacking(self.asked, self.keys)))
 
-    def make_cases(self, bounds: pl.DataFrame) -> None:
-        """Have buckets of cases made and kept, as many as `bucket_bounds` has told apart.
+    def make_cases(self, cut: Cut) -> None:
+        """Have buckets of cases made and kept.
 
         Raises:
             ExecutorError: Nobody answers, or what was kept is not seen here.
         """
         if self.executor is None or self.asked.kept.folder is None:
             return
-        buckets = bounds.height + 1
+        buckets = cut.buckets
         self.asked.kept.share((TOLD, one.facts) for one in self.keys)
         self._have_done([self._task(*self.keys, bucket=bucket, buckets=buckets) for bucket in range(buckets)])
         seen = [self.asked.kept.has(BUCKET, bucket_key(self.keys, b, buckets)) for b in range(buckets)]

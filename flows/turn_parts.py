@@ -13,6 +13,7 @@ import polars as pl
 from contracts.accountability import AccountabilityMap
 from contracts.events import Codebook
 from transforms.beside import Order
+from transforms.case_arrays import CaseMaker
 from transforms.cases import BY_SUBJECT, case_columns
 from transforms.customer_counts import BY_PERSON
 from transforms.customer_moves import Finders
@@ -77,6 +78,11 @@ class Wanted:
         """Columns of the events that cases are made of."""
         stored = {name for spec in self.atlas.cases for name in case_columns(spec, self.codebook)}
         return sorted({*stored, "touchpoint"})
+
+    @cached_property
+    def case_makers(self) -> list[CaseMaker]:
+        """What makes cases."""
+        return [CaseMaker(spec, self.codebook) for spec in self.atlas.cases]
 
     @cached_property
     def finders(self) -> Finders:

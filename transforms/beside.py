@@ -18,6 +18,23 @@ _MERGED = 8
 
 
 @dataclass(frozen=True)
+class Placed:
+    """Rows, and where they stand in an order.
+
+    Attributes:
+        rows: They, as they came.
+        order: The numbers of the rows, in order; None where they came in order.
+        whose: A number for whoever a row is of, in order.
+        at: What the first column after those says, as a number, in order; of an order without one nothing.
+    """
+
+    rows: pl.DataFrame
+    order: np.ndarray | None
+    whose: np.ndarray
+    at: np.ndarray
+
+
+@dataclass(frozen=True)
 class Order:
     """An order of rows.
 
@@ -86,44 +103,45 @@ class Order:
         return found
 
     def in_order(self, told: pl.DataFrame) -> pl.DataFrame:
-        """Rows in this order.
+        """Rows in this order."""
+        found = self.placed(told)
+        return found.rows if found.order is None else found.rows[found.order]
+
+    def placed(self, told: pl.DataFrame) -> Placed:
+        """Rows and where they stand in this order: whoever needs few of their columns gathers these alone.
 
         Rows of one mostly come in order, for files are by customer and time. So they are put beside each other, which
         leaves their order as it was, and only those that come otherwise are sorted: by time and, where the rest of the
         order has to say which of several at one instant is later, by all of it.
         """
+        told = told.rechunk()  # a look-up in columns of several pieces takes five times as long
+        order, whose = self._order(told)
         if not self.then:
-            return self.beside(told)
-        told = told.rechunk()
-        order, number = self._order(told)
+            return Placed(told, order, whose, whose[:0])
         at = told[self.then[0]].to_physical().to_numpy()
-        if order is not None:
-            at = at.take(order)
-        same = number[1:] == number[:-1]
-        if (late := np.flatnonzero(same & (at[1:] < at[:-1])) + 1).size:
-            places = _rows_of(number, number[late])
-            sorted_places = places[np.lexsort((at[places], number[places]))]
+        at = at if order is None else at.take(order)
+        close = _not_later(whose, at)
+        if (late := close[at.take(close) < at.take(close - 1)]).size:
+            places = _rows_of(whose, whose[late])
+            sorted_places = places[np.lexsort((at[places], whose[places]))]
             if order is None:
-                order, at = np.arange(number.size), at.copy()
+                order, at = np.arange(whose.size), at.copy()
             order[places], at[places] = order[sorted_places], at[sorted_places]
-        beside = told if order is None else told[order]
-        if not self.then[1:]:
-            return beside
+            close = _not_later(whose, at)
+        if not self.then[1:] or not close.size:
+            return Placed(told, order, whose, at)
         # Of rows at one instant it is the rest of the order that says which is later.
-        rows = np.flatnonzero(same & (at[1:] == at[:-1])) + 1
-        ordered = beside.select(self.then[1:])
-        some, before, later = (
-            ordered[rows],
-            ordered[rows - 1],
-            pl.Series([False]).new_from_index(0, rows.size),
-        )
+        rest, places = told.select(self.then[1:]), (close, close - 1)
+        some, before = (rest[rows if order is None else order.take(rows)] for rows in places)
+        later = pl.Series([False]).new_from_index(0, close.size)
         for name in reversed(self.then[1:]):
             later = (some[name] < before[name]) | ((some[name] == before[name]) & later)
-        if not later.any():
-            return beside
-        places, order = _rows_of(number, number[rows[later.to_numpy()]]), np.arange(number.size)
-        order[places] = places[beside[places].select(pl.arg_sort_by(self.columns)).to_series().to_numpy()]
-        return beside[order]
+        if later.any():
+            places = _rows_of(whose, whose[close[later.to_numpy()]])
+            order = np.arange(whose.size) if order is None else order
+            theirs = order[places]
+            order[places] = theirs[told[theirs].select(pl.arg_sort_by(self.columns)).to_series().to_numpy()]
+        return Placed(told, order, whose, at)
 
     def together(self, told: Iterable[pl.DataFrame]) -> pl.DataFrame:
         """Rows of several tables in this order, each of them narrow in its own way.
@@ -174,22 +192,24 @@ class Order:
 
     def _order(self, told: pl.DataFrame) -> tuple[np.ndarray | None, np.ndarray]:
         """In which order rows are beside each other, None when they are so already; and whose they are in that order."""
-        number = self.numbered(told)
+        first, second = (told[name].to_numpy() for name in self.of)
+        # Half as wide, and there already, where the first column says the same of all.
+        number = second if first.size and (first == first[0]).all() else self.numbered(told)
         stretches = np.count_nonzero(number[1:] < number[:-1]) + 1
         if stretches == 1:
             return None, number
-        number -= number.min()
-        bits = np.uint64((told.height - 1).bit_length())
-        if stretches <= _MERGED or int(number.max()).bit_length() + int(bits) > _WORD:
+        low, bits = number.min(), (told.height - 1).bit_length()
+        if stretches <= _MERGED or int(number.max() - low).bit_length() + bits > _WORD:
             order = np.argsort(number, kind="stable")  # stretches that ascend are merged
             return order, number.take(order)
         # A row's own number after whose it is: sorted as numbers, which is quicker than any order of places, and stable.
-        number <<= bits
-        number |= np.arange(told.height, dtype=np.uint64)
-        number.sort()
-        order = (number & (np.uint64(1) << bits) - np.uint64(1)).view(np.int64)
-        number >>= bits
-        return order, number
+        word = (number - low).astype(np.uint64, copy=False)
+        word <<= np.uint64(bits)
+        word |= np.arange(told.height, dtype=np.uint64)
+        word.sort()
+        order = (word & np.uint64((1 << bits) - 1)).view(np.int64)
+        word >>= np.uint64(bits)
+        return order, word
 
 
 def _narrow(numbers: pl.Series) -> pl.Series:
@@ -200,6 +220,13 @@ def _narrow(numbers: pl.Series) -> pl.Series:
     if ends.dtype == numbers.dtype:
         return numbers
     return pl.Series(numbers.name, numbers.to_numpy().astype(ends.to_numpy().dtype))
+
+
+def _not_later(whose: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Which rows are not later than the one before, of the same one."""
+    found = at[1:] <= at[:-1]
+    found &= whose[1:] == whose[:-1]
+    return np.flatnonzero(found) + 1
 
 
 def _rows_of(numbers: np.ndarray, some: np.ndarray) -> np.ndarray:

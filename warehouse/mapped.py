@@ -59,7 +59,20 @@ def write(path: Path, tables: Mapping[str, pl.DataFrame]) -> str:
     return file.digest(path)
 
 
-def read(path: Path, names: Collection[str] | None = None) -> dict[str, pl.DataFrame]:
+class Tables(dict[str, pl.DataFrame]):
+    """Tables by name, whose columns are a file's pages."""
+
+    def __init__(self, tables: Mapping[str, pl.DataFrame], pages: mmap.mmap | bytes) -> None:
+        super().__init__(tables)
+        self._pages = pages
+
+    def let_go(self) -> None:
+        """Have the system take back the memory of what was looked at: whoever looks again has it from the file."""
+        if not isinstance(self._pages, bytes) and hasattr(mmap, "MADV_DONTNEED"):
+            self._pages.madvise(mmap.MADV_DONTNEED)
+
+
+def read(path: Path, names: Collection[str] | None = None) -> Tables:
     """The tables of a file, or some of them: their columns are the file's pages.
 
     Raises:
@@ -75,7 +88,8 @@ def read(path: Path, names: Collection[str] | None = None) -> dict[str, pl.DataF
         raise StoreError.at(str(path), "is written in another way.", "Delete it: it is computed again.")
     length = int.from_bytes(pages[end - 8 : end], "little")
     whole, tables = pa.py_buffer(pages), _told(pages[end - 8 - length : end - 8])
-    return {name: _frame(whole, told) for name, told in tables.items() if names is None or name in names}
+    found = {name: _frame(whole, told) for name, told in tables.items() if names is None or name in names}
+    return Tables(found, pages)
 
 
 class _Told(NamedTuple):

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 
 from contracts.accountability import Cases
 from contracts.events import INSTANT, Codebook
-from transforms.case_arrays import cases_and_handoffs
+from transforms.case_arrays import CaseMaker
 from transforms.cases import BY_SUBJECT, SUBJECT, cases, handoffs
 
 KINDS = ("opened", "replied", "resolved", "closed", "reopened", "said")
@@ -63,8 +63,11 @@ specs = st.builds(
 @given(st.lists(event, max_size=60), specs)
 def test_arrays_give_what_expressions_do(drawn: list[tuple], spec: Cases):
     rows = [(*one, 0, 1, number) for number, one in enumerate(drawn)]
-    told = BY_SUBJECT.in_order(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
-    found, handed = cases_and_handoffs(told, spec, CODEBOOK)
+    events = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    told = BY_SUBJECT.in_order(events)
+    # As they are kept: however narrow, and before they are put in order.
+    placed = BY_SUBJECT.placed(BY_SUBJECT.narrow(events))
+    found, handed = CaseMaker(spec, CODEBOOK).made(placed, SCHEMA)
     with_slot = told.lazy().with_columns(slot=pl.lit(0, dtype=pl.UInt32))
     said = cases(with_slot, spec, CODEBOOK, is_in_order=True).sort(SUBJECT).collect()
     moved = handoffs(with_slot, spec, CODEBOOK, is_in_order=True).drop("slot").collect()

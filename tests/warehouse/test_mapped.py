@@ -117,7 +117,18 @@ def test_what_cannot_be_mapped_is_read(path: Path, monkeypatch: pytest.MonkeyPat
         raise OSError(19, "No such device")
 
     monkeypatch.setattr(mapped.mmap, "mmap", refuse)
-    assert_frame_equal(read(path)["one"], frame)
+    found = read(path)
+    found.let_go()
+    assert_frame_equal(found["one"], frame)
+
+
+def test_what_was_let_go_is_there_when_it_is_looked_at_again(path: Path):
+    frame = frame_of([(1, 2, 0.5, True, START)] * 5000)
+    write(path, {"one": frame})
+    found = read(path)
+    for _ in range(2):
+        assert_frame_equal(found["one"], frame)
+        found.let_go()
 
 
 def test_texts_are_not_mapped():
