@@ -12,7 +12,15 @@ from contracts.events import Codebook
 from tests.conftest import THOROUGH
 from tests.spec import customers_by_spans
 from transforms import customer_counts
-from transforms.customer_counts import BY_PERSON, Counts, counted, of_nobody, order_of, together
+from transforms.customer_counts import (
+    BY_PERSON,
+    Counts,
+    counted,
+    counted_of_packs,
+    of_nobody,
+    order_of,
+    together,
+)
 from transforms.customer_moves import MOVES, as_kept
 from transforms.customers import (
     customer_spans,
@@ -88,13 +96,17 @@ def moves_of(drawn: list[tuple], known: list[CustomerGroup]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=MOVES, orient="row")
 
 
+def packs_of(moves: pl.DataFrame, known: list[CustomerGroup]) -> list[pl.DataFrame]:
+    """Moves as they come from several packs, narrow each in its way."""
+    kept = as_kept(moves, known)
+    return [BY_PERSON.beside(BY_PERSON.narrow(one)) for one in (kept[::2], kept[1::2])]
+
+
 def counts(moves: pl.DataFrame, known: list[CustomerGroup], rows: int = customer_counts.PIECE_ROWS) -> Counts:
-    """Counts of moves as they come from several packs, narrow each in its way, so many of them counted at once."""
-    kept, order = as_kept(moves, known), order_of(known)
-    packs = [BY_PERSON.beside(BY_PERSON.narrow(one)) for one in (kept[::2], kept[1::2])]
+    """Counts of moves of several packs, so many of them counted at once."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(customer_counts, "PIECE_ROWS", rows)
-        return counted(order.together(packs), known)
+        return counted(order_of(known).together(packs_of(moves, known)), known)
 
 
 def in_one_order(counted: Counts) -> dict[str, pl.DataFrame]:
@@ -169,3 +181,21 @@ def test_the_order_in_which_moves_come_does_not_matter(
     shuffled = moves.sample(fraction=1.0, shuffle=True, seed=seed)
     one, other = in_one_order(counts(moves, known)), in_one_order(counts(shuffled, known))
     assert all(frame.equals(other[name]) for name, frame in one.items())
+
+
+@settings(max_examples=60 * THOROUGH, deadline=None)
+@given(st.lists(move, max_size=30), either, st.integers(1, 6), st.sampled_from([1, 300, 1 << 16]))
+def test_what_packs_tell_is_counted_as_it_is_and_some_customers_at_a_time(
+    drawn: list[tuple], known: list[CustomerGroup], bound: int, places: int
+):
+    moves = moves_of(drawn, known)
+    pieces = [
+        [{one.name: one.to_physical().to_numpy() for one in pack} for pack in packs_of(some, known)]
+        for some in (moves.filter(pl.col("customer") < bound), moves.filter(pl.col("customer") >= bound))
+    ]
+    with pytest.MonkeyPatch.context() as patched:
+        # With fewer places than there are kinds of rows, those of a piece that are alike are found otherwise.
+        patched.setattr(customer_counts, "PLACES_ALWAYS", places)
+        found = in_one_order(counted_of_packs(pieces, known))
+    expected = in_one_order(counts(moves, known))
+    assert all(frame.equals(expected[name]) for name, frame in found.items())
