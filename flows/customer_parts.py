@@ -14,15 +14,28 @@ import polars as pl
 from contracts.accountability import CustomerGroup
 from flows.parts import MOVED, Frames, PackKeys, Pass, hash_of, part_of, widened
 from flows.side_by_side import side_by_side
-from transforms.customer_counts import BY_PERSON, SCHEMAS, Counts, counted, of_nobody, order_of, together
+from transforms.customer_counts import (
+    BY_PERSON,
+    SCHEMAS,
+    Counts,
+    counted,
+    counted_of_packs,
+    of_nobody,
+    order_of,
+    together,
+)
+from transforms.groups import Columns
+from transforms.pieces import PIECE_ROWS
 from warehouse.state import merged_code
 
 CUSTOMERS, MADE_OF, ALIASES = "customers", "made_of", "aliases"
 ANEW = 1 / 8
 """Beyond this share of touched customers all are counted anew, bucket by bucket: what they did is looked at all at once."""
-AT_ONCE = 1 << 20
+AT_ONCE = PIECE_ROWS
 """About so many moves are put in order at once at most, unless one customer has more."""
-_DRAWN = 4096
+IN_TURN = 32
+"""So many times what packs tell is mapped for: then pages that were looked at are let go of."""
+_DRAWN = 1024
 """Of so many moves one says where buckets of customers begin."""
 _LAST = 1 << 32
 
@@ -66,6 +79,19 @@ class _Identity:
         """Moves of customers as they are known."""
         return moves.with_columns(customer=pl.Series(self.now(moves["customer"].to_numpy()), dtype=pl.UInt32))
 
+    def within(self, moves: Columns, codes: tuple[int, int]) -> Columns:
+        """Those moves whose customers are known under codes from one up to another, as they are known."""
+        told = {**moves, "customer": self.now(moves["customer"])}
+        rows = np.flatnonzero((told["customer"] >= codes[0]) & (told["customer"] < codes[1]))
+        return {name: values.take(rows) for name, values in told.items()}
+
+    def elsewhere(self, moves: pl.DataFrame, codes: tuple[int, int], groups: int) -> Columns:
+        """Moves of customers who are known under codes from one up to another, and are told under others."""
+        first, end = codes
+        of_them = (self.ends >= first) & (self.ends < end) & ((self.codes < first) | (self.codes >= end))
+        others = moves[BY_PERSON.rows_of(moves, _pairs(groups, self.codes[of_them]))]
+        return _columns(others)
+
 
 def customers_of(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
     """Counts of customers, as they are known today.
@@ -93,55 +119,52 @@ def _kind(asked: Pass) -> str:
 
 
 def _made(asked: Pass, keys: Sequence[PackKeys]) -> Counts:
-    """Counts of all customers, bucket by bucket."""
+    """Counts of all customers, some of them at a time."""
     identity, groups = _Identity.of(asked.state.aliases), asked.atlas.customers
-    order = order_of(groups)
-    drawn = [part_of(asked, one, MOVED)[MOVED]["customer"].gather_every(_DRAWN) for one in keys]
+    drawn, told_from, height = [], {}, 0
+    for one in keys:
+        moves = part_of(asked, one, MOVED)[MOVED]
+        drawn.append(moves["customer"].gather_every(_DRAWN))
+        told_from[one.facts] = moves[order_of(groups).then[0]].to_physical().min() or 0
+        height += moves.height
     some = np.sort(pl.concat(drawn).to_numpy())
-    at_once = min(AT_ONCE, asked.in_one_turn or AT_ONCE)
-    buckets = sum(part_of(asked, one, MOVED)[MOVED].height for one in keys) // at_once + 1
+    buckets = height // min(AT_ONCE, asked.in_one_turn or AT_ONCE) + 1
     bounds = [0, *np.unique(some[np.arange(1, buckets) * some.size // buckets]).tolist(), _LAST]
-    edges = [_edges(part_of(asked, one, MOVED)[MOVED], bounds, len(groups)) for one in keys]
+    in_time = sorted(keys, key=lambda one: told_from[one.facts])
+    edges = [_edges(part_of(asked, one, MOVED)[MOVED], bounds, len(groups)) for one in in_time]
 
-    def of_bucket(bucket: int) -> Counts:
-        within = (bounds[bucket], bounds[bucket + 1])
-        moves = [
-            _between(part_of(asked, one, MOVED)[MOVED], stretches[bucket], within, identity, len(groups))
-            for one, stretches in zip(keys, edges, strict=True)
+    def of_turn(turn: range) -> Counts:
+        packs = [part_of(asked, one, MOVED)[MOVED] for one in in_time]
+        theirs = [
+            (_columns(moves[of_group[turn.start] : of_group[turn.stop]]), of_group - of_group[turn.start])
+            for moves, of_pack in zip(packs, edges, strict=True)
+            for of_group in of_pack
         ]
-        return counted(order.together(moves), groups)
 
-    made = list(side_by_side(of_bucket, range(len(bounds) - 1), asked.packs_at_once))
+        def of_bucket(bucket: int) -> Sequence[Columns]:
+            told = [
+                {name: values[at[bucket] : at[bucket + 1]] for name, values in columns.items()}
+                for columns, at in theirs
+            ]
+            if not identity.codes.size:
+                return told
+            within = (bounds[bucket], bounds[bucket + 1])
+            others = [identity.elsewhere(moves, within, len(groups)) for moves in packs]
+            return [identity.within(one, within) for one in (*told, *others)]
+
+        return counted_of_packs(map(of_bucket, turn), groups)
+
+    buckets = len(bounds) - 1
+    at_once = min(IN_TURN, -(-buckets // asked.packs_at_once))
+    turns = [range(first, min(first + at_once, buckets)) for first in range(0, buckets, at_once)]
+    made = list(side_by_side(of_turn, turns, asked.packs_at_once))
     return together(made, [1] * len(made))
 
 
-def _edges(moves: pl.DataFrame, bounds: Sequence[int], groups: int) -> list[list[slice]]:
-    """Where the moves of customers between every two bounds are, group by group."""
+def _edges(moves: pl.DataFrame, bounds: Sequence[int], groups: int) -> np.ndarray:
+    """Where the moves of customers from each bound on begin, and where the last of them end, group by group."""
     begins = BY_PERSON.edges_of(moves, _pairs(groups, np.array(bounds[:-1])), "left").reshape(groups, -1)
-    ends = np.append(begins[1:, 0], moves.height)
-    edges = np.hstack([begins, ends[:, None]])
-    return [
-        [slice(first, end) for first, end in edges[:, bucket : bucket + 2].tolist()]
-        for bucket in range(len(bounds) - 1)
-    ]
-
-
-def _between(
-    moves: pl.DataFrame,
-    stretches: Sequence[slice],
-    within: tuple[int, int],
-    identity: _Identity,
-    groups: int,
-) -> pl.DataFrame:
-    """Moves of customers who are known under codes from one up to another, of which `stretches` are told under these."""
-    theirs, (low, high) = pl.concat(moves[stretch] for stretch in stretches), within
-    if not identity.codes.size:
-        return theirs
-    is_theirs = (identity.ends >= low) & (identity.ends < high)
-    elsewhere = identity.codes[is_theirs & ((identity.codes < low) | (identity.codes >= high))]
-    others = moves[BY_PERSON.rows_of(moves, _pairs(groups, elsewhere))]
-    known = identity.applied(pl.concat([theirs, others]))
-    return known.filter(pl.col("customer") >= low, pl.col("customer") < high)
+    return np.hstack([begins, np.append(begins[1:, 0], moves.height)[:, None]])
 
 
 def _mended(asked: Pass, keys: Sequence[PackKeys], before: str) -> Counts | None:
@@ -209,6 +232,11 @@ def _of_some(packs: Iterable[Frames], customers: np.ndarray, groups: int) -> Ite
     """Moves of some customers, by the codes under which they are told."""
     pairs = _pairs(groups, customers)
     return (tables[MOVED][BY_PERSON.rows_of(tables[MOVED], pairs)] for tables in packs)
+
+
+def _columns(moves: pl.DataFrame) -> Columns:
+    """Moves as arrays, instants in microseconds since 1970."""
+    return {one.name: one.to_physical().to_numpy() for one in moves}
 
 
 def _pairs(groups: int, customers: np.ndarray) -> pl.DataFrame:
