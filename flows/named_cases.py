@@ -22,6 +22,7 @@ from contracts.tables import FactCase
 from transforms.case_tables import fact_case
 from transforms.cases import SUBJECT
 from transforms.credit import Credit
+from transforms.groups import grouped
 from transforms.renewed import Renewed
 from transforms.slots import microseconds
 from warehouse.coder import Hashes
@@ -41,6 +42,11 @@ STRETCHES = 256
 """Rows that are mended are put together of up to so many stretches; with more of them every row is looked up."""
 PLACES_PER_CASE = 16
 """Up to so many numbers of subjects a case, whether any occurs twice is seen in an array with a place for each."""
+
+_FACTOR, _HALF, _MISSING = np.uint64(0x9E3779B97F4A7C15), np.uint64(32), np.uint64(0xD1B54A32D192ED03)
+"""Of hashes: an odd number of many ones and zeros, half of the bits, and what stands for null."""
+_DAY = 86_400_000_000
+"""Microseconds."""
 
 _GROUPS = {"first_group": "actor_team", "last_group": "actor_team"}
 _CREDITED = ("touchpoint", "slot_opened")
@@ -284,15 +290,16 @@ class NamedCases:
         """
         none = dict.fromkeys(_SUMMED, pl.Int64)
         found = [pl.DataFrame(schema={"month": pl.Int32, **{n: cases.schema[n] for n in _BY[1:]}, **none})]
-        month = pl.col("opened_at").dt.year().cast(pl.Int32) * 12 + pl.col("opened_at").dt.month() - 1
         for begin in range(0, cases.height, HASHED_ROWS):
             some = cases[begin : begin + HASHED_ROWS]
-            hashes = self._meanings(some, fingerprints).hash_rows().to_numpy()
+            hashes = self._hashes(some, fingerprints)
             mixed = hashes * (hashes >> np.uint64(32) | np.uint64(1))
-            told = some.select(month.alias("month"), "touchpoint", "slot_opened").with_columns(
-                count=pl.lit(1, pl.Int64), hashes=hashes.view(np.int64), mixed=mixed.view(np.int64)
+            by = {"month": _month_of(some["opened_at"]), **{name: some[name].to_numpy() for name in _BY[1:]}}
+            alike = grouped(by)
+            sums = (alike.add_up(one.view(np.int64)) for one in (hashes, mixed))
+            found.append(
+                pl.DataFrame({**alike.keys, **dict(zip(_SUMMED, (alike.sizes, *sums), strict=True))})
             )
-            found.append(told.group_by(_BY).agg(pl.col(_SUMMED).sum()))
         return pl.concat(found).group_by(_BY).agg(pl.col(_SUMMED).sum())
 
     @property
@@ -301,15 +308,19 @@ class NamedCases:
         others = {"touchpoint", *_MADE_OF_OTHERS}
         return [name for name in self.made.old.columns if not name.startswith("slot_") and name not in others]
 
-    def _meanings(self, cases: pl.DataFrame, fingerprints: Fingerprints) -> pl.DataFrame:
-        """What rows are made of: columns as they are, or hashes of what their codes stand for."""
-        columns = {name: _GROUPS.get(name, name) for name in self._told}
-        coded = {
-            name: fingerprints(column).look_up(cases[name].fill_null(0).to_numpy())
-            for name, column in columns.items()
-            if column == "customer" or self.codebook.is_coded(column)
-        }
-        return cases.select(list(columns)).with_columns(**{name: pl.Series(of) for name, of in coded.items()})
+    def _hashes(self, cases: pl.DataFrame, fingerprints: Fingerprints) -> np.ndarray:
+        """A hash of what every row is made of: of columns as they are, or hashes of what their codes stand for."""
+        found, upper = np.zeros((2, cases.height), dtype=np.uint64)
+        for name in self._told:
+            column = _GROUPS.get(name, name)
+            if column == "customer" or self.codebook.is_coded(column):
+                found ^= fingerprints(column).look_up(_filled(cases[name], 0))
+            else:
+                found ^= _bits(cases[name])
+            # Whatever one column differs in is all over the bits before the next one is told.
+            found *= _FACTOR
+            found ^= np.right_shift(found, _HALF, out=upper)
+        return found
 
 
 def _months_of_a_file(sums: pl.DataFrame) -> int:
@@ -340,6 +351,29 @@ def _begin_of(month: int) -> int:
 def _case_names(codebook: Codebook) -> list[pl.Expr]:
     """feed, case_id: the key of FactCase, of subjects."""
     return [codebook.decoded("feed"), codebook.decoded("subject_id").alias("case_id")]
+
+
+def _month_of(instants: pl.Series) -> np.ndarray:
+    """The months (UTC) of instants by their number since the year 0: a day is looked up, for days are few."""
+    days = (instants.to_physical().to_numpy() // _DAY).astype(np.int32)
+    first, last = days.min(), days.max()
+    months = np.arange(first, last + 1).astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
+    return months.take(days - first) + np.int32(1970 * 12)
+
+
+def _bits(values: pl.Series) -> np.ndarray:
+    """Numbers, instants and flags as 64 bits; null as bits of which no number is made."""
+    plain = values.to_physical()
+    if plain.dtype.is_float():
+        bits = _filled(plain.cast(pl.Float64), _MISSING.view(np.float64).item()).view(np.uint64)
+        # What whole numbers differ in is among the lower bits, what others do is among the upper ones.
+        return bits ^ bits >> _HALF
+    return _filled(plain.cast(pl.Int64), _MISSING.view(np.int64).item()).view(np.uint64)
+
+
+def _filled(values: pl.Series, null: float) -> np.ndarray:
+    """Numbers, and what stands in place of null."""
+    return (values.fill_null(null) if values.null_count() else values).to_numpy()
 
 
 def _is_each_once(cases: pl.DataFrame) -> bool:

@@ -137,13 +137,18 @@ class Hashes:
         Raises:
             StoreError: There is no text for a code.
         """
+        size = sum(hashes.size for hashes in self.of_files)
+        if (last := int(codes.max(initial=0))) > size:
+            raise StoreError.at(self.column, f"has {size:,} texts and none for the code {last}.", LOST)
+        if size <= FEW:
+            return np.concatenate([np.zeros(1, dtype=np.uint64), *self.of_files]).take(codes)
         found, before = np.zeros(codes.size, dtype=np.uint64), 1
         for hashes in self.of_files:
-            own = np.flatnonzero((codes >= before) & (codes < before + hashes.size))
-            found[own] = hashes[codes[own].astype(np.int64) - before]
+            # Codes of files before, and 0, wrap around: they are beyond the last one as well.
+            places = codes.astype(np.uint32, copy=False) - np.uint32(before)
+            if (is_own := places < hashes.size).any():
+                np.copyto(found, hashes.take(places, mode="clip"), where=is_own)
             before += hashes.size
-        if (last := int(codes.max(initial=0))) >= before:
-            raise StoreError.at(self.column, f"has {before - 1:,} texts and none for the code {last}.", LOST)
         return found
 
 

@@ -1,6 +1,8 @@
 """Texts of some codes, read piece by piece: the same as those of all, whatever pieces and files they stand in."""
 
+from itertools import product
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import StoreError
 from warehouse import coder
-from warehouse.coder import Texts, texts_at
+from warehouse.coder import FEW, Texts, texts_at
 from warehouse.files import keep
 
 TEXT = st.none() | st.text(alphabet="ab\u00e4\U0001f600 ", max_size=20)
@@ -77,8 +79,9 @@ def test_hashes_of_codes_are_those_of_what_they_stand_for_whatever_file_it_stand
         "subject_id"
     )
     codes = data.draw(st.lists(st.integers(0, len(every)), max_size=12))
-    for kind in (np.uint16, np.uint32):
-        found = told.look_up(np.array(codes, dtype=kind)).tolist()
+    for kind, few in product((np.uint16, np.uint32), (0, FEW)):
+        with patch.object(coder, "FEW", few):
+            found = told.look_up(np.array(codes, dtype=kind)).tolist()
         expected = pl.Series([*every], dtype=pl.String).hash().to_list()
         assert found == [expected[code - 1] if code else 0 for code in codes]
         with pytest.raises(
