@@ -36,6 +36,8 @@ ones cost more to write, and to read, than there is in them."""
 _PERIODS = (1, 3, 12)
 """Months of a month, a quarter and a year."""
 
+STEP = 1 << 14
+"""So many cases are told of by when the first and the last of them were opened: who numbers cases mostly goes by that."""
 HASHED_ROWS = 1 << 18
 """Cases whose hashes are worked out at once."""
 STRETCHES = 256
@@ -107,22 +109,51 @@ class NamedCases:
     fingerprints: Fingerprints
     texts: Texts
 
-    def rows(self, places: pl.Expr | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def rows(
+        self,
+        places: pl.Expr | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        within: tuple[int, int] | None = None,
+        as_few: bool = False,
+    ) -> pl.DataFrame:
         """FactCase's rows and the attributes' columns, in the order of their key.
 
         Args:
             places: Of which cases: a condition on their columns; all of them when absent.
             columns: Only these columns, in any order: no other names are looked up.
+            within: When they were opened, as of a block: all others need not be asked.
+            as_few: Whether texts of columns that have few are Enum, for whoever writes them.
         """
         if not self.made.height:
             return FactCase.empty() if columns is None else FactCase.empty().select(columns)
-        some = self.made.lazy().collect() if places is None else self.made.where(places)
-        if columns is None:
-            # Codes are moved more quickly than what they stand for; and who numbers cases mostly has them in order.
-            names = some.select(_case_names(self.codebook))
-            if not is_in_order(names, names.columns):
-                some = some[names.select(pl.arg_sort_by(names.columns)).to_series()]
-        return fact_case(some.lazy(), self.credit, self.codebook, lambda: self.keys, columns).collect()
+        among = None if within is None else self._among(*within)
+        some = self.made.lazy().collect() if places is None else self.made.where(places, among=among)
+
+        def named(cases: pl.DataFrame) -> pl.DataFrame:
+            plan = fact_case(
+                cases.lazy(), self.credit, self.codebook, lambda: self.keys, columns, as_few=as_few
+            )
+            return plan.collect(engine="in-memory")
+
+        rows, by = named(some), FactCase.primary_key()
+        if columns is None and not is_in_order(rows, by):
+            # Who numbers cases mostly has them in order; and codes are moved more quickly than what they stand for.
+            rows = named(some[rows.select(pl.arg_sort_by(by)).to_series()])
+        return rows
+
+    def _among(self, first: int, end: int) -> tuple[int, int]:
+        """From which of the old cases on, and up to which, some may be opened within a period."""
+        earliest, latest = self._opened
+        hits = np.flatnonzero((earliest < end) & (latest >= first))
+        return (int(hits[0]) * STEP, (int(hits[-1]) + 1) * STEP) if hits.size else (0, 0)
+
+    @cached_property
+    def _opened(self) -> tuple[np.ndarray, np.ndarray]:
+        """When the first and the last of every `STEP` old cases were opened, microseconds since 1970."""
+        opened = self.made.old["opened_at"].to_physical().to_numpy()
+        begins = np.arange(0, opened.size, STEP)
+        return np.minimum.reduceat(opened, begins), np.maximum.reduceat(opened, begins)
 
     def counted(self, places: pl.Expr, columns: Sequence[str]) -> pl.DataFrame:
         """How many cases are alike: some of FactCase's columns, n. Only what they come to gets its names.

@@ -100,7 +100,8 @@ def _part(cases: NamedCases, block: CaseBlock, salt: str) -> Part:
     def mend(before: pl.DataFrame, since: str) -> pl.DataFrame | None:
         return cases.mended(block, before, been[since])
 
-    return Part(block.period, block.key, partial(cases.rows, block.places), state, frozenset(been), mend)
+    rows = partial(cases.rows, block.places, within=block.within, as_few=True)
+    return Part(block.period, block.key, rows, state, frozenset(been), mend)
 
 
 def _made_by(extra: Mapping[str, Column]) -> str:

@@ -11,12 +11,14 @@ from contracts.events import ATTRIBUTE, NUMBERS, Codebook
 from contracts.tables import Column, FactHandoff
 from transforms.ages import KnownAges
 from transforms.backlog import Span, issue_flow
-from transforms.credit import Credit, named
+from transforms.credit import Credit
 from transforms.durations import HOUR, in_units
 from transforms.renewed import Renewed
 from transforms.slots import Slots
 
 ALL = "all"
+FEW = 1 << 12
+"""Up to so many texts of a column are put in order and numbered anew to become an Enum."""
 _MILESTONES = ("opened", "resolved", "closed")
 
 
@@ -48,6 +50,8 @@ def fact_case(
     codebook: Codebook,
     keys: Callable[[], pl.Series],
     columns: Collection[str] | None = None,
+    *,
+    as_few: bool = False,
 ) -> pl.LazyFrame:
     """FactCase's rows and the attributes' columns, unsorted.
 
@@ -57,15 +61,26 @@ def fact_case(
         codebook: What the codes stand for.
         keys: Customers' keys, the first of them that of code 1; asked for when they are wanted.
         columns: Only these; all of them when absent. No other names are looked up.
+        as_few: Whether texts of columns that have few are Enum, in the order of the texts: codes are all that is moved.
     """
+
+    def named(name: str, texts: Sequence[str] | pl.Series) -> pl.Expr:
+        values = pl.Series(texts, dtype=pl.String)
+        if as_few and values.len() <= FEW:
+            values = values.cast(pl.Enum(values.drop_nulls().unique().sort()))
+        return pl.lit(values).gather(pl.col(name))
+
+    def decoded(name: str, column: str) -> pl.Expr:
+        return named(name, codebook.series(column))
+
     there = cases.collect_schema().names()
     texts = [ATTRIBUTE + name for name, kind in codebook.attributes.items() if kind == "text"]
     coded, known = ["feed", "channel", *(name for name in texts if name in there)], pl.col("customer") > 0
     named_by: dict[str, Callable[[], pl.Expr]] = {
-        **{name: partial(codebook.decoded, name) for name in coded},
-        "case_id": lambda: codebook.decoded("subject_id"),
-        "first_group": lambda: _group("first_group", codebook),
-        "last_group": lambda: _group("last_group", codebook),
+        **{name: partial(decoded, name, name) for name in coded},
+        "case_id": lambda: decoded("subject_id", "subject_id"),
+        "first_group": lambda: decoded("first_group", "actor_team"),
+        "last_group": lambda: decoded("last_group", "actor_team"),
         "customer_key": lambda: pl.lit(keys()).gather(pl.when(known).then(pl.col("customer") - 1)),
         "touchpoint_id": lambda: named("touchpoint", credit.touchpoints),
         "owner_id": lambda: named("owner", credit.owners),

@@ -58,15 +58,22 @@ class Renewed:
             return self.old.lazy()
         return pl.concat([self.old.lazy().filter(pl.lit(pl.Series(self._stays))), self.came.lazy()])
 
-    def where(self, condition: pl.Expr, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def where(
+        self,
+        condition: pl.Expr,
+        columns: Sequence[str] | None = None,
+        among: tuple[int, int] | None = None,
+    ) -> pl.DataFrame:
         """Rows as they are now of which something holds, in any order.
 
         Args:
             condition: What is asked of them.
             columns: Only these columns; all of them when absent.
+            among: From which of the old rows on, and up to which, it may hold of any; of any of them when absent.
         """
         wanted = self.old.columns if columns is None else columns
-        rows = self.old.select(condition.arg_true()).to_series().to_numpy()
+        first, end = among or (0, self.old.height)
+        rows = self.old[first:end].select(condition.arg_true()).to_series().to_numpy() + first
         if self.gone.size:
             rows = rows[self._stays[rows]]
         old = self.old.select(wanted)

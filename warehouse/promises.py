@@ -1,82 +1,55 @@
 """Tables as their files have them: exact types, every promise kept, columns and rows in their order."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from contracts.dictionary import ordered_columns
 from contracts.errors import PromiseError
 from contracts.tables import Column, FactCase, Table
 from contracts.tables.promises import keeps
+from warehouse.by_row import SLICE_ROWS
 
 BY_ROW: tuple[type[Table], ...] = (FactCase,)
 """Tables that may have millions of rows, and whose contract is of each of them alone, but for the key."""
-LARGE_ROWS, SLICE_ROWS = 200_000, 100_000
-"""From so many rows on those are checked and written by slices of so many: at once, both take as much memory again."""
 
 
 def as_published(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
     """A table's rows as its file has them: every promise checked, columns and rows in their order.
 
+    Of a table of `BY_ROW` texts may be told as Enum, and stay so. Rows that stand in the order of their key are not
+    copied, and are checked by slices: all at once would take as much memory again.
+
     Raises:
         PromiseError: The rows break the table's contract.
     """
-    columns = ordered_columns(table, extra)
-    rows = _in_order(table, _typed(table, frame, extra).select(columns))
-    if rows.height and not keeps(table, rows):
+    rows, keys = _typed(table, frame, extra).select(ordered_columns(table, extra)), table.primary_key()
+    is_kept = table in BY_ROW and is_in_order(rows, keys)
+    if not is_kept:
+        rows = rows.sort(keys, nulls_last=True)
+        is_kept = table not in BY_ROW or is_in_order(rows, keys)
+    size = SLICE_ROWS if table in BY_ROW else max(rows.height, 1)
+    slices = (rows[begin : begin + size] for begin in range(0, rows.height, size))
+    if not (is_kept and all(keeps(table, one) for one in slices)):
         raise _refused(table, rows)
     return rows
 
 
-def is_large(table: type[Table], frame: pl.DataFrame) -> bool:
-    """Whether rows are so many that `by_slices` takes less memory."""
-    return table in BY_ROW and frame.height > LARGE_ROWS
-
-
-def by_slices(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.LazyFrame:
-    """As `as_published`, for a large table of `BY_ROW`: a slice at a time is checked or written.
-
-    Rows that stand in the order of their key are not copied.
-
-    Raises:
-        PromiseError: The rows break the table's contract.
-    """
-    columns, keys = ordered_columns(table, extra), table.primary_key()
-    rows = _in_order(table, _typed(table, frame, extra).select(columns))
-    begins = range(0, rows.height, SLICE_ROWS)
-    again = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in keys)
-    is_doubled = rows.select(again.any()).item()
-    promised = rows.select(table.column_names())
-    if is_doubled or not all(table.is_valid(promised[begin : begin + SLICE_ROWS]) for begin in begins):
-        raise _refused(table, promised)
-
-    def slices(*_: object) -> Iterator[pl.DataFrame]:
-        return (rows[begin : begin + SLICE_ROWS] for begin in begins)
-
-    return register_io_source(slices, schema=rows.schema)
-
-
-def _in_order(table: type[Table], rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows in the order of their key; millions of them are made so, and seen to be."""
-    keys = table.primary_key()
-    return rows if table in BY_ROW and is_in_order(rows, keys) else rows.sort(keys, nulls_last=True)
-
-
 def is_in_order(rows: pl.DataFrame, keys: Sequence[str]) -> bool:
-    """Whether rows stand in the order of their key, which none of them lacks: to see it is cheaper than to sort."""
+    """Whether rows stand in the order of their key, which none lacks and no two have: to see it is cheaper than to sort."""
     if any(rows[name].null_count() for name in keys):
         return False
-    may_follow = pl.lit(value=True)
-    for name in reversed(keys):
+    *others, last = keys
+    follows = pl.col(last).shift() < pl.col(last)
+    for name in reversed(others):
         before = pl.col(name).shift()
-        may_follow = (before < pl.col(name)) | ((before == pl.col(name)) & may_follow)
-    return bool(rows.select(may_follow.all()).item())
+        follows = (before < pl.col(name)) | ((before == pl.col(name)) & follows)
+    return bool(rows.select(follows.all()).item())
 
 
 def _refused(table: type[Table], rows: pl.DataFrame) -> PromiseError:
     """What is wrong with rows that break their contract."""
-    promised = rows.select(table.column_names())
+    promised = rows.select(table.column_names()).cast(dict(table.published_schema()))
     kept, failure = table.filter(promised)
     broken = ", ".join(f"{rule} {count:,}" for rule, count in failure.counts().items())
     return _broken(table, f"{promised.height - kept.height:,} rows break its contract ({broken})")
@@ -85,20 +58,26 @@ def _refused(table: type[Table], rows: pl.DataFrame) -> PromiseError:
 def _typed(table: type[Table], frame: pl.DataFrame, extra: Mapping[str, Column]) -> pl.DataFrame:
     """The columns that are promised, as the types that are promised; no value changes on the way."""
     schema = {**table.published_schema(), **{name: column.dtype for name, column in extra.items()}}
-    if frame.schema == schema:
+    found = dict(frame.schema)
+    if table in BY_ROW:
+        few = [name for name, kind in found.items() if kind == pl.Enum and schema.get(name) == pl.String]
+        schema |= {name: found[name] for name in few}
+    if found == schema:
         return frame
-    missing = [name for name in schema if name not in frame.columns]
+    missing = [name for name in schema if name not in found]
     if missing:
         raise _broken(table, f"it lacks {', '.join(missing)}")
     wrong = [
-        f"{name} is {frame.schema[name]}, not {kind}"
+        f"{name} is {found[name]}, not {kind}"
         for name, kind in schema.items()
-        if not _means_the_same(frame.schema[name], kind)
+        if not _means_the_same(found[name], kind)
     ]
     if wrong:
         raise _broken(table, "; ".join(wrong))
     try:
-        return frame.select(pl.col(name).cast(kind) for name, kind in schema.items())
+        return frame.select(
+            name if found[name] == kind else pl.col(name).cast(kind) for name, kind in schema.items()
+        )
     except pl.exceptions.InvalidOperationError as error:
         raise _broken(table, str(error).splitlines()[0]) from None
 

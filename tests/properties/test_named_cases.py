@@ -13,7 +13,7 @@ from contracts.map_checks import assemble
 from contracts.tables import FactCase
 from contracts.tenures import tenures
 from flows import named_cases
-from flows.named_cases import NamedCases
+from flows.named_cases import NamedCases, _bits
 from transforms.credit import Credit
 from transforms.renewed import Renewed
 from transforms.slots import slots
@@ -116,6 +116,25 @@ def test_every_case_is_in_the_block_of_its_month():
     assert [one.period for one in blocks] == ["2026-01", "2026-02", "2026-03"]
     assert [sorted(cases.rows(one.places)["case_id"]) for one in blocks] == [["T1", "T2"], ["T3"], ["T4"]]
     assert len(keys(cases)) == len(set(keys(cases).values())) == 3
+
+
+def test_a_block_is_looked_for_only_where_cases_of_its_time_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(named_cases, "STEP", 2)
+    cases = named()
+    for block in cases.blocks(""):
+        some = cases.rows(block.places, within=block.within, as_few=True)
+        kinds = cases.rows(block.places).schema
+        assert some.cast(dict(kinds)).equals(cases.rows(block.places))
+        assert all(some[name].dtype == pl.Enum for name in ("feed", "owner_id", "channel"))
+
+
+def test_nothing_that_rows_differ_in_is_lost_in_their_hashes():
+    told = [None, 0, 1, -1, 1 << 32, 1 << 62, -(1 << 63)]
+    numbers = [_bits(pl.Series(told, dtype=pl.Int64)), _bits(pl.Series([None, 0.0, 0.5, -0.5, 2.0**900]))]
+    assert [len(set(bits.tolist())) for bits in numbers] == [len(told), 5]
+    flags = [_bits(pl.Series(one)).tolist() for one in ([None, True, False], [False, True])]
+    assert len(set(flags[0])) == 3
+    assert flags[1] == flags[0][2:0:-1]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def test_sums_after_a_change_are_those_of_all_rows(old: list, came: list, gone: 
     is_one = pl.col("value") > 0
     assert changed.where(is_one).equals(frame(left + came).filter(is_one))
     assert changed.where(is_one, ["wide"]).equals(frame(left + came).filter(is_one).select("wide"))
+    hits = frame(old).select(is_one.arg_true()).to_series().to_list() or [0]
+    assert changed.where(is_one, among=(hits[0], hits[-1] + 1)).equals(frame(left + came).filter(is_one))
     for _ in range(2):
         found = changed.summed("some", count, ["key"])
         wanted = count(frame(left + came))

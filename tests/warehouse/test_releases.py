@@ -22,7 +22,9 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import warehouse.by_row
 import warehouse.promises
+from contracts.dictionary import arrow_schema
 from contracts.errors import PromiseError, StoreError
 from contracts.tables import Column, FactCase, ScorecardCompany, Table
 from contracts.tables.base import count, day, flag, instant, key, number, one_of, text
@@ -331,9 +333,9 @@ def test_a_scorecard_whose_value_left_its_interval_is_not_published(company: Com
 
 @pytest.fixture
 def cases(company: Company, monkeypatch: pytest.MonkeyPatch) -> pl.DataFrame:
-    """The company's cases out of order, many for what is published at once."""
-    monkeypatch.setattr(warehouse.promises, "LARGE_ROWS", 100)
+    """The company's cases out of order, many for what is checked and written at once."""
     monkeypatch.setattr(warehouse.promises, "SLICE_ROWS", 70)
+    monkeypatch.setattr(warehouse.by_row, "SLICE_ROWS", 70)
     frame = company.table("fact_case").select(FactCase.column_names())
     return frame.sample(fraction=1, shuffle=True, seed=1)
 
@@ -345,6 +347,41 @@ def test_a_table_written_by_slices_holds_what_one_written_at_once_holds(
     other = releases.put(FactCase, cases.reverse())
     assert (one.rows, one.path) == (cases.height, other.path)
     assert pl.read_parquet(releases.root / one.path).equals(as_published(FactCase, cases, {}))
+
+
+def test_texts_that_come_as_codes_are_written_as_texts(cases: pl.DataFrame, releases: Releases):
+    told = as_published(FactCase, cases, {})
+    texts = [name for name, kind in told.schema.items() if kind == pl.String]
+    kinds = {name: pl.Enum(["", *told[name].drop_nulls().unique().sort(), "~"]) for name in texts}
+    as_codes = pl.concat([one.cast(kinds) for one in told.iter_slices(33)])
+    one, other = releases.put(FactCase, told), releases.put(FactCase, as_codes)
+    assert one.path == other.path
+    path = releases.root / one.path
+    assert pl.read_parquet(path).equals(told)
+    assert pl.DataFrame(pq.read_table(path)).equals(told)
+    by_duckdb = pl.DataFrame(duckdb.read_parquet(str(path)).to_arrow_table())
+    assert by_duckdb.cast(dict(told.schema)).equals(told)
+    assert pq.read_schema(path).remove_metadata().equals(arrow_schema(FactCase), check_metadata=True)
+    with pytest.raises(PromiseError, match=re.escape("feed|nullability")):
+        releases.put(FactCase, as_codes.with_columns(feed=pl.lit(None, kinds["feed"])))
+
+
+def test_texts_of_which_nearly_each_is_another_have_no_dictionary(tmp_path: Path):
+    many = [None if row < 2_000 else f"text {row}" for row in range(4_000)]
+    rows = pl.DataFrame(
+        {"id": [f"{row:04}" for row in range(4_000)], "few": ["a", None] * 2_000, "many": many}
+    )
+    schema = rows.to_arrow().schema
+    warehouse.by_row.write(tmp_path / "rows.parquet", rows, ["id"], schema, {})
+    assert pl.read_parquet(tmp_path / "rows.parquet").equals(rows)
+    told = pq.read_metadata(tmp_path / "rows.parquet").row_group(0)
+    assert [told.column(place).has_dictionary_page for place in range(3)] == [False, True, False]
+    assert [told.column(place).is_stats_set for place in range(3)] == [True, False, False]
+
+
+def test_no_cases_are_written_as_a_table_without_rows(releases: Releases):
+    one = releases.put(FactCase, FactCase.empty())
+    assert pl.read_parquet(releases.root / one.path).equals(FactCase.empty())
 
 
 @pytest.mark.parametrize("at", [0, 35, 69, 70, 140, -1])
