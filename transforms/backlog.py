@@ -110,17 +110,25 @@ def _counted(cases: pl.DataFrame, zone: ZoneInfo) -> pl.DataFrame:
     ends = moments.select(low=pl.min_horizontal(pl.all().min()), high=pl.max_horizontal(pl.all().max()))
     low, high = ends.row(0)
     span = Span(_local(low, zone), _local(high, zone) + timedelta(days=_LONG_DAYS + 1), zone)
-    made = [_counted_of(cases[begin : begin + AT_ONCE], span) for begin in range(0, cases.height, AT_ONCE)]
-    return made[0] if len(made) == 1 else pl.concat(made).group_by(_BY).agg(pl.col("n", "mark").sum())
+    parts = [
+        one
+        for begin in range(0, cases.height, AT_ONCE)
+        for one in _counted_of(cases[begin : begin + AT_ONCE], span)
+    ]
+    made = pl.DataFrame({name: np.concatenate([one[name] for one in parts]) for name in _KINDS})
+    together = made.select(pl.col(name).cast(kind) for name, kind in _KINDS.items())
+    return together if cases.height <= AT_ONCE else together.group_by(_BY).agg(pl.col("n", "mark").sum())
 
 
-def _counted_of(cases: pl.DataFrame, span: Span) -> pl.DataFrame:
-    """What `_counted` says of so few cases that all that is made of them stays in the processor's caches."""
+def _counted_of(cases: pl.DataFrame, span: Span) -> Iterator[Mapping[str, np.ndarray]]:
+    """What `_counted` says of so few cases that all that is made of them stays in the processor's caches: in parts."""
     opened, resolved, closed = (_instants(cases[f"{name}_at"]) for name in _MOMENTS)
 
     def day(moments: np.ndarray) -> np.ndarray:
         found = days_of(moments, span.edges).astype(np.int32)
-        return np.where(moments < _NEVER, found + span.before, _NEVER_DAY)
+        found += np.int32(span.before)
+        found[moments >= _NEVER] = _NEVER_DAY
+        return found
 
     days = {"opened": day(opened), "resolved": day(resolved), "closed": day(closed)}
     days["ended"] = np.maximum(days["closed"], days["opened"])
@@ -129,17 +137,16 @@ def _counted_of(cases: pl.DataFrame, span: Span) -> pl.DataFrame:
     days["aged"] = day(opened + _LONG_DAYS * DAY)
     days["old"] = np.maximum(days["ended"], days["aged"])
     touchpoint, marks = cases["touchpoint"].to_numpy(), mixed(opened.view(np.uint64)).view(np.int64)
-    made = []
     for place, name in enumerate(_COUNTED):
         # Of those that were never there it is enough that they are not counted at all.
-        there = days[name] < _NEVER_DAY
-        found = grouped({"touchpoint": touchpoint[there], "day": days[name][there]})
-        mark = found.add_up(marks[there]) if name in ("opened", "ended") else np.zeros_like(found.sizes)
-        counts = {"counted": found.all(place, np.uint8), "n": found.sizes, "mark": mark}
-        made.append(
-            pl.DataFrame({**found.keys, **counts}).select(pl.col(n).cast(k) for n, k in _KINDS.items())
-        )
-    return pl.concat(made)
+        there = np.flatnonzero(days[name] < _NEVER_DAY)
+        if there.size == cases.height:
+            found, own = grouped({"touchpoint": touchpoint, "day": days[name]}), marks
+        else:
+            own = marks.take(there)
+            found = grouped({"touchpoint": touchpoint.take(there), "day": days[name].take(there)})
+        mark = found.add_up(own) if name in ("opened", "ended") else np.zeros_like(found.sizes)
+        yield {**found.keys, "counted": found.all(place, np.uint8), "n": found.sizes, "mark": mark}
 
 
 @dataclass(frozen=True)
