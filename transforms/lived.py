@@ -76,8 +76,9 @@ class Lived:
         told: list[list[np.ndarray]] = [[] for _ in touchpoints]
         for codes, customers, n in parts:
             events += np.bincount(codes, weights=n, minlength=len(touchpoints)).astype(np.int64)
+            bits = bit.take(customers)
             for code, of_it in _by_code(codes, len(touchpoints)):
-                told[code].append(bit[customers[of_it]])
+                told[code].append(bits.take(of_it))
         named, many, few = {}, {}, {}
         for name, sets, count in zip(touchpoints, told, events.tolist(), strict=True):
             if not sets:
