@@ -1,4 +1,4 @@
-"""Events as a month's file has them: by month, bucket of customers, customer, instant and id.
+"""Events as a month's file has them: by month, customer, instant and id, cut into buckets of whole customers.
 
 Rows are sorted as one number each, and copied once, some buckets at a time. To copy them month by month first, or all
 before any is written, takes memory that the system has to clear; to copy them bucket by bucket, columns that do not fit
@@ -97,12 +97,12 @@ def _name(number: int) -> str:
 
 @dataclass(frozen=True)
 class Arranged:
-    """Events of a month by bucket of customers, in each by customer, instant and id.
+    """Events of a month by customer, instant and id.
 
     Attributes:
         some: The events.
         order: Their rows, in order.
-        ends: Where every bucket begins and ends, empty ones too: readers find a bucket by its number.
+        ends: Where every bucket begins and ends: each has all events of its customers.
     """
 
     some: Some
@@ -115,27 +115,27 @@ class Arranged:
 
         Args:
             some: At least one.
-            buckets: How many: a power of two.
+            buckets: How many at most; all about as large, unless one customer has more.
         """
         customer = some.events["customer"].to_numpy().take(some.rows)
         since = some.events["occurred_at"].to_physical().to_numpy().take(some.rows)
         since -= since.min()
-        # One number says it all, so that numbers are sorted and no places of numbers: bucket, customer, as much of
-        # the instant as there is room for, row. What is alike in all but the row is sorted by the rest.
-        row_bits, bucket_bits = (some.height - 1).bit_length(), (buckets - 1).bit_length()
-        customer_bits = (int(customer.max()) >> bucket_bits).bit_length()
-        bits = 64 - bucket_bits - customer_bits - row_bits
-        keys = (customer & np.uint32(buckets - 1)).astype(np.uint64)
+        # One number says it all, so that numbers are sorted and no places of numbers: customer, as much of the instant
+        # as there is room for, row. What is alike in all but the row is sorted by the rest.
+        row_bits = (some.height - 1).bit_length()
+        bits = 64 - int(customer.max()).bit_length() - row_bits
+        keys = customer.astype(np.uint64)
         for further, told in (
-            (customer_bits, customer >> np.uint32(bucket_bits)),
             (bits, since.view(np.uint64) >> np.uint64(max(int(since.max()).bit_length() - bits, 0))),
             (row_bits, np.arange(some.height, dtype=np.uint32)),
         ):
             keys <<= np.uint64(further % 64)  # a row alone needs no bit, and has all of them for its instant
             keys |= told
         keys.sort()
-        starts = np.array([(one << (64 - bucket_bits)) % 2**64 for one in range(buckets)], dtype=np.uint64)
-        ends = list(pairwise([*np.searchsorted(keys, starts).tolist(), some.height]))
+        # Every bucket but the first begins with the customer whose row would be its first.
+        firsts = keys[np.arange(1, buckets) * some.height // buckets]
+        begins = np.searchsorted(keys, firsts & ~np.uint64(2 ** (bits + row_bits) - 1))
+        ends = list(pairwise(np.unique([0, *begins, some.height]).tolist()))
         order = some.rows.take((keys & np.uint64(2**row_bits - 1)).view(np.int64))
         keys >>= np.uint64(row_bits)
         is_next = keys[1:] == keys[:-1]
@@ -147,6 +147,10 @@ class Arranged:
     def keys(self) -> np.ndarray:
         """What the ids are found by, in order."""
         return self.some.keys.take(self.order)
+
+    def sample(self, rows: int) -> pl.DataFrame:
+        """About so many of the events, from all over them; all of them if they are fewer."""
+        return self.some.taken(self.order[:: -(-len(self.order) // rows)])
 
     def buckets(self) -> Iterator[pl.DataFrame]:
         """The events, bucket after bucket."""

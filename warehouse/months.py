@@ -216,7 +216,7 @@ def none_of(kind: pl.DataType) -> int | None:
 
 
 def bucket_count(rows: int) -> int:
-    """How many buckets of customers a file of so many events has: a power of two."""
+    """How many buckets of customers a file of so many events has at most."""
     return min(BUCKETS_MAX, 1 << max((rows // BUCKET_ROWS).bit_length() - 1, 0)) if rows else 1
 
 
@@ -263,9 +263,7 @@ def write_events(
     some = events if isinstance(events, Some) else Some.all(events)
     arranged = Arranged.of(some, bucket_count(some.height))
     ends = _Ends()
-    path = keep(
-        folder / "events", name, ".parquet", lambda to: _write(to, map(ends.note, arranged.buckets()))
-    ).path
+    path = keep(folder / "events", name, ".parquet", lambda to: _write(to, arranged, ends)).path
     write_index(path, arranged.keys, [end - begin for begin, end in arranged.ends])
     first, last = (moment.astimezone(UTC).isoformat() for moment in (min(ends.first), max(ends.last)))
     size = path.stat().st_size
@@ -296,34 +294,29 @@ class _Ends:
         return [min(self._landings), max(self._landings)]
 
 
-def _write(path: Path, groups: Iterable[pl.DataFrame]) -> None:
-    """Write a row group for every frame, empty ones too."""
-    writer, empty = None, 0
-    for group in groups:
+def _write(path: Path, arranged: Arranged, ends: _Ends) -> None:
+    """Write a row group for every bucket."""
+    encodings = _encodings(arranged.sample(BUCKET_ROWS))
+    writer = None
+    for group in map(ends.note, arranged.buckets()):
         # Texts as they lie in memory: they would be copied for the sake of older readers, and the file is the same.
         table = group.to_arrow(compat_level=pl.CompatLevel.newest())
-        if writer is None and not group.height:
-            empty += 1
-            continue
-        if writer is None:
-            writer = pq.ParquetWriter(path, table.schema, **_encodings(group))
-            for _ in range(empty):
-                writer.write_table(table.slice(0, 0), row_group_size=1)
-        writer.write_table(table, row_group_size=max(group.height, 1))
+        writer = writer or pq.ParquetWriter(path, table.schema, **encodings)
+        writer.write_table(table, row_group_size=group.height)
     if writer is not None:
         writer.close()
 
 
-def _encodings(first: pl.DataFrame) -> dict[str, Any]:
-    """How Parquet writes each column, which depends on the events alone: on those of the first bucket that has any.
+def _encodings(some: pl.DataFrame) -> dict[str, Any]:
+    """How Parquet writes each column, which depends on the events alone: on some of them.
 
     Measured for each of them, CPU of writing, of reading and of hashing what is written: see `DECISIONS.md`.
     """
-    coded = [name for name in first.columns if name not in _MANY]
-    few = [name for name in coded if not _is_mostly_one(first[name])]
+    coded = [name for name in some.columns if name not in _MANY]
+    few = [name for name in coded if not _is_mostly_one(some[name])]
     plain = {"occurred_at", *few}
     return {
-        "compression": {name: "none" if name in plain else "lz4" for name in first.columns}
+        "compression": {name: "none" if name in plain else "lz4" for name in some.columns}
         | {"event_id": "zstd"},
         "compression_level": {"event_id": 1},
         "use_dictionary": few,

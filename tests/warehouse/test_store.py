@@ -440,39 +440,38 @@ def test_any_split_of_the_same_tellings_into_batches_gives_the_same_store(
 # How a month lies on the disk
 
 
-def test_row_group_b_holds_exactly_the_customers_of_bucket_b_in_order(
+def test_a_row_group_has_all_events_of_its_customers_in_order(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(months_module, "BUCKET_ROWS", 8)
     start = day("2026-03-01")
-    # No customer is in buckets 5 to 7: they are there all the same.
     facts = [
-        event(
-            f"{number:03}",
-            customer=number * 7 % 5 + 8 * (number % 3),
-            occurred_at=start - timedelta(hours=number),
-        )
+        event(f"{number:03}", customer=number * 7 % 23, occurred_at=start - timedelta(hours=number))
         for number in range(64)
     ]
-    month = writer.absorb(frame(*(facts))).state.event_files[0]
+    month = writer.absorb(frame(*facts)).state.event_files[0]
     file = pq.ParquetFile(writer.store.folder / month.path)
     assert file.num_row_groups == months_module.bucket_count(month.rows) == 4
-    seen = 0
-    for bucket in range(file.num_row_groups):
-        group = pl.DataFrame(file.read_row_group(bucket).select(["customer", "occurred_at", "event_id"]))
-        assert set(group["customer"] % 4) <= {bucket}
-        assert group.equals(group.sort("customer", "occurred_at", "event_id"))
-        seen += group.height
-    assert seen == month.rows
+    groups = [pl.DataFrame(file.read_row_group(number)) for number in range(file.num_row_groups)]
+    whole = pl.concat(groups)
+    assert whole.equals(whole.sort("customer", "occurred_at", "event_id"))
+    assert whole.height == month.rows
+    assert [group.height for group in groups] == [11, 13, 13, 14], (
+        "a quarter each, without cutting a customer"
+    )
+    assert sum(group["customer"].n_unique() for group in groups) == 23
 
 
-def test_a_bucket_without_customers_is_an_empty_row_group(writer: Writer, monkeypatch: pytest.MonkeyPatch):
+def test_a_customer_with_more_than_a_bucket_has_one_and_none_is_empty(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(months_module, "BUCKET_ROWS", 1)
-    state = writer.absorb(frame(*(event(str(number), customer=2) for number in range(4)))).state
+    told = [event(str(number), customer=2 if number else 9) for number in range(8)]
+    state = writer.absorb(frame(*told)).state
     file = pq.ParquetFile(state.folder / state.months["2026-03"].files[0].path)
     rows = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    assert rows == [0, 0, 4, 0]
-    assert state.scan(["customer"]).collect()["customer"].to_list() == [2] * 4
+    assert rows == [7, 1]
+    assert state.scan(["customer"]).collect()["customer"].to_list() == [2] * 7 + [9]
 
 
 @pytest.mark.parametrize(
