@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from contracts.accountability import Id, Names
 from contracts.alerts import Role
-from contracts.documents import Day, Declaration, Moment
+from contracts.documents import Day, Declaration, Moment, from_text
 
 Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=80)]
 """Name of an environment variable. What is secret stands there, never in a file."""
@@ -29,14 +29,11 @@ def read_hour(value: object) -> time:
     Raises:
         ValueError: It is none, or it has an offset. Without quotes YAML takes 22:00 for the number 1320.
     """
-    try:
-        hour = time.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        hour = None
-    if isinstance(hour, time) and hour.tzinfo is None:
+    remedy = 'Write a local time like "09:00", in quotes.'
+    hour = value if isinstance(value, time) else from_text(value, time.fromisoformat, remedy)
+    if hour.tzinfo is None:
         return hour
-    message = 'Write a local time like "09:00", in quotes.'
-    raise ValueError(message)
+    raise ValueError(remedy)
 
 
 Hour = Annotated[time, BeforeValidator(read_hour)]

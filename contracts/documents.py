@@ -5,7 +5,8 @@ values; this module turns its findings into `file:line: what. remedy.`
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import lru_cache
@@ -20,6 +21,7 @@ from yaml.resolver import Resolver
 from contracts.errors import Problem, WorkspaceError, did_you_mean
 
 Path = tuple[str | int, ...]
+At = TypeVar("At")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -377,6 +379,18 @@ def _models(kind: object) -> Iterator[object]:
         yield kind
 
 
+def from_text(value: object, read: Callable[[str], At], remedy: str) -> At:
+    """What is read from a text, e.g. by `date.fromisoformat`.
+
+    Raises:
+        ValueError: It is none: the remedy.
+    """
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return read(value)
+    raise ValueError(remedy)
+
+
 def read_moment(value: object) -> datetime:
     """An instant as people write it.
 
@@ -387,13 +401,9 @@ def read_moment(value: object) -> datetime:
         return value
     if isinstance(value, date):
         return datetime.combine(value, time())
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    message = "Write a date like 2026-03-01 or an instant like 2026-03-01T14:30."
-    raise ValueError(message)
+    return from_text(
+        value, datetime.fromisoformat, "Write a date like 2026-03-01 or an instant like 2026-03-01T14:30."
+    )
 
 
 _DATE = r"\d{4}-\d{2}-\d{2}"
@@ -414,13 +424,7 @@ def read_day(value: object) -> date:
     """
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    message = "Write a date like 2026-12-25."
-    raise ValueError(message)
+    return from_text(value, date.fromisoformat, "Write a date like 2026-12-25.")
 
 
 Day = Annotated[date, BeforeValidator(read_day), WithJsonSchema({"type": "string", "pattern": f"^{_DATE}$"})]

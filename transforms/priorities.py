@@ -144,18 +144,16 @@ def _answers(
     low = -np.inf if analysis.low is None else analysis.low
     high = np.inf if analysis.high is None else analysis.high
     scores = [name for name in columns if name != _WEIGHT]
-    # Nobody stands for fewer than none: such a case is left out, and counted as left out.
-    weighs = (
-        [pl.when(pl.col(_WEIGHT).is_between(0, np.inf, closed="left")).then(_WEIGHT)]
-        if analysis.weight
-        else []
-    )
+    is_told = {name: pl.col(name).is_between(low, high) for name in scores}
+    if analysis.weight:
+        # Nobody stands for fewer than none: such a case is left out, and counted as left out.
+        is_told[_WEIGHT] = pl.col(_WEIGHT).is_between(0, np.inf, closed="left")
     return (
         cases.filter(pl.col("opened_at") >= start, pl.col("opened_at") < end)
         # The bootstrap draws rows by their place.
         .sort("feed", "case_id")
         .select(pl.col(ATTRIBUTE + name).cast(pl.Float64).alias(as_) for as_, name in columns.items())
-        .with_columns(*(pl.when(pl.col(name).is_between(low, high)).then(name) for name in scores), *weighs)
+        .with_columns(pl.when(holds).then(name) for name, holds in is_told.items())
         .filter(pl.any_horizontal(pl.col(scores).is_not_null()))
     )
 

@@ -24,10 +24,8 @@ def claim(folder: Path, root: Path) -> None:
         WorkspaceError: Another workspace keeps there what it makes; its events would be withdrawn.
     """
     with accessing(folder / MARK):
-        said, own = (
-            _told(folder),
-            os.fsencode(os.path.relpath(os.path.realpath(root), os.path.realpath(folder))),
-        )
+        own = os.fsencode(os.path.relpath(os.path.realpath(root), os.path.realpath(folder)))
+        said = _told(folder)
         if said == own:
             return
         _must_be_free(folder, root, said)
@@ -51,7 +49,7 @@ def _told(folder: Path) -> bytes:
 
 
 def _must_be_free(folder: Path, root: Path, said: bytes) -> None:
-    other = Path(os.path.normpath(Path(os.path.realpath(folder)) / os.fsdecode(said)))
+    other = Path(os.path.normpath(Path(os.path.realpath(folder), os.fsdecode(said))))
     if said and (other / FILE).is_file() and not other.samefile(root):
         what = f"'warehouse' is {str(folder)!r}, where the workspace {str(other)!r} keeps what it makes."
         raise WorkspaceError.at(FILE, what, "Name a folder of its own.")

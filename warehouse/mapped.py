@@ -10,9 +10,8 @@ A file that is mapped may be deleted or replaced by another one at any time, but
 import json
 import mmap
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -87,53 +86,22 @@ def read(path: Path, names: Collection[str] | None = None) -> Tables:
     if pages[end:] != MAGIC:
         raise StoreError.at(str(path), "is written in another way.", "Delete it: it is computed again.")
     length = int.from_bytes(pages[end - 8 : end], "little")
-    whole, tables = pa.py_buffer(pages), _told(pages[end - 8 - length : end - 8])
+    whole, tables = pa.py_buffer(pages), json.loads(pages[end - 8 - length : end - 8])
     found = {name: _frame(whole, told) for name, told in tables.items() if names is None or name in names}
     return Tables(found, pages)
 
 
-class _Told(NamedTuple):
-    """What a file says of a table.
-
-    Attributes:
-        rows: How many.
-        names: Its columns.
-        columns: Of each its type, and where its bits (if any) and its numbers lie: from which byte on, how many.
-    """
-
-    rows: int
-    names: list[str]
-    columns: list[tuple[pa.DataType, tuple[int, int] | None, tuple[int, int]]]
-
-
-@lru_cache(maxsize=1024)
-def _told(said: bytes) -> Mapping[str, _Told | pl.DataFrame]:
-    """What a file says of its tables, or the table itself where it has no rows: many files are mapped many times."""
-    found: dict[str, _Told | pl.DataFrame] = {}
-    for table, told in json.loads(said).items():
-        rows, columns = told["rows"], told["columns"]
-        if rows:
-            lies = [
-                (_ARROW[kind], (bits_at[0], _bytes(rows)) if bits_at else None, (at, _size(kind, rows)))
-                for _, kind, at, *bits_at in columns
-            ]
-            found[table] = _Told(rows, [name for name, *_ in columns], lies)
-        else:
-            found[table] = pl.DataFrame(schema={name: _BY_NAME[kind] for name, kind, *_ in columns})
-    return found
-
-
-def _frame(whole: pa.Buffer, told: _Told | pl.DataFrame) -> pl.DataFrame:
+def _frame(whole: pa.Buffer, told: Mapping[str, Any]) -> pl.DataFrame:
     """A table's rows, as they lie in the file."""
-    if isinstance(told, pl.DataFrame):
-        return told.clone()
-    arrays = [
-        pa.Array.from_buffers(
-            kind, told.rows, [bits and whole.slice(*bits), whole.slice(*numbers)], -1 if bits else 0
-        )
-        for kind, bits, numbers in told.columns
-    ]
-    return pl.DataFrame(pa.RecordBatch.from_arrays(arrays, names=told.names))
+    arrays = {name: _array(whole, kind, told["rows"], *at) for name, kind, *at in told["columns"]}
+    return pl.DataFrame(pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays)))
+
+
+def _array(whole: pa.Buffer, kind: str, rows: int, at: int, bits_at: int | None = None) -> pa.Array:
+    """A column, with bits where a value is missing."""
+    numbers = whole.slice(at, _size(kind, rows))
+    bits = None if bits_at is None else whole.slice(bits_at, _bytes(rows))
+    return pa.Array.from_buffers(_ARROW[kind], rows, [bits, numbers], 0 if bits is None else -1)
 
 
 def _numbers_and_bits(column: pl.Series) -> Iterator[Iterable[np.ndarray]]:

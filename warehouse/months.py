@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.errors import StoreError
@@ -26,6 +27,8 @@ from warehouse.mirror import mirror_of
 
 BUCKET_ROWS = 65_536
 BUCKETS_MAX = GROUPS_MAX
+ENCODED_BY_ROWS = 8192
+"""How Parquet writes a column is decided on so many events of a file."""
 DELTAS_MAX = 8
 """Beyond so many small files the last of them become one."""
 DELTAS_SHARE = 1 / 4
@@ -281,12 +284,11 @@ class _Ends:
         self._landings: list[int] = []
 
     def note(self, events: pl.DataFrame) -> pl.DataFrame:
-        """Look at a frame."""
-        if events.height:
-            when, told = events["occurred_at"], events["landing"]
-            self.first.append(cast("datetime", when.min()))
-            self.last.append(cast("datetime", when.max()))
-            self._landings += [cast("int", told.min()), cast("int", told.max())]
+        """Look at a frame of at least one."""
+        when, told = events["occurred_at"], events["landing"]
+        self.first.append(cast("datetime", when.min()))
+        self.last.append(cast("datetime", when.max()))
+        self._landings += [cast("int", told.min()), cast("int", told.max())]
         return events
 
     def landings(self) -> list[int]:
@@ -296,15 +298,15 @@ class _Ends:
 
 def _write(path: Path, arranged: Arranged, ends: _Ends) -> None:
     """Write a row group for every bucket."""
-    encodings = _encodings(arranged.sample(BUCKET_ROWS))
-    writer = None
-    for group in map(ends.note, arranged.buckets()):
-        # Texts as they lie in memory: they would be copied for the sake of older readers, and the file is the same.
-        table = group.to_arrow(compat_level=pl.CompatLevel.newest())
-        writer = writer or pq.ParquetWriter(path, table.schema, **encodings)
-        writer.write_table(table, row_group_size=group.height)
-    if writer is not None:
-        writer.close()
+    some = arranged.sample(ENCODED_BY_ROWS)
+    with pq.ParquetWriter(path, _as_arrow(some).schema, **_encodings(some)) as writer:
+        for group in map(ends.note, arranged.buckets()):
+            writer.write_table(_as_arrow(group), row_group_size=group.height)
+
+
+def _as_arrow(events: pl.DataFrame) -> pa.Table:
+    """Texts as they lie in memory: they would be copied for the sake of older readers, and the file is the same."""
+    return events.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 def _encodings(some: pl.DataFrame) -> dict[str, Any]:
